@@ -1,0 +1,1 @@
+//! A bounds-checked cursor, its mirror, and framing.

@@ -1,0 +1,1 @@
+//! The text files CTDB reads, turned into values.

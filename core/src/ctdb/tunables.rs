@@ -1,0 +1,1 @@
+//! The tunables by name, with their defaults.

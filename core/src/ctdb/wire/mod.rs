@@ -1,0 +1,1 @@
+//! CTDB packets, bytes ↔ values.

@@ -1,0 +1,20 @@
+//! The protocol machines of Standin and the border they live behind.
+//!
+//! Reading order: [`time`], [`rng`], [`machine`] (the border), [`host`] (what a machine may ask
+//! of a computer), [`timers`], [`bytes`] (cursor and framing), [`text`] (complaints about
+//! files), then [`ctdb`], the CTDB machine.
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+pub mod bytes;
+pub mod ctdb;
+pub mod host;
+pub mod machine;
+pub mod rng;
+pub mod text;
+pub mod time;
+pub mod timers;

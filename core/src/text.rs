@@ -1,0 +1,1 @@
+//! Complaints about text, with line, column and the nearest valid word.

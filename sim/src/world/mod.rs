@@ -1,0 +1,3 @@
+//! The world: hosts, networks and what can befall them. It knows no protocol.
+
+pub mod moment;
