@@ -1,1 +1,3 @@
-fn main(){}
+//! The daemon: not written yet.
+
+fn main() {}
