@@ -1,1 +1,93 @@
-fn main(){}
+//! `cargo xtask`: one command a file, one match.
+
+use std::ffi::OsString;
+use std::process::exit;
+
+use clap::Parser;
+use xtask::{root, simulator};
+
+/// The workspace's own commands.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", after_help = EXIT_STATUS)]
+enum Command {
+    /// Run seeds through the simulator; everything after `sim` is the simulator's.
+    #[command(disable_help_flag = true)]
+    Sim(simulator::Args),
+    /// Run, check or accept scenarios; everything after `scenario` is the simulator's.
+    #[command(disable_help_flag = true)]
+    Scenario(simulator::Args),
+    /// Measure the simulator; everything after `bench` is the simulator's.
+    #[command(disable_help_flag = true)]
+    Bench(simulator::Args),
+}
+
+const EXIT_STATUS: &str = "\
+Exit status:
+  0   all is well
+  64  this command line is not understood
+  70  the simulator could not be built or started
+sim, scenario and bench otherwise end with the simulator's own status; 128 and a
+signal's number when a signal ended it.";
+
+/// Not understood: what clap calls 2, which is a status of the simulator's.
+const USAGE: i32 = 64;
+
+fn main() {
+    let command = parse(std::env::args_os().collect()).unwrap_or_else(|why| {
+        // Nothing is left to do about a closed terminal.
+        let _ = why.print();
+        exit(if why.use_stderr() { USAGE } else { 0 })
+    });
+    let root = root();
+    exit(match command {
+        Command::Sim(args) => simulator::pass(&root, "sim", &args),
+        Command::Scenario(args) => simulator::pass(&root, "scenario", &args),
+        Command::Bench(args) => simulator::pass(&root, "bench", &args),
+    })
+}
+
+/// Reads the command line; what is the simulator's is taken from it as it stands, because clap
+/// keeps a leading `--` for itself.
+fn parse(mut line: Vec<OsString>) -> Result<Command, clap::Error> {
+    let mut command = Command::try_parse_from(&line)?;
+    match &mut command {
+        Command::Sim(args) | Command::Scenario(args) | Command::Bench(args) => args.args = line.split_off(2),
+    }
+    Ok(command)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn passed(line: &[&str]) -> Vec<String> {
+        let line = ["xtask", "sim"].iter().chain(line).map(OsString::from).collect();
+        match parse(line).unwrap_or_else(|why| panic!("{why}")) {
+            Command::Sim(args) => args.args.into_iter().map(|arg| arg.into_string().unwrap()).collect(),
+            Command::Scenario(_) | Command::Bench(_) => {
+                panic!("another command")
+            }
+        }
+    }
+
+    #[test]
+    fn the_simulators_arguments_pass_verbatim() {
+        for line in [
+            &["--help"][..],
+            &["-h"],
+            &["--seeds", "200", "--check-determinism"],
+            &["a", "--", "b"],
+            &["--", "b"],
+            &["--seed=7", "--version", "-V", ""],
+            &[],
+        ] {
+            assert_eq!(passed(line), line);
+        }
+    }
+
+    #[test]
+    fn every_command_is_well_formed() {
+        use clap::CommandFactory;
+        Command::command().debug_assert();
+    }
+}
