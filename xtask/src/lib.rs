@@ -1,11 +1,13 @@
-//! The workspace's own commands, as a library.
+//! The workspace's own commands, as a library so that a test can run [`tidy`] too.
 //!
-//! Reading order: [`simulator`] (build it, hand it the command line).
+//! Reading order: [`simulator`] (build it, hand it the command line), [`tidy`] (what the
+//! compiler does not check).
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 
 pub mod simulator;
+pub mod tidy;
 
 /// The root of the workspace this was built from.
 pub fn root() -> PathBuf {
