@@ -1,11 +1,12 @@
 //! The workspace's own commands, as a library so that a test can run [`tidy`] too.
 //!
 //! Reading order: [`simulator`] (build it, hand it the command line), [`tidy`] (what the
-//! compiler does not check).
+//! compiler does not check), [`ci`] (every check in order).
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 
+pub mod ci;
 pub mod simulator;
 pub mod tidy;
 

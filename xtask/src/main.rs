@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::process::exit;
 
 use clap::Parser;
-use xtask::{root, simulator, tidy};
+use xtask::{ci, root, simulator, tidy};
 
 /// The workspace's own commands.
 #[derive(Parser)]
@@ -21,12 +21,14 @@ enum Command {
     Bench(simulator::Args),
     /// Check what the compiler does not: layers, packages, names, lengths, snapshots.
     Tidy(tidy::Args),
+    /// Every check, in order, stopping at the first that fails.
+    Ci(ci::Args),
 }
 
 const EXIT_STATUS: &str = "\
 Exit status:
   0   all is well
-  1   tidy found something
+  1   tidy found something, or a step of ci failed
   64  this command line is not understood
   70  the simulator could not be built or started
 sim, scenario and bench otherwise end with the simulator's own status; 128 and a
@@ -47,6 +49,7 @@ fn main() {
         Command::Scenario(args) => simulator::pass(&root, "scenario", &args),
         Command::Bench(args) => simulator::pass(&root, "bench", &args),
         Command::Tidy(args) => tidy::run(&root, &args),
+        Command::Ci(args) => ci::run(&root, &args),
     })
 }
 
@@ -56,7 +59,7 @@ fn parse(mut line: Vec<OsString>) -> Result<Command, clap::Error> {
     let mut command = Command::try_parse_from(&line)?;
     match &mut command {
         Command::Sim(args) | Command::Scenario(args) | Command::Bench(args) => args.args = line.split_off(2),
-        Command::Tidy(_) => {}
+        Command::Tidy(_) | Command::Ci(_) => {}
     }
     Ok(command)
 }
@@ -69,7 +72,7 @@ mod tests {
         let line = ["xtask", "sim"].iter().chain(line).map(OsString::from).collect();
         match parse(line).unwrap_or_else(|why| panic!("{why}")) {
             Command::Sim(args) => args.args.into_iter().map(|arg| arg.into_string().unwrap()).collect(),
-            Command::Scenario(_) | Command::Bench(_) | Command::Tidy(_) => {
+            Command::Scenario(_) | Command::Bench(_) | Command::Tidy(_) | Command::Ci(_) => {
                 panic!("another command")
             }
         }
