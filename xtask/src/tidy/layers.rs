@@ -46,8 +46,9 @@ const TABLE: &[Row] = &[
     Row { module: "ctdb", may: &[BELOW] },
     Row { module: "ctdb::types", may: &[BELOW] },
     Row { module: "ctdb::wire", may: &[&["bytes", "ctdb::types"]] },
-    Row { module: "ctdb::files", may: &[&["text", "time"]] },
     Row { module: "ctdb::tunables", may: &[&["text", "time"]] },
+    // The file of tunables is read against their table.
+    Row { module: "ctdb::files", may: &[&["text", "time", "ctdb::tunables"]] },
     Row { module: "ctdb::config", may: &[BELOW, SHARED] },
     Row { module: "ctdb::notice", may: &[BELOW, SHARED] },
     Row { module: "ctdb::state", may: &[BELOW, SHARED] },
@@ -253,6 +254,8 @@ mod tests {
         assert_eq!(refused("core/src/ctdb/wire/header.rs", "use crate::ctdb::types::Pnn;"), [""; 0]);
         assert_eq!(refused("core/src/ctdb/wire/header.rs", "use crate::ctdb::state::State;").len(), 1);
         assert_eq!(refused("core/src/ctdb/files/nodes.rs", "use crate::text::Span;"), [""; 0]);
+        assert_eq!(refused("core/src/ctdb/files/tunables.rs", "use crate::ctdb::tunables::TABLE;"), [""; 0]);
+        assert_eq!(refused("core/src/ctdb/tunables.rs", "use crate::ctdb::files::nodes;").len(), 1);
         assert_eq!(refused("core/src/ctdb/files/nodes.rs", "use crate::ctdb::types::Pnn;").len(), 1);
     }
 
