@@ -6,10 +6,10 @@
 //! their lines:
 //!
 //! ```text
-//! nodes:2:1: `10.0.0.2:4379` has a port
+//! nodes:2:9: `10.0.0.2:4379` has a port
 //!   2 | 10.0.0.2:4379
-//!     | ^^^^^^^^^^^^^
-//!     = expected the address alone, every node uses port 4379
+//!     |         ^^^^^
+//!     = expected the address alone
 //!     = did you mean `10.0.0.2`?
 //! ```
 //!
