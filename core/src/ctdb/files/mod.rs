@@ -1,8 +1,12 @@
 //! The text files CTDB reads, turned into values.
 //!
-//! Files are read whole and strictly, and reported completely, see [`crate::text`].
+//! Three files, a line an entry, read whole: [`nodes`] (who belongs to the cluster),
+//! [`tunables`] (its values), public addresses (what it serves). A comment has a line of its
+//! own in each, except that a nodes file has none at all: a `#` there is a deleted node. Files
+//! are read strictly and reported completely, see [`crate::text`].
 
 pub mod nodes;
+pub mod tunables;
 
 use alloc::borrow::Cow;
 use alloc::format;
