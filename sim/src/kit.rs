@@ -1,0 +1,96 @@
+//! What a protocol brings to the rehearsal room: how to build its cluster, the verbs and facts
+//! of its scenarios, its own fault families, its checkers and its trace column.
+
+use std::fmt::{Debug, Display};
+
+use standin_core::machine::Machine;
+use standin_core::rng::Rng;
+use standin_core::text::{Piece, Problem};
+use standin_core::time::Duration;
+
+use crate::check::Checker;
+use crate::plan::{Family, Setup};
+use crate::world::World;
+use crate::world::moment::HostId;
+
+/// A protocol's side of a rehearsal.
+pub trait Kit: Sized {
+    /// Its machine.
+    type Machine: Machine;
+    /// What a scenario or a seed can do to it beyond the world's faults. Prints as its words.
+    type Action: Clone + Debug + Display + PartialEq;
+    /// What a scenario can expect of it. Prints as its words.
+    type Fact: Clone + Debug + Display;
+
+    /// The protocol's name: `ctdb`.
+    const NAME: &'static str;
+    /// The first words of its actions.
+    const VERBS: &'static [&'static str];
+    /// The first words of its facts.
+    const FACTS: &'static [&'static str];
+    /// Its planted bugs, with the seeds within which a campaign must find each.
+    const PLANTS: &'static [(&'static str, u64)];
+
+    /// A kit for one run.
+    ///
+    /// # Errors
+    /// What is wrong with a setting: its name, and what was expected.
+    fn new(setup: &Setup) -> Result<Self, WrongSetting>;
+
+    /// The world at the beginning: hosts wired, disks written, nothing started.
+    fn build(&self, setup: &Setup) -> World<Self::Machine>;
+
+    /// What must hold.
+    fn checkers(&self, setup: &Setup) -> Vec<Box<dyn Checker<Self::Machine>>>;
+
+    /// Does an action now.
+    fn act(&mut self, world: &mut World<Self::Machine>, action: &Self::Action);
+
+    /// What undoes an action, if anything has to.
+    fn undo(&self, action: &Self::Action) -> Option<Self::Action>;
+
+    /// Whether a fact holds now. `seen` tells whether a host noticed a kind since the last `at`.
+    fn holds(
+        &self,
+        world: &World<Self::Machine>,
+        fact: &Self::Fact,
+        seen: &dyn Fn(HostId, &str) -> bool,
+    ) -> bool;
+
+    /// Reads an action; the first word is one of [`VERBS`](Self::VERBS).
+    ///
+    /// # Errors
+    /// What is wrong, at which word.
+    fn parse_action(words: &[Piece<'_>], hosts: u32) -> Result<Self::Action, Problem>;
+
+    /// Reads a fact; the first word is one of [`FACTS`](Self::FACTS).
+    ///
+    /// # Errors
+    /// What is wrong, at which word.
+    fn parse_fact(words: &[Piece<'_>], hosts: u32) -> Result<Self::Fact, Problem>;
+
+    /// Its own fault families, in the order of their streams.
+    fn families() -> &'static [Family<Self::Action>];
+
+    /// Settings a seed may draw: (name, value).
+    fn draw_settings(rng: &mut Rng) -> Vec<(String, String)>;
+
+    /// How long after healing the cluster has to be whole again.
+    fn settles_within(&self) -> Duration;
+
+    /// One character for a host in the trace.
+    fn column(&self, world: &World<Self::Machine>, host: HostId) -> char;
+}
+
+/// A setting that cannot be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WrongSetting {
+    /// The setting's name as given.
+    pub name: String,
+    /// What is wrong.
+    pub what: String,
+    /// What was expected.
+    pub expected: String,
+    /// The valid name nearest to it.
+    pub nearest: Option<String>,
+}

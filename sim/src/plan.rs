@@ -1,0 +1,331 @@
+//! A plan: the cluster, its settings, and what befalls it when. A seed expands to one, a
+//! person writes one as a scenario, and each prints as the other's text.
+
+use std::fmt::{self, Debug, Display};
+
+use standin_core::rng::Rng;
+use standin_core::time::Duration;
+
+use crate::world::fault::{Fault, Ways, Who};
+use crate::world::moment::{HostId, Moment, Net};
+use crate::world::network::Weather;
+
+/// The cluster a run begins with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setup {
+    /// Everything random comes from it.
+    pub seed: u64,
+    /// Hosts that may run a daemon, 1 to [`NODES_MAX`].
+    pub nodes: u32,
+    /// Settings of the protocol by name.
+    pub settings: Vec<(String, String)>,
+    /// A planted bug, by name.
+    pub plant: Option<String>,
+}
+
+/// Hosts a run may have.
+pub const NODES_MAX: u32 = 250;
+
+/// What is done to the cluster.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Deed<A> {
+    /// Something of the world's.
+    Fault(Fault),
+    /// Something of the protocol's.
+    Protocol(A),
+    /// Nothing: time passes.
+    Look,
+}
+
+impl<A: Display> Display for Deed<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fault(fault) => Display::fmt(fault, f),
+            Self::Protocol(action) => Display::fmt(action, f),
+            Self::Look => f.write_str("look"),
+        }
+    }
+}
+
+/// Something done at a time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step<A> {
+    /// When.
+    pub at: Moment,
+    /// What.
+    pub deed: Deed<A>,
+    /// The fault family it belongs to; a scenario's steps have none.
+    pub family: Option<&'static str>,
+}
+
+/// What a seed expands to.
+#[derive(Clone, Debug)]
+pub struct Plan<A> {
+    /// The cluster.
+    pub setup: Setup,
+    /// In order of time.
+    pub steps: Vec<Step<A>>,
+    /// The families that were switched on.
+    pub families: Vec<&'static str>,
+    /// When everything is healed; liveness is demanded some time after.
+    pub heal_at: Moment,
+}
+
+/// One kind of trouble a seed may draw: a name, and how to make one.
+pub struct Family<A: 'static> {
+    /// As `--faults` takes it: `power`.
+    pub name: &'static str,
+    /// How long it lasts, at least and at most.
+    pub lasts: (Duration, Duration),
+    /// Draws one; `None` if the cluster is too small for it. The undoing is added by the planner.
+    pub draw: fn(&mut Rng, &Setup) -> Option<Deed<A>>,
+}
+
+/// What a campaign's caller fixes of each plan; the rest is drawn.
+#[derive(Clone, Debug, Default)]
+pub struct Wishes {
+    /// This many nodes.
+    pub nodes: Option<u32>,
+    /// So long until everything is healed.
+    pub hours: Option<Duration>,
+    /// Only these families (an empty list: none).
+    pub families: Option<Vec<String>>,
+    /// So many faults.
+    pub faults: Option<u32>,
+    /// These settings.
+    pub settings: Vec<(String, String)>,
+    /// This planted bug.
+    pub plant: Option<String>,
+}
+
+/// Streams of the plan's seed: sizes first, then one a family, in order.
+const SIZES: u64 = 1_000;
+const FAMILY: u64 = 1_100;
+/// The cluster starts in peace, so that the first fault meets a whole one.
+const PEACE: Duration = Duration::from_secs(15);
+
+/// Expands a seed.
+#[must_use]
+pub fn expand<A: Clone + 'static>(
+    seed: u64,
+    wishes: &Wishes,
+    draw_settings: fn(&mut Rng) -> Vec<(String, String)>,
+    own: &'static [Family<A>],
+    undo: impl Fn(&A) -> Option<A>,
+) -> Plan<A> {
+    let mut sizes = Rng::new(seed, SIZES);
+    let drawn = [2, 3, 3, 3, 4, 5, 6, 8][sizes.below(8) as usize];
+    let mut settings = draw_settings(&mut sizes);
+    settings.retain(|(name, _)| !wishes.settings.iter().any(|(wished, _)| wished.eq_ignore_ascii_case(name)));
+    settings.extend(wishes.settings.iter().cloned());
+    let minutes = sizes.between(10, 40);
+    let until = Moment::START + wishes.hours.unwrap_or(Duration::from_secs(60 * minutes));
+    let nodes = wishes.nodes.unwrap_or(drawn);
+    let setup = Setup { seed, nodes, settings, plant: wishes.plant.clone() };
+
+    let mut steps = Vec::new();
+    let mut families = Vec::new();
+    let all = general::<A>();
+    for (place, family) in all.iter().chain(own).enumerate() {
+        let mut rng = Rng::new(seed, FAMILY + place as u64);
+        let on = rng.chance(350_000);
+        let busy = rng.between(60, 600);
+        if !wishes.families.as_ref().map_or(on, |wished| wished.iter().any(|name| name == family.name)) {
+            continue;
+        }
+        families.push(family.name);
+        let mut at = Moment::START + PEACE + Duration::from_millis(rng.below(busy * 1_000));
+        while at < until {
+            let lasts = rng.span(family.lasts.0, family.lasts.1);
+            if let Some(deed) = (family.draw)(&mut rng, &setup) {
+                let undoing = match &deed {
+                    Deed::Fault(fault) => fault.undo().map(Deed::Fault),
+                    Deed::Protocol(action) => undo(action).map(Deed::Protocol),
+                    Deed::Look => None,
+                };
+                steps.push(Step { at, deed, family: Some(family.name) });
+                if let Some(deed) = undoing.filter(|_| at + lasts < until) {
+                    steps.push(Step { at: at + lasts, deed, family: None });
+                }
+            }
+            at += lasts + Duration::from_millis(rng.between(1_000, busy * 2_000));
+        }
+    }
+    steps.sort_by_key(|step| step.at);
+    if let Some(faults) = wishes.faults {
+        keep_first(&mut steps, faults as usize);
+    }
+    Plan { setup, steps, families, heal_at: until }
+}
+
+/// Drops all but the first `faults` faults. Undoings stay: undoing nothing changes nothing.
+fn keep_first<A>(steps: &mut Vec<Step<A>>, faults: usize) {
+    let mut kept = 0;
+    steps.retain(|step| {
+        kept += usize::from(step.family.is_some());
+        step.family.is_none() || kept <= faults
+    });
+}
+
+/// The names of the world's own families, in the order of their streams.
+#[must_use]
+pub fn general_names() -> Vec<&'static str> {
+    general::<()>().iter().map(|family| family.name).collect()
+}
+
+fn host(rng: &mut Rng, setup: &Setup) -> HostId {
+    HostId(rng.below(u64::from(setup.nodes)) as u32)
+}
+
+fn one(rng: &mut Rng, setup: &Setup) -> Who {
+    Who::One(host(rng, setup))
+}
+
+fn two(rng: &mut Rng, setup: &Setup) -> Option<(HostId, HostId)> {
+    if setup.nodes < 2 {
+        return None;
+    }
+    let first = host(rng, setup);
+    let step = rng.between(1, u64::from(setup.nodes) - 1) as u32;
+    Some((first, HostId((first.0 + step) % setup.nodes)))
+}
+
+fn sides(rng: &mut Rng, setup: &Setup) -> Option<Ways> {
+    if setup.nodes < 2 {
+        return None;
+    }
+    let (mut left, mut right) = (Vec::new(), Vec::new());
+    for host in (0..setup.nodes).map(HostId) {
+        if rng.chance(500_000) { left.push(host) } else { right.push(host) }
+    }
+    if left.is_empty() {
+        left.extend(right.pop());
+    } else if right.is_empty() {
+        right.extend(left.pop());
+    }
+    Some(Ways::Sides(vec![left, right]))
+}
+
+/// The families every protocol meets. Append only: a family's place is its stream.
+fn general<A>() -> Vec<Family<A>> {
+    const S: fn(u64) -> Duration = Duration::from_secs;
+    fn fault<A>(fault: Fault) -> Option<Deed<A>> {
+        Some(Deed::Fault(fault))
+    }
+    vec![
+        Family { name: "power", lasts: (S(1), S(180)), draw: |rng, setup| fault(Fault::PowerOff(one(rng, setup))) },
+        Family { name: "crash", lasts: (S(0), S(60)), draw: |rng, setup| fault(Fault::Crash(one(rng, setup))) },
+        Family { name: "restart", lasts: (S(0), S(0)), draw: |rng, setup| fault(Fault::Restart(one(rng, setup))) },
+        Family { name: "hang", lasts: (S(1), S(120)), draw: |rng, setup| fault(Fault::Hang(one(rng, setup))) },
+        Family { name: "pause", lasts: (S(1), S(60)), draw: |rng, setup| fault(Fault::Pause(one(rng, setup))) },
+        Family { name: "suspend", lasts: (S(1), S(120)), draw: |rng, setup| fault(Fault::Suspend(one(rng, setup))) },
+        Family {
+            name: "slow",
+            lasts: (S(5), S(120)),
+            draw: |rng, setup| {
+                let late = rng.span(Duration::from_millis(5), S(35));
+                fault(Fault::Slow(one(rng, setup), late))
+            },
+        },
+        Family {
+            name: "clock-rate",
+            lasts: (S(30), S(600)),
+            draw: |rng, setup| {
+                let ppm = rng.between(1, 100_000) as i32 - 50_000;
+                fault(Fault::ClockRate(one(rng, setup), ppm))
+            },
+        },
+        Family {
+            name: "clock-jump",
+            lasts: (S(0), S(0)),
+            draw: |rng, setup| {
+                let ahead = rng.span(S(1), S(90));
+                fault(Fault::ClockJump(one(rng, setup), ahead))
+            },
+        },
+        Family {
+            name: "network-restart",
+            lasts: (S(1), S(5)),
+            draw: |rng, setup| {
+                let gap = rng.span(Duration::from_millis(200), S(45));
+                fault(Fault::NetworkRestart(one(rng, setup), Net::Private, gap))
+            },
+        },
+        Family {
+            name: "interface",
+            lasts: (S(1), S(90)),
+            draw: |rng, setup| fault(Fault::InterfaceDown(one(rng, setup), Net::Private)),
+        },
+        Family {
+            name: "cable",
+            lasts: (S(1), S(90)),
+            draw: |rng, setup| fault(Fault::CablePull(one(rng, setup), Net::Private)),
+        },
+        Family {
+            name: "partition",
+            lasts: (S(1), S(180)),
+            draw: |rng, setup| fault(Fault::Cut(Net::Private, sides(rng, setup)?)),
+        },
+        Family {
+            name: "one-way",
+            lasts: (S(1), S(120)),
+            draw: |rng, setup| {
+                let (from, to) = two(rng, setup)?;
+                fault(Fault::Cut(Net::Private, Ways::OneWay(from, to)))
+            },
+        },
+        Family {
+            name: "partial",
+            lasts: (S(1), S(120)),
+            draw: |rng, setup| {
+                let (from, to) = two(rng, setup)?;
+                fault(Fault::Cut(Net::Private, Ways::Between(from, to)))
+            },
+        },
+        Family {
+            name: "flap",
+            lasts: (S(10), S(180)),
+            draw: |rng, setup| {
+                let ways = sides(rng, setup)?;
+                let (down, up) = (rng.span(Duration::from_millis(100), S(40)), rng.span(S(1), S(40)));
+                fault(Fault::Flap { net: Net::Private, ways, down, up })
+            },
+        },
+        Family {
+            name: "weather",
+            lasts: (S(5), S(180)),
+            draw: |rng, setup| {
+                let who = if rng.chance(500_000) { Who::All } else { one(rng, setup) };
+                let latency = Duration::from_micros(rng.below(50_000));
+                let jitter = Duration::from_micros(rng.below(100_000));
+                let loss_ppm = if rng.chance(500_000) { rng.below(300_000) as u32 } else { 0 };
+                fault(Fault::Weather(Net::Private, who, Weather { latency, jitter, loss_ppm }))
+            },
+        },
+        Family { name: "stranger", lasts: (S(0), S(0)), draw: |rng, setup| fault(Fault::Knock(one(rng, setup))) },
+        Family {
+            name: "garbage",
+            lasts: (S(0), S(0)),
+            draw: |rng, setup| {
+                let (from, to) = two(rng, setup)?;
+                fault(Fault::Garbage(from, to))
+            },
+        },
+        Family { name: "disk", lasts: (S(5), S(120)), draw: |rng, setup| fault(Fault::DiskFull(one(rng, setup))) },
+        Family { name: "blackout", lasts: (S(1), S(120)), draw: |_, _| fault(Fault::PowerOff(Who::All)) },
+    ]
+}
+
+/// A plan prints as a scenario that does the same.
+impl<A: Display> Display for Plan<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "seed {}; nodes {}", self.setup.seed, self.setup.nodes)?;
+        for (name, value) in &self.setup.settings {
+            writeln!(f, "set {name} {value}")?;
+        }
+        for step in &self.steps {
+            writeln!(f, "at {} {}", Duration(step.at.0), step.deed)?;
+        }
+        writeln!(f, "at {} heal", Duration(self.heal_at.0))
+    }
+}

@@ -1,0 +1,570 @@
+//! What can befall hosts and networks, each with its undoing. A fault prints as the words a
+//! scenario uses for it.
+
+use std::fmt;
+
+use standin_core::host::Fact;
+use standin_core::machine::{Endpoint, How, Machine};
+use standin_core::time::Duration;
+
+use super::host::{Pace, Stored};
+use super::moment::{HostId, Net};
+use super::network::Weather;
+use super::tcp::{EndRef, Owner, Piece, Side};
+use super::{Event, World};
+
+/// One host, or every member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Who {
+    /// This one.
+    One(HostId),
+    /// All that run a daemon.
+    All,
+}
+
+/// Which directions of which pairs a cut concerns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ways {
+    /// From the first to the second only.
+    OneWay(HostId, HostId),
+    /// Between two, both ways.
+    Between(HostId, HostId),
+    /// Between every two of different sides. A host on no side keeps all its ways.
+    Sides(Vec<Vec<HostId>>),
+}
+
+/// Something that befalls the world. The text form is in `scenarios/README.md`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Silence: no FIN, nothing synced.
+    PowerOff(Who),
+    /// The kernel is up at once and starts the daemon.
+    PowerOn(Who),
+    /// The daemon dies as by SIGKILL; its kernel closes its sockets.
+    Crash(Who),
+    /// The daemon is started, where it does not run.
+    Start(Who),
+    /// Crash and start.
+    Restart(Who),
+    /// The daemon takes no input any more, and never will again.
+    Hang(Who),
+    /// SIGSTOP.
+    Pause(Who),
+    /// SIGCONT; what waited is taken at once.
+    Resume(Who),
+    /// The whole host sleeps; its clock will have jumped.
+    Suspend(Who),
+    /// It wakes.
+    Wake(Who),
+    /// Every input is taken this much late; zero ends it.
+    Slow(Who, Duration),
+    /// The monotonic clock runs this much too fast (ppm).
+    ClockRate(Who, i32),
+    /// The monotonic clock jumps forward.
+    ClockJump(Who, Duration),
+    /// Addresses flushed, the interface gone for a while, back under a new index with the
+    /// host's own addresses.
+    NetworkRestart(Who, Net, Duration),
+    /// The interface is set down.
+    InterfaceDown(Who, Net),
+    /// The interface is set up.
+    InterfaceUp(Who, Net),
+    /// No carrier.
+    CablePull(Who, Net),
+    /// Carrier.
+    CablePlug(Who, Net),
+    /// A network stops carrying these ways.
+    Cut(Net, Ways),
+    /// It carries them again.
+    Mend(Net, Ways),
+    /// Cut and mended in turn.
+    Flap {
+        /// Where.
+        net: Net,
+        /// What.
+        ways: Ways,
+        /// How long it is cut.
+        down: Duration,
+        /// How long it then carries.
+        up: Duration,
+    },
+    /// The flapping ends, mended.
+    Unflap(Net, Ways),
+    /// Delay, jitter and loss at one port or all.
+    Weather(Net, Who, Weather),
+    /// A computer that is no member dials every port of the daemon.
+    Knock(Who),
+    /// Bytes that mean nothing, on the stream the first opened to the second.
+    Garbage(HostId, HostId),
+    /// The disk takes no more.
+    DiskFull(Who),
+    /// It does again.
+    DiskFree(Who),
+    /// Everything above is undone.
+    Heal,
+}
+
+/// The interface of a host on each network.
+#[must_use]
+pub const fn interface_name(net: Net) -> &'static str {
+    match net {
+        Net::Private => "eth0",
+        Net::Public => "eth1",
+    }
+}
+
+/// A later part of a fault.
+#[derive(Clone, Debug)]
+pub(super) enum Step {
+    /// The interface of a restarted network comes back.
+    Comeback(HostId, Net),
+    /// A flapping link turns.
+    Turn(u64),
+}
+
+/// A link that flaps.
+#[derive(Clone, Debug)]
+pub(super) struct Flapping {
+    serial: u64,
+    net: Net,
+    ways: Ways,
+    down: Duration,
+    up: Duration,
+    is_down: bool,
+}
+
+impl Fault {
+    /// What undoes it, if anything has to.
+    #[must_use]
+    pub fn undo(&self) -> Option<Self> {
+        Some(match self {
+            Self::PowerOff(who) => Self::PowerOn(*who),
+            Self::Crash(who) => Self::Start(*who),
+            Self::Hang(who) => Self::Restart(*who),
+            Self::Pause(who) => Self::Resume(*who),
+            Self::Suspend(who) => Self::Wake(*who),
+            Self::Slow(who, late) if *late != Duration::ZERO => Self::Slow(*who, Duration::ZERO),
+            Self::ClockRate(who, ppm) if *ppm != 0 => Self::ClockRate(*who, 0),
+            Self::InterfaceDown(who, net) => Self::InterfaceUp(*who, *net),
+            Self::CablePull(who, net) => Self::CablePlug(*who, *net),
+            Self::Cut(net, ways) => Self::Mend(*net, ways.clone()),
+            Self::Flap { net, ways, .. } => Self::Unflap(*net, ways.clone()),
+            Self::Weather(net, who, weather) if *weather != Weather::CALM => {
+                Self::Weather(*net, *who, Weather::CALM)
+            }
+            Self::DiskFull(who) => Self::DiskFree(*who),
+            Self::PowerOn(_)
+            | Self::Start(_)
+            | Self::Restart(_)
+            | Self::Resume(_)
+            | Self::Wake(_)
+            | Self::Slow(..)
+            | Self::ClockRate(..)
+            | Self::ClockJump(..)
+            | Self::NetworkRestart(..)
+            | Self::InterfaceUp(..)
+            | Self::CablePlug(..)
+            | Self::Mend(..)
+            | Self::Unflap(..)
+            | Self::Weather(..)
+            | Self::Knock(_)
+            | Self::Garbage(..)
+            | Self::DiskFree(_)
+            | Self::Heal => return None,
+        })
+    }
+}
+
+impl Ways {
+    /// Every (from, to) it stands for.
+    #[must_use]
+    pub fn pairs(&self) -> Vec<(HostId, HostId)> {
+        match self {
+            Self::OneWay(from, to) => vec![(*from, *to)],
+            Self::Between(one, other) => vec![(*one, *other), (*other, *one)],
+            Self::Sides(sides) => {
+                let mut pairs = Vec::new();
+                for (at, side) in sides.iter().enumerate() {
+                    let others = sides.iter().enumerate().filter(|(other, _)| *other != at);
+                    for (_, other) in others {
+                        pairs.extend(side.iter().flat_map(|&from| other.iter().map(move |&to| (from, to))));
+                    }
+                }
+                pairs
+            }
+        }
+    }
+}
+
+impl<M: Machine> World<M> {
+    /// Lets a fault, or its undoing, happen now.
+    pub fn befall(&mut self, fault: &Fault) {
+        match fault {
+            Fault::PowerOff(who) => self.each(*who, Self::power_off),
+            Fault::PowerOn(who) => self.each(*who, Self::power_on),
+            Fault::Crash(who) => self.each(*who, Self::end_process),
+            Fault::Start(who) => self.each(*who, Self::start),
+            Fault::Restart(who) => self.each(*who, |world, host| {
+                world.end_process(host);
+                world.start(host);
+            }),
+            Fault::Hang(who) | Fault::Pause(who) => self.each(*who, |world, host| world.pace(host, Pace::Stopped)),
+            Fault::Resume(who) => self.each(*who, |world, host| world.pace(host, Pace::Running)),
+            Fault::Slow(who, Duration::ZERO) => self.each(*who, |world, host| world.pace(host, Pace::Running)),
+            Fault::Slow(who, late) => self.each(*who, |world, host| world.pace(host, Pace::Slow(*late))),
+            Fault::Suspend(who) => self.each(*who, Self::suspend),
+            Fault::Wake(who) => self.each(*who, Self::wake_up),
+            Fault::ClockRate(who, ppm) => self.each(*who, |world, host| {
+                let now = world.now;
+                world.hosts[host.index()].clock.set_drift(now, *ppm);
+                world.clock_changed(host, Duration::ZERO);
+            }),
+            Fault::ClockJump(who, ahead) => self.each(*who, |world, host| {
+                let now = world.now;
+                world.hosts[host.index()].clock.jump(now, *ahead);
+                world.clock_changed(host, *ahead);
+            }),
+            Fault::NetworkRestart(who, net, gap) => self.each(*who, |world, host| {
+                let facts = world.hosts[host.index()].kernel.remove_interface(interface_name(*net));
+                world.rewired(host, facts);
+                world.schedule.push(world.now + *gap, Event::Step(Box::new(Step::Comeback(host, *net))));
+            }),
+            Fault::InterfaceDown(who, net) => self.each(*who, |world, host| world.admin(host, *net, false)),
+            Fault::InterfaceUp(who, net) => self.each(*who, |world, host| world.admin(host, *net, true)),
+            Fault::CablePull(who, net) => self.each(*who, |world, host| world.carrier(host, *net, false)),
+            Fault::CablePlug(who, net) => self.each(*who, |world, host| world.carrier(host, *net, true)),
+            Fault::Cut(net, ways) => self.ways(*net, ways, true),
+            Fault::Mend(net, ways) => self.ways(*net, ways, false),
+            Fault::Flap { net, ways, down, up } => {
+                let serial = u64::from(self.next_serial);
+                self.next_serial += 1;
+                let (net, ways, down, up) = (*net, ways.clone(), *down, *up);
+                self.flaps.push(Flapping { serial, net, ways, down, up, is_down: false });
+                self.turn(serial);
+            }
+            Fault::Unflap(net, ways) => {
+                let found = self.flaps.iter().position(|flap| flap.net == *net && flap.ways == *ways);
+                if let Some(at) = found
+                    && self.flaps.remove(at).is_down
+                {
+                    self.ways(*net, ways, false);
+                }
+            }
+            Fault::Weather(net, Who::One(host), weather) => {
+                self.network.set_weather(*net, Some(*host), *weather);
+                self.changed();
+            }
+            Fault::Weather(net, Who::All, weather) => {
+                self.network.set_weather(*net, None, *weather);
+                self.changed();
+            }
+            Fault::Knock(who) => self.each(*who, Self::knock),
+            Fault::Garbage(from, to) => self.garbage(*from, *to),
+            Fault::DiskFull(who) => self.each(*who, |world, host| world.hosts[host.index()].disk.full = true),
+            Fault::DiskFree(who) => self.each(*who, |world, host| world.hosts[host.index()].disk.full = false),
+            Fault::Heal => self.heal(),
+        }
+    }
+
+    pub(super) fn fault_step(&mut self, step: Step) {
+        match step {
+            Step::Comeback(host, net) => self.comeback(host, net),
+            Step::Turn(serial) => self.turn(serial),
+        }
+    }
+
+    fn each(&mut self, who: Who, mut what: impl FnMut(&mut Self, HostId)) {
+        match who {
+            Who::One(host) => what(self, host),
+            Who::All => (0..self.members).for_each(|host| what(self, HostId(host))),
+        }
+    }
+
+    fn power_off(&mut self, host: HostId) {
+        let there = &mut self.hosts[host.index()];
+        if !there.powered {
+            return;
+        }
+        there.powered = false;
+        there.suspended = None;
+        there.process = None;
+        there.disk.power_loss(&mut self.chance);
+        self.lock.holder_died(host);
+        self.tcp_forget(host);
+        self.changed();
+    }
+
+    fn power_on(&mut self, host: HostId) {
+        let now = self.now;
+        let there = &mut self.hosts[host.index()];
+        if there.powered {
+            return;
+        }
+        there.powered = true;
+        there.kernel = there.wiring.clone();
+        there.clock.set_drift(now, 0);
+        self.changed();
+        self.start(host);
+    }
+
+    fn pace(&mut self, host: HostId, pace: Pace) {
+        let now = self.now;
+        let Some(process) = &mut self.hosts[host.index()].process else { return };
+        process.pace = pace;
+        let life = process.life;
+        if pace != Pace::Stopped {
+            process.inbox.iter_mut().for_each(|(ready, _)| *ready = (*ready).min(now));
+            self.schedule.push(now, Event::Inbox { host, life });
+        }
+        self.changed();
+    }
+
+    fn suspend(&mut self, host: HostId) {
+        let now = self.now;
+        let there = &mut self.hosts[host.index()];
+        if there.awake() {
+            there.suspended = Some(now);
+            self.changed();
+        }
+    }
+
+    fn wake_up(&mut self, host: HostId) {
+        let Some(since) = self.hosts[host.index()].suspended.take() else { return };
+        let slept = self.now.since(since);
+        self.clock_changed(host, slept);
+    }
+
+    /// The daemon's deadlines lie elsewhere now; a jump is told as a fact.
+    fn clock_changed(&mut self, host: HostId, ahead: Duration) {
+        let now = self.now;
+        if let Some(process) = &mut self.hosts[host.index()].process {
+            let life = process.life;
+            process.deadline = None;
+            process.inbox.iter_mut().for_each(|(ready, _)| *ready = (*ready).min(now));
+            self.schedule.push(now, Event::Inbox { host, life });
+            let news = if ahead == Duration::ZERO {
+                Stored::Wake
+            } else {
+                Stored::Fact(Box::new(Fact::Woke { slept: ahead }))
+            };
+            self.deliver_soon(host, news);
+        }
+        self.changed();
+    }
+
+    fn admin(&mut self, host: HostId, net: Net, up: bool) {
+        let facts = self.hosts[host.index()].kernel.set_admin(interface_name(net), up);
+        self.rewired(host, facts);
+    }
+
+    fn carrier(&mut self, host: HostId, net: Net, up: bool) {
+        let facts = self.hosts[host.index()].kernel.set_carrier(interface_name(net), up);
+        self.rewired(host, facts);
+    }
+
+    fn rewired(&mut self, host: HostId, facts: Vec<Fact>) {
+        let told = self.kernel_changed(host, Ok(facts));
+        debug_assert!(told.is_ok());
+    }
+
+    /// The interface is there again, with what the host itself configures on it.
+    fn comeback(&mut self, host: HostId, net: Net) {
+        let name = interface_name(net);
+        let there = &mut self.hosts[host.index()];
+        if !there.powered || there.kernel.has_interface(name) {
+            return;
+        }
+        let mut facts = there.kernel.add_interface(name, net, there.wiring.mac_of(name));
+        for placed in there.wiring.addresses_on(name) {
+            facts.extend(there.kernel.add_address(name, placed.address, placed.prefix).unwrap_or_default());
+        }
+        self.rewired(host, facts);
+    }
+
+    fn ways(&mut self, net: Net, ways: &Ways, cut: bool) {
+        for (from, to) in ways.pairs() {
+            if cut {
+                self.network.cut(net, from, to);
+            } else {
+                self.network.mend(net, from, to);
+            }
+        }
+        self.changed();
+    }
+
+    fn turn(&mut self, serial: u64) {
+        let Some(flap) = self.flaps.iter_mut().find(|flap| flap.serial == serial) else { return };
+        flap.is_down = !flap.is_down;
+        let (net, ways, cut) = (flap.net, flap.ways.clone(), flap.is_down);
+        let lasts = if cut { flap.down } else { flap.up };
+        self.ways(net, &ways, cut);
+        self.schedule.push(self.now + lasts, Event::Step(Box::new(Step::Turn(serial))));
+    }
+
+    fn knock(&mut self, host: HostId) {
+        let Some(stranger) = self.stranger else { return };
+        let doors: Vec<_> = match &self.hosts[host.index()].process {
+            Some(process) => process.listens_on().collect(),
+            None => return,
+        };
+        for door in doors {
+            let mut says = vec![0; self.chance.between(1, 120) as usize];
+            says.fill_with(|| self.chance.next() as u8);
+            self.puppet_dial(stranger, None, &Endpoint::Tcp(door), says);
+        }
+    }
+
+    fn garbage(&mut self, from: HostId, to: HostId) {
+        for conn in self.conns.ids() {
+            let Some(held) = self.conns.get(conn) else { continue };
+            let dialled = held.ends[0].host == from && held.ends[1].host == to;
+            if dialled && matches!(held.ends[0].owner, Owner::Machine(_)) {
+                let mut bytes = vec![0; self.chance.between(1, 200) as usize];
+                bytes.fill_with(|| self.chance.next() as u8);
+                self.inject(EndRef { conn, side: Side::Dialler }, bytes);
+            }
+        }
+    }
+
+    /// Bytes on a stream that its owner never sent.
+    fn inject(&mut self, end: EndRef, bytes: Vec<u8>) {
+        self.transmit(end.conn, end.side, Piece::Bytes(bytes));
+    }
+
+    /// Like [`Fault::Garbage`], with bytes of the caller's choice.
+    pub fn speak_as(&mut self, from: HostId, to: HostId, bytes: &[u8]) {
+        for conn in self.conns.ids() {
+            let Some(held) = self.conns.get(conn) else { continue };
+            let dialled = held.ends[0].host == from && held.ends[1].host == to;
+            if dialled && matches!(held.ends[0].owner, Owner::Machine(_)) {
+                self.inject(EndRef { conn, side: Side::Dialler }, bytes.to_vec());
+            }
+        }
+    }
+
+    /// Undoes every fault: power, daemons, clocks, interfaces, networks, disks.
+    fn heal(&mut self) {
+        self.flaps.clear();
+        self.network.heal();
+        self.lock.heal();
+        self.changed();
+        for host in (0..self.members).map(HostId) {
+            for net in [Net::Private, Net::Public] {
+                if self.hosts[host.index()].powered {
+                    self.comeback(host, net);
+                    self.admin(host, net, true);
+                    self.carrier(host, net, true);
+                    self.readdress(host, net);
+                }
+            }
+            let now = self.now;
+            let there = &mut self.hosts[host.index()];
+            there.disk.full = false;
+            there.scripts = super::scripts::Scripts::default();
+            if there.clock.drift_ppm() != 0 {
+                there.clock.set_drift(now, 0);
+                self.clock_changed(host, Duration::ZERO);
+            }
+            self.wake_up(host);
+            match self.hosts[host.index()].process.as_ref().map(|process| process.pace) {
+                Some(Pace::Running) => {}
+                Some(Pace::Stopped | Pace::Slow(_)) => self.pace(host, Pace::Running),
+                None => {
+                    self.power_on(host);
+                    self.start(host);
+                }
+            }
+        }
+    }
+
+    /// The host's own addresses are put back where they are missing.
+    fn readdress(&mut self, host: HostId, net: Net) {
+        let name = interface_name(net);
+        let there = &mut self.hosts[host.index()];
+        let mut facts = Vec::new();
+        for placed in there.wiring.addresses_on(name) {
+            facts.extend(there.kernel.add_address(name, placed.address, placed.prefix).unwrap_or_default());
+        }
+        if !facts.is_empty() {
+            self.rewired(host, facts);
+        }
+    }
+
+    /// Closes a connection of `from` to `to` without telling `from`'s daemon: what a firewall
+    /// that drops its state, or an operator's `ss -K`, does.
+    pub fn sever(&mut self, from: HostId, to: HostId) {
+        for conn in self.conns.ids() {
+            let Some(held) = self.conns.get(conn) else { continue };
+            if held.ends[0].host == from && held.ends[1].host == to {
+                self.tcp_close(EndRef { conn, side: Side::Acceptor }, How::Abort);
+            }
+        }
+    }
+}
+
+impl fmt::Display for Who {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::One(host) => write!(f, "{host}"),
+            Self::All => f.write_str("all"),
+        }
+    }
+}
+
+impl fmt::Display for Ways {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OneWay(from, to) => write!(f, "{from} -> {to}"),
+            Self::Between(one, other) => write!(f, "{one} <-> {other}"),
+            Self::Sides(sides) => {
+                for (at, side) in sides.iter().enumerate() {
+                    if at > 0 {
+                        f.write_str(" | ")?;
+                    }
+                    for (place, host) in side.iter().enumerate() {
+                        write!(f, "{}{host}", if place > 0 { " " } else { "" })?;
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::PowerOff(who) => write!(f, "power-off {who}"),
+            Self::PowerOn(who) => write!(f, "power-on {who}"),
+            Self::Crash(who) => write!(f, "crash {who}"),
+            Self::Start(who) => write!(f, "start {who}"),
+            Self::Restart(who) => write!(f, "restart {who}"),
+            Self::Hang(who) => write!(f, "hang {who}"),
+            Self::Pause(who) => write!(f, "pause {who}"),
+            Self::Resume(who) => write!(f, "resume {who}"),
+            Self::Suspend(who) => write!(f, "suspend {who}"),
+            Self::Wake(who) => write!(f, "wake {who}"),
+            Self::Slow(who, late) => write!(f, "slow {who} {late}"),
+            Self::ClockRate(who, ppm) => write!(f, "clock-rate {who} {ppm:+}ppm"),
+            Self::ClockJump(who, ahead) => write!(f, "clock-jump {who} {ahead}"),
+            Self::NetworkRestart(who, net, gap) => write!(f, "network-restart {who} {net} {gap}"),
+            Self::InterfaceDown(who, net) => write!(f, "interface-down {who} {net}"),
+            Self::InterfaceUp(who, net) => write!(f, "interface-up {who} {net}"),
+            Self::CablePull(who, net) => write!(f, "cable-pull {who} {net}"),
+            Self::CablePlug(who, net) => write!(f, "cable-plug {who} {net}"),
+            Self::Cut(net, ways) => write!(f, "cut {net} {ways}"),
+            Self::Mend(net, ways) => write!(f, "mend {net} {ways}"),
+            Self::Flap { net, ways, down, up } => write!(f, "flap {net} {ways} down {down} up {up}"),
+            Self::Unflap(net, ways) => write!(f, "unflap {net} {ways}"),
+            Self::Weather(net, who, weather) if *weather == Weather::CALM => write!(f, "weather {net} {who} calm"),
+            Self::Weather(net, who, Weather { latency, jitter, loss_ppm }) => {
+                write!(f, "weather {net} {who} latency {latency} jitter {jitter} loss {loss_ppm}ppm")
+            }
+            Self::Knock(who) => write!(f, "knock {who}"),
+            Self::Garbage(from, to) => write!(f, "garbage {from} -> {to}"),
+            Self::DiskFull(who) => write!(f, "disk-full {who}"),
+            Self::DiskFree(who) => write!(f, "disk-free {who}"),
+            Self::Heal => f.write_str("heal"),
+        }
+    }
+}

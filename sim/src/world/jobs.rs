@@ -1,0 +1,119 @@
+//! What a host does for its daemon: files, scripts, addresses, announcements, the lock.
+
+use standin_core::host::{AddressError, Done, Fact, FileError, Job, LockNews, Placed};
+use standin_core::machine::{JobId, Machine};
+use standin_core::time::Duration;
+
+use super::host::{Running, Stored};
+use super::moment::HostId;
+use super::{Event, World};
+
+/// How long a small file takes to read, and to write durably.
+const READ: (Duration, Duration) = (Duration(50), Duration(400));
+const WRITE: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(12));
+/// How long one netlink request takes.
+const NETLINK: (Duration, Duration) = (Duration(100), Duration(900));
+/// How long the lock's helper takes to start and try.
+const LOCK: (Duration, Duration) = (Duration::from_millis(3), Duration::from_millis(15));
+
+impl<M: Machine> World<M> {
+    pub(super) fn start_job(&mut self, host: HostId, job: JobId, what: Job) {
+        let (low, high) = match &what {
+            Job::ReadFile { .. } => READ,
+            Job::WriteFile { .. } => WRITE,
+            Job::HoldLock { .. } => LOCK,
+            Job::RunScript { .. } | Job::AddAddress(_) | Job::DropAddress(_) | Job::Announce { .. } => NETLINK,
+        };
+        let mut takes = self.effort.span(low, high);
+        let mut running = Running::Plain;
+        let work = match what {
+            Job::RunScript { event, limit, .. } => {
+                let (lasts, end) = self.hosts[host.index()].scripts.plan(&event, limit, &mut self.effort);
+                takes = lasts;
+                Work::Answer(Done::Script(end))
+            }
+            Job::HoldLock { name } => {
+                running = Running::Lock(name.clone());
+                Work::Do(Job::HoldLock { name })
+            }
+            other => Work::Do(other),
+        };
+        let Some(process) = self.hosts[host.index()].process.as_mut() else { return };
+        process.jobs.insert(job, running);
+        let life = process.life;
+        self.schedule.push(self.now + takes, Event::Job { host, life, job, work: Box::new(work) });
+    }
+
+    /// The time a job takes has passed: its effect and its answer happen together.
+    pub(super) fn finish_job(&mut self, host: HostId, life: u32, job: JobId, work: Work) {
+        let alive = self.hosts[host.index()]
+            .process
+            .as_ref()
+            .is_some_and(|process| process.life == life && process.jobs.contains_key(&job));
+        if !alive || !self.hosts[host.index()].awake() {
+            return;
+        }
+        let done = match work {
+            Work::Answer(done) => done,
+            Work::Do(what) => self.perform(host, what),
+        };
+        let ends = done != Done::Lock(LockNews::Held);
+        if let (true, Some(process)) = (ends, self.hosts[host.index()].process.as_mut()) {
+            process.jobs.remove(&job);
+        }
+        self.deliver(host, Stored::Job(job, Box::new(done)));
+    }
+
+    fn perform(&mut self, host: HostId, what: Job) -> Done {
+        let now = self.now;
+        let there = &mut self.hosts[host.index()];
+        match what {
+            Job::ReadFile { name } => Done::Read(there.disk.read(&name).ok_or(FileError::Missing)),
+            Job::WriteFile { name, content } => Done::Wrote(there.disk.write_durably(&name, content)),
+            Job::AddAddress(Placed { interface, address, prefix }) => {
+                let facts = there.kernel.add_address(&interface, address, prefix);
+                Done::Address(self.kernel_changed(host, facts))
+            }
+            Job::DropAddress(Placed { interface, address, .. }) => {
+                let facts = there.kernel.drop_address(&interface, address);
+                Done::Address(self.kernel_changed(host, facts))
+            }
+            Job::Announce { address, .. } => {
+                self.lan_announce(host, address);
+                Done::Announced
+            }
+            Job::HoldLock { name } => Done::Lock(self.lock.take(&name, host, now)),
+            Job::RunScript { .. } => unreachable!("scripts are answered by their plan"),
+        }
+    }
+
+    /// Tells the daemon, the clients and the streams what changed in a kernel.
+    pub(super) fn kernel_changed(
+        &mut self,
+        host: HostId,
+        facts: Result<Vec<Fact>, AddressError>,
+    ) -> Result<(), AddressError> {
+        let facts = facts?;
+        self.changed();
+        for fact in facts {
+            self.deliver(host, Stored::Fact(Box::new(fact)));
+        }
+        Ok(())
+    }
+
+    pub(super) fn cancel_job(&mut self, host: HostId, job: JobId) {
+        let Some(process) = self.hosts[host.index()].process.as_mut() else { return };
+        if let Some(Running::Lock(name)) = process.jobs.remove(&job) {
+            self.lock.release(&name, host);
+        }
+    }
+}
+
+/// What is left to do when a job's time has passed.
+#[derive(Clone, Debug)]
+pub(super) enum Work {
+    /// Only to answer.
+    Answer(Done),
+    /// To do it, then answer.
+    Do(Job),
+}

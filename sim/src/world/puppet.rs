@@ -1,0 +1,97 @@
+//! Hands of the rehearsal's own: strangers who knock, operators who talk to a local socket.
+//!
+//! A puppet is one connection with no machine behind it. What it says is given at birth and
+//! spoken once the connection opens; what it hears is kept for whoever wants to look.
+
+use std::net::IpAddr;
+
+use standin_core::machine::{Endpoint, How, Machine, Why};
+
+use super::World;
+use super::moment::HostId;
+use super::tcp::{EndRef, Owner};
+
+/// A puppet of the world, numbered from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PuppetId(pub u32);
+
+/// What became of a puppet's connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Not answered yet.
+    Dialling,
+    /// Open.
+    Open,
+    /// No more.
+    Closed(Why),
+}
+
+/// A connection without a machine.
+#[derive(Clone, Debug)]
+pub struct Puppet {
+    /// How its connection stands.
+    pub standing: Standing,
+    /// All it has heard so far, up to a megabyte.
+    pub heard: Vec<u8>,
+    pub(super) end: EndRef,
+    says: Vec<u8>,
+}
+
+const HEARD_MAX: usize = 1 << 20;
+
+impl<M: Machine> World<M> {
+    /// Dials from a host as any program there could, and says `says` once through.
+    pub fn puppet_dial(&mut self, host: HostId, from: Option<IpAddr>, to: &Endpoint, says: Vec<u8>) -> PuppetId {
+        let id = PuppetId(self.puppets.len() as u32);
+        let end = self.tcp_dial(host, Owner::Puppet(id), from, to);
+        self.puppets.push(Puppet { standing: Standing::Dialling, heard: Vec::new(), end, says });
+        id
+    }
+
+    /// Says more on an open connection.
+    pub fn puppet_say(&mut self, id: PuppetId, bytes: &[u8]) {
+        let end = self.puppets[id.0 as usize].end;
+        let mut buffer = self.outbox.buffer();
+        buffer.extend_from_slice(bytes);
+        self.tcp_send(end, buffer);
+    }
+
+    /// Hangs up.
+    pub fn puppet_close(&mut self, id: PuppetId) {
+        let puppet = &mut self.puppets[id.0 as usize];
+        if !matches!(puppet.standing, Standing::Closed(_)) {
+            puppet.standing = Standing::Closed(Why::Eof);
+            let end = puppet.end;
+            self.tcp_close(end, How::Orderly);
+        }
+    }
+
+    /// A puppet, to look at.
+    ///
+    /// # Panics
+    /// If there is no such puppet.
+    #[must_use]
+    pub fn puppet(&self, id: PuppetId) -> &Puppet {
+        &self.puppets[id.0 as usize]
+    }
+
+    pub(super) fn puppet_opened(&mut self, id: PuppetId) {
+        let puppet = &mut self.puppets[id.0 as usize];
+        puppet.standing = Standing::Open;
+        let says = std::mem::take(&mut puppet.says);
+        if !says.is_empty() {
+            self.puppet_say(id, &says);
+        }
+    }
+
+    pub(super) fn puppet_heard(&mut self, id: PuppetId, bytes: Vec<u8>) {
+        let puppet = &mut self.puppets[id.0 as usize];
+        let room = HEARD_MAX.saturating_sub(puppet.heard.len()).min(bytes.len());
+        puppet.heard.extend_from_slice(&bytes[..room]);
+        self.outbox.recycle(bytes);
+    }
+
+    pub(super) fn puppet_closed(&mut self, id: PuppetId, why: Why) {
+        self.puppets[id.0 as usize].standing = Standing::Closed(why);
+    }
+}
