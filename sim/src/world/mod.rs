@@ -1,3 +1,4 @@
 //! The world: hosts, networks and what can befall them. It knows no protocol.
 
 pub mod moment;
+pub mod schedule;
