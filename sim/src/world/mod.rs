@@ -1,4 +1,5 @@
 //! The world: hosts, networks and what can befall them. It knows no protocol.
 
+pub mod disk;
 pub mod moment;
 pub mod schedule;
