@@ -1,5 +1,6 @@
 //! The world: hosts, networks and what can befall them. It knows no protocol.
 
 pub mod disk;
+pub mod lock;
 pub mod moment;
 pub mod schedule;
