@@ -1,6 +1,7 @@
 //! The world: hosts, networks and what can befall them. It knows no protocol.
 
 pub mod disk;
+pub mod kernel;
 pub mod lock;
 pub mod moment;
 pub mod schedule;
