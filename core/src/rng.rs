@@ -13,8 +13,6 @@ use crate::time::Duration;
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(from = "place::Place", into = "place::Place"))]
 pub struct Rng {
-    seed: u64,
-    stream: u64,
     chacha: ChaCha8Rng,
 }
 
@@ -24,17 +22,17 @@ impl Rng {
     pub fn new(seed: u64, stream: u64) -> Self {
         let mut chacha = ChaCha8Rng::seed_from_u64(seed);
         chacha.set_stream(stream);
-        Self { seed, stream, chacha }
+        Self { chacha }
     }
 
     /// Any 64 bits.
-    pub fn next(&mut self) -> u64 {
+    pub fn bits(&mut self) -> u64 {
         self.chacha.next_u64()
     }
 
     /// A number in `0..limit`, every one as likely; 0 if `limit` is 0.
     pub fn below(&mut self, limit: u64) -> u64 {
-        ((u128::from(self.next()) * u128::from(limit)) >> 64) as u64
+        ((u128::from(self.bits()) * u128::from(limit)) >> 64) as u64
     }
 
     /// A number in `low..=high`.
@@ -45,7 +43,7 @@ impl Rng {
         assert!(low <= high, "an empty range: {low}..={high}");
         match (high - low).checked_add(1) {
             Some(width) => low + self.below(width),
-            None => self.next(),
+            None => self.bits(),
         }
     }
 
@@ -68,26 +66,31 @@ impl Rng {
 #[cfg(feature = "serde")]
 mod place {
     //! A stream is saved as where it stands, not as its buffer.
+    use rand_chacha::ChaCha8Rng;
+    use rand_chacha::rand_core::SeedableRng as _;
+
     use super::Rng;
 
     #[derive(serde::Serialize, serde::Deserialize)]
     pub(super) struct Place {
-        seed: u64,
+        seed: [u8; 32],
         stream: u64,
         drawn: u128,
     }
 
     impl From<Place> for Rng {
         fn from(place: Place) -> Self {
-            let mut rng = Self::new(place.seed, place.stream);
-            rng.chacha.set_word_pos(place.drawn);
-            rng
+            let mut chacha = ChaCha8Rng::from_seed(place.seed);
+            chacha.set_stream(place.stream);
+            chacha.set_word_pos(place.drawn);
+            Self { chacha }
         }
     }
 
     impl From<Rng> for Place {
         fn from(rng: Rng) -> Self {
-            Self { seed: rng.seed, stream: rng.stream, drawn: rng.chacha.get_word_pos() }
+            let Rng { chacha } = rng;
+            Self { seed: chacha.get_seed(), stream: chacha.get_stream(), drawn: chacha.get_word_pos() }
         }
     }
 }
@@ -99,18 +102,18 @@ mod tests {
     #[test]
     fn streams_of_one_seed_do_not_disturb_each_other() {
         let mut alone = Rng::new(42, 1);
-        let expected = [alone.next(), alone.next()];
+        let expected = [alone.bits(), alone.bits()];
         let mut one = Rng::new(42, 1);
         let mut other = Rng::new(42, 2);
-        let first = one.next();
-        other.next();
-        assert_eq!([first, one.next()], expected);
-        assert_ne!(Rng::new(42, 1).next(), Rng::new(42, 2).next());
+        let first = one.bits();
+        other.bits();
+        assert_eq!([first, one.bits()], expected);
+        assert_ne!(Rng::new(42, 1).bits(), Rng::new(42, 2).bits());
     }
 
     #[test]
     fn the_algorithm_is_fixed() {
-        assert_eq!(Rng::new(42, 0).next(), 0xae90_bfb5_395d_5ba1);
+        assert_eq!(Rng::new(42, 0).bits(), 0xae90_bfb5_395d_5ba1);
     }
 
     #[test]

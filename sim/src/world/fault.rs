@@ -225,7 +225,9 @@ impl<M: Machine> World<M> {
                 world.clock_changed(host, *ahead);
             }),
             Fault::NetworkRestart(who, net, gap) => self.each(*who, |world, host| {
-                let facts = world.hosts[host.index()].kernel.remove_interface(interface_name(*net));
+                let Ok(facts) = world.hosts[host.index()].kernel.remove_interface(interface_name(*net)) else {
+                    return;
+                };
                 world.rewired(host, facts);
                 world.schedule.push(world.now + *gap, Event::Step(Box::new(Step::Comeback(host, *net))));
             }),
@@ -289,7 +291,7 @@ impl<M: Machine> World<M> {
         there.suspended = None;
         there.process = None;
         there.disk.power_loss(&mut self.chance);
-        self.lock.holder_died(host);
+        self.locks.died(host);
         self.tcp_forget(host);
         self.changed();
     }
@@ -353,32 +355,30 @@ impl<M: Machine> World<M> {
     }
 
     fn admin(&mut self, host: HostId, net: Net, up: bool) {
-        let facts = self.hosts[host.index()].kernel.set_admin(interface_name(net), up);
-        self.rewired(host, facts);
+        if let Ok(facts) = self.hosts[host.index()].kernel.set_admin(interface_name(net), up) {
+            self.rewired(host, facts);
+        }
     }
 
     fn carrier(&mut self, host: HostId, net: Net, up: bool) {
-        let facts = self.hosts[host.index()].kernel.set_carrier(interface_name(net), up);
-        self.rewired(host, facts);
+        if let Ok(facts) = self.hosts[host.index()].kernel.set_carrier(interface_name(net), up) {
+            self.rewired(host, facts);
+        }
     }
 
-    fn rewired(&mut self, host: HostId, facts: Vec<Fact>) {
-        let told = self.kernel_changed(host, Ok(facts));
-        debug_assert!(told.is_ok());
-    }
 
     /// The interface is there again, with what the host itself configures on it.
     fn comeback(&mut self, host: HostId, net: Net) {
         let name = interface_name(net);
         let there = &mut self.hosts[host.index()];
-        if !there.powered || there.kernel.has_interface(name) {
+        let Some(mac) = there.wiring.interface(name).map(|interface| interface.mac) else { return };
+        if !there.powered || there.kernel.interface(name).is_some() {
             return;
         }
-        let mut facts = there.kernel.add_interface(name, net, there.wiring.mac_of(name));
-        for placed in there.wiring.addresses_on(name) {
-            facts.extend(there.kernel.add_address(name, placed.address, placed.prefix).unwrap_or_default());
-        }
+        let mut facts = there.kernel.add_interface(name, net, mac);
+        facts.extend(there.kernel.set_admin(name, true).unwrap_or_default());
         self.rewired(host, facts);
+        self.readdress(host, net);
     }
 
     fn ways(&mut self, net: Net, ways: &Ways, cut: bool) {
@@ -409,7 +409,7 @@ impl<M: Machine> World<M> {
         };
         for door in doors {
             let mut says = vec![0; self.chance.between(1, 120) as usize];
-            says.fill_with(|| self.chance.next() as u8);
+            says.fill_with(|| self.chance.bits() as u8);
             self.puppet_dial(stranger, None, &Endpoint::Tcp(door), says);
         }
     }
@@ -420,7 +420,7 @@ impl<M: Machine> World<M> {
             let dialled = held.ends[0].host == from && held.ends[1].host == to;
             if dialled && matches!(held.ends[0].owner, Owner::Machine(_)) {
                 let mut bytes = vec![0; self.chance.between(1, 200) as usize];
-                bytes.fill_with(|| self.chance.next() as u8);
+                bytes.fill_with(|| self.chance.bits() as u8);
                 self.inject(EndRef { conn, side: Side::Dialler }, bytes);
             }
         }
@@ -446,7 +446,7 @@ impl<M: Machine> World<M> {
     fn heal(&mut self) {
         self.flaps.clear();
         self.network.heal();
-        self.lock.heal();
+        self.heal_locks();
         self.changed();
         for host in (0..self.members).map(HostId) {
             for net in [Net::Private, Net::Public] {
@@ -482,8 +482,8 @@ impl<M: Machine> World<M> {
         let name = interface_name(net);
         let there = &mut self.hosts[host.index()];
         let mut facts = Vec::new();
-        for placed in there.wiring.addresses_on(name) {
-            facts.extend(there.kernel.add_address(name, placed.address, placed.prefix).unwrap_or_default());
+        for placed in there.wiring.addresses().filter(|placed| placed.interface == name) {
+            facts.extend(there.kernel.add_address(&placed).unwrap_or_default());
         }
         if !facts.is_empty() {
             self.rewired(host, facts);

@@ -1,10 +1,11 @@
 //! What a host does for its daemon: files, scripts, addresses, announcements, the lock.
 
-use standin_core::host::{AddressError, Done, Fact, FileError, Job, LockNews, Placed};
+use standin_core::host::{Done, Fact, Job, LockNews};
 use standin_core::machine::{JobId, Machine};
 use standin_core::time::Duration;
 
 use super::host::{Running, Stored};
+use super::lock::{self, Taken};
 use super::moment::HostId;
 use super::{Event, World};
 
@@ -54,9 +55,10 @@ impl<M: Machine> World<M> {
             return;
         }
         let done = match work {
-            Work::Answer(done) => done,
+            Work::Answer(done) => Some(done),
             Work::Do(what) => self.perform(host, what),
         };
+        let Some(done) = done else { return };
         let ends = done != Done::Lock(LockNews::Held);
         if let (true, Some(process)) = (ends, self.hosts[host.index()].process.as_mut()) {
             process.jobs.remove(&job);
@@ -64,47 +66,75 @@ impl<M: Machine> World<M> {
         self.deliver(host, Stored::Job(job, Box::new(done)));
     }
 
-    fn perform(&mut self, host: HostId, what: Job) -> Done {
+    fn perform(&mut self, host: HostId, what: Job) -> Option<Done> {
         let now = self.now;
         let there = &mut self.hosts[host.index()];
-        match what {
-            Job::ReadFile { name } => Done::Read(there.disk.read(&name).ok_or(FileError::Missing)),
-            Job::WriteFile { name, content } => Done::Wrote(there.disk.write_durably(&name, content)),
-            Job::AddAddress(Placed { interface, address, prefix }) => {
-                let facts = there.kernel.add_address(&interface, address, prefix);
-                Done::Address(self.kernel_changed(host, facts))
+        Some(match what {
+            Job::ReadFile { name } => Done::Read(there.disk.read(&name).map(<[u8]>::to_vec)),
+            Job::WriteFile { name, content } => Done::Wrote(there.disk.write_durably(&name, &content)),
+            Job::AddAddress(placed) => {
+                let facts = there.kernel.add_address(&placed);
+                Done::Address(facts.map(|facts| self.rewired(host, facts)))
             }
-            Job::DropAddress(Placed { interface, address, .. }) => {
-                let facts = there.kernel.drop_address(&interface, address);
-                Done::Address(self.kernel_changed(host, facts))
+            Job::DropAddress(placed) => {
+                let facts = there.kernel.drop_address(&placed);
+                Done::Address(facts.map(|facts| self.rewired(host, facts)))
             }
             Job::Announce { address, .. } => {
                 self.lan_announce(host, address);
                 Done::Announced
             }
-            Job::HoldLock { name } => Done::Lock(self.lock.take(&name, host, now)),
+            Job::HoldLock { name } => match self.locks.take(&name, host, now) {
+                Taken::Held => Done::Lock(LockNews::Held),
+                Taken::Busy => Done::Lock(LockNews::Busy),
+                Taken::Failed => Done::Lock(LockNews::Failed),
+                Taken::Stalled(until) => {
+                    self.schedule.push(until, Event::LockTimeout);
+                    return None;
+                }
+            },
             Job::RunScript { .. } => unreachable!("scripts are answered by their plan"),
-        }
+        })
     }
 
     /// Tells the daemon, the clients and the streams what changed in a kernel.
-    pub(super) fn kernel_changed(
-        &mut self,
-        host: HostId,
-        facts: Result<Vec<Fact>, AddressError>,
-    ) -> Result<(), AddressError> {
-        let facts = facts?;
+    pub(super) fn rewired(&mut self, host: HostId, facts: Vec<Fact>) {
         self.changed();
         for fact in facts {
             self.deliver(host, Stored::Fact(Box::new(fact)));
         }
-        Ok(())
+    }
+
+    /// News of a lock for whoever waits for it or holds it.
+    fn tell_locks(&mut self, news: Vec<lock::News>) {
+        for lock::News { host, name, news } in news {
+            let Some(process) = self.hosts[host.index()].process.as_mut() else { continue };
+            let waits = process.jobs.iter().find(|(_, running)| **running == Running::Lock(name.clone()));
+            let Some((&job, _)) = waits else { continue };
+            if news != LockNews::Held {
+                process.jobs.remove(&job);
+            }
+            self.deliver(host, Stored::Job(job, Box::new(Done::Lock(news))));
+        }
+    }
+
+    pub(super) fn lock_timeout(&mut self) {
+        let over = self.locks.give_up(self.now);
+        self.tell_locks(over);
+    }
+
+    pub(super) fn heal_locks(&mut self) {
+        let mut news = self.locks.set_stalled(false);
+        for host in self.members() {
+            news.extend(self.locks.set_storage(host, lock::Storage::Fine));
+        }
+        self.tell_locks(news);
     }
 
     pub(super) fn cancel_job(&mut self, host: HostId, job: JobId) {
         let Some(process) = self.hosts[host.index()].process.as_mut() else { return };
         if let Some(Running::Lock(name)) = process.jobs.remove(&job) {
-            self.lock.release(&name, host);
+            self.locks.release(&name, host);
         }
     }
 }

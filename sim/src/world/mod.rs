@@ -91,6 +91,7 @@ enum Event {
     Idle { end: EndRef, probes: u32 },
     Inbox { host: HostId, life: u32 },
     Job { host: HostId, life: u32, job: JobId, work: Box<jobs::Work> },
+    LockTimeout,
     Lan,
     Step(Box<fault::Step>),
 }
@@ -124,7 +125,7 @@ pub struct World<M: Machine> {
     puppets: Vec<Puppet>,
     lan: lan::Lan,
     client: client::Client,
-    lock: lock::Lock,
+    locks: lock::Locks,
     flaps: Vec<fault::Flapping>,
     outbox: Outbox<M>,
     /// Grows with every change of power, kernels or cuts; connections reckon anew then.
@@ -155,7 +156,7 @@ impl<M: Machine> World<M> {
             puppets: Vec::new(),
             lan: lan::Lan::default(),
             client: client::Client::default(),
-            lock: lock::Lock::default(),
+            locks: lock::Locks::new(),
             flaps: Vec::new(),
             outbox: Outbox::new(),
             topology: 0,
@@ -267,6 +268,7 @@ impl<M: Machine> World<M> {
             Event::Idle { end, probes } => self.tcp_idle(end, probes),
             Event::Inbox { host, life } => self.drain_inbox(host, life),
             Event::Job { host, life, job, work } => self.finish_job(host, life, job, *work),
+            Event::LockTimeout => self.lock_timeout(),
             Event::Lan => self.lan_due(),
             Event::Step(step) => self.fault_step(*step),
         }
@@ -479,7 +481,7 @@ impl<M: Machine> World<M> {
             return;
         }
         there.lives += 1;
-        let seed = Rng::new(self.seed, (u64::from(host.0) << 32) | (1 << 31) | u64::from(there.lives)).next();
+        let seed = Rng::new(self.seed, (u64::from(host.0) << 32) | (1 << 31) | u64::from(there.lives)).bits();
         let machine = self.translator.boot(host, &there.disk, seed);
         there.process = Some(Process::new(machine, there.lives, there.clock.read(self.now)));
         self.changed();
@@ -506,7 +508,7 @@ impl<M: Machine> World<M> {
             };
             self.tcp_close(end, how);
         }
-        self.lock.holder_died(host);
+        self.locks.died(host);
         self.changed();
     }
 

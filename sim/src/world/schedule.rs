@@ -1,0 +1,331 @@
+//! What will happen, in the order of (time, order of asking).
+//!
+//! A wheel of wheels with 64 slots each: level 0 has a slot a microsecond, level 1 a slot 64 of
+//! them, and so on; eleven levels cover all 64 bits of a [`Moment`]. An event waits at the
+//! highest 6-bit digit in which its time differs from the time of the last event taken, which is
+//! what makes the lowest used level hold the earliest events and, within it, the lowest used slot.
+//!
+//! **Equal times leave in the order they came.** They always share a slot, because the slot
+//! follows from the time and the last time taken alone. A slot is a queue; taking it apart for a
+//! lower level goes front to back, into slots that are empty (every lower level is). So no event
+//! overtakes one of its own time, whichever level either went through.
+//!
+//! A slot is a list linked through `links` (16 bytes an event; the events themselves lie
+//! elsewhere and do not move), so a schedule that has reached its size allocates no more.
+
+use super::moment::Moment;
+
+/// Bits of a time a level looks at.
+const BITS: u32 = 6;
+/// Slots of a level.
+const SLOTS: usize = 1 << BITS;
+/// Enough levels for 64 bits.
+const LEVELS: usize = u64::BITS.div_ceil(BITS) as usize;
+/// No entry.
+const NONE: u32 = u32::MAX;
+
+/// Future events, earliest first, those of one time in the order they were pushed.
+#[derive(Clone, Debug)]
+pub struct Schedule<E> {
+    /// The time of the last event taken: nothing may be pushed before it.
+    last: u64,
+    len: usize,
+    /// Bit `l` is set if level `l` holds anything.
+    levels: u16,
+    /// Per level, bit `s` is set if slot `s` holds anything.
+    used: [u64; LEVELS],
+    slots: Vec<Queue>,
+    links: Vec<Link>,
+    /// In step with `links`; `None` where that is free.
+    events: Vec<Option<E>>,
+    /// The first free link; the others follow it.
+    free: u32,
+}
+
+/// A slot: its first and last entry. Meaningless while its bit is not set.
+#[derive(Clone, Copy, Debug)]
+struct Queue {
+    first: u32,
+    last: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Link {
+    time: u64,
+    next: u32,
+}
+
+impl<E> Schedule<E> {
+    /// An empty schedule at the beginning of time.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            last: 0,
+            len: 0,
+            levels: 0,
+            used: [0; LEVELS],
+            slots: vec![Queue { first: NONE, last: NONE }; LEVELS * SLOTS],
+            links: Vec::new(),
+            events: Vec::new(),
+            free: NONE,
+        }
+    }
+
+    /// Puts an event at `at`, behind those that are already there.
+    ///
+    /// # Panics
+    /// If `at` lies before the last event taken: the world's past is closed.
+    pub fn push(&mut self, at: Moment, event: E) {
+        assert!(at.0 >= self.last, "an event for {at}, but it is {} already", Moment(self.last));
+        let link = Link { time: at.0, next: NONE };
+        let entry = self.free;
+        let entry = if entry == NONE {
+            let entry = u32::try_from(self.links.len()).expect("fewer than 4 G events in flight");
+            self.links.push(link);
+            self.events.push(Some(event));
+            entry
+        } else {
+            self.free = self.links[entry as usize].next;
+            self.links[entry as usize] = link;
+            self.events[entry as usize] = Some(event);
+            entry
+        };
+        self.len += 1;
+        self.append(entry, at.0);
+    }
+
+    /// Takes the next event.
+    pub fn pop(&mut self) -> Option<(Moment, E)> {
+        self.pop_until(Moment::NEVER)
+    }
+
+    /// Takes the next event if its time is `until` or earlier.
+    pub fn pop_until(&mut self, until: Moment) -> Option<(Moment, E)> {
+        let (mut level, mut slot) = self.earliest()?;
+        // The slot's start is the time itself on level 0; above, it often spares a look inside.
+        let mut time = self.start_of(level, slot);
+        if time > until.0 {
+            return None;
+        }
+        if level > 0 {
+            time = self.earliest_in(level, slot);
+            if time > until.0 {
+                return None;
+            }
+            let queue = self.slots[level * SLOTS + slot];
+            if queue.first != queue.last {
+                self.take_apart(level, slot, time);
+                (level, slot) = (0, time as usize % SLOTS);
+            }
+        }
+        self.last = time;
+        Some((Moment(time), self.remove_first(level, slot)))
+    }
+
+    /// The time of the next event. Later pushes may still come before it.
+    #[must_use]
+    pub fn peek(&self) -> Option<Moment> {
+        let (level, slot) = self.earliest()?;
+        Some(Moment(self.earliest_in(level, slot)))
+    }
+
+    /// How many events are to come.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether no event is to come.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The level and slot that hold the earliest events.
+    fn earliest(&self) -> Option<(usize, usize)> {
+        if self.levels == 0 {
+            return None;
+        }
+        let level = self.levels.trailing_zeros() as usize;
+        Some((level, self.used[level].trailing_zeros() as usize))
+    }
+
+    /// The earliest time that belongs into a slot.
+    const fn start_of(&self, level: usize, slot: usize) -> u64 {
+        let shift = level as u32 * BITS;
+        let above = match u64::MAX.checked_shl(shift + BITS) {
+            Some(mask) => self.last & mask,
+            None => 0,
+        };
+        above | (slot as u64) << shift
+    }
+
+    /// The earliest time in a slot that holds something.
+    fn earliest_in(&self, level: usize, slot: usize) -> u64 {
+        let mut entry = self.slots[level * SLOTS + slot].first;
+        let mut time = u64::MAX;
+        while entry != NONE {
+            let link = self.links[entry as usize];
+            time = time.min(link.time);
+            entry = link.next;
+        }
+        time
+    }
+
+    /// Makes `time`, the earliest in this slot, the present: its entries go to lower levels.
+    fn take_apart(&mut self, level: usize, slot: usize, time: u64) {
+        self.mark_empty(level, slot);
+        self.last = time;
+        let mut entry = self.slots[level * SLOTS + slot].first;
+        while entry != NONE {
+            let link = &mut self.links[entry as usize];
+            let (at, next) = (link.time, link.next);
+            link.next = NONE;
+            self.append(entry, at);
+            entry = next;
+        }
+    }
+
+    /// Puts an entry (with no next) at the end of the slot its time belongs to.
+    fn append(&mut self, entry: u32, time: u64) {
+        // The lowest bit only keeps the logarithm of "no difference" defined.
+        let level = ((time ^ self.last) | 1).ilog2() / BITS;
+        let slot = (time >> (level * BITS)) as usize % SLOTS;
+        let level = level as usize;
+        let queue = &mut self.slots[level * SLOTS + slot];
+        if self.used[level] & (1 << slot) == 0 {
+            self.used[level] |= 1 << slot;
+            self.levels |= 1 << level;
+            *queue = Queue { first: entry, last: entry };
+        } else {
+            self.links[queue.last as usize].next = entry;
+            queue.last = entry;
+        }
+    }
+
+    /// Takes the first entry of a slot out and frees it.
+    fn remove_first(&mut self, level: usize, slot: usize) -> E {
+        let queue = &mut self.slots[level * SLOTS + slot];
+        let entry = queue.first;
+        let link = &mut self.links[entry as usize];
+        queue.first = link.next;
+        link.next = self.free;
+        self.free = entry;
+        if queue.first == NONE {
+            self.mark_empty(level, slot);
+        }
+        self.len -= 1;
+        self.events[entry as usize].take().expect("a linked entry holds an event")
+    }
+
+    const fn mark_empty(&mut self, level: usize, slot: usize) {
+        self.used[level] &= !(1 << slot);
+        if self.used[level] == 0 {
+            self.levels &= !(1 << level);
+        }
+    }
+}
+
+impl<E> Default for Schedule<E> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn events_come_in_time_order_and_ties_as_pushed() {
+        let mut schedule = Schedule::new();
+        for (at, name) in [(500, "d"), (3, "a"), (500, "e"), (3, "b"), (4, "c")] {
+            schedule.push(Moment(at), name);
+        }
+        assert_eq!(schedule.peek(), Some(Moment(3)));
+        let order: Vec<_> = std::iter::from_fn(|| schedule.pop()).map(|(_, name)| name).collect();
+        assert_eq!(order, ["a", "b", "c", "d", "e"]);
+        assert!(schedule.is_empty());
+    }
+
+    #[test]
+    fn looking_ahead_closes_nothing() {
+        let mut schedule = Schedule::new();
+        schedule.push(Moment(1_000_000), "late");
+        assert_eq!(schedule.peek(), Some(Moment(1_000_000)));
+        assert_eq!(schedule.pop_until(Moment(999_999)), None);
+        schedule.push(Moment(10), "early");
+        assert_eq!(schedule.pop_until(Moment(10)), Some((Moment(10), "early")));
+    }
+
+    #[test]
+    fn the_end_of_time_can_be_scheduled() {
+        let mut schedule = Schedule::new();
+        schedule.push(Moment::NEVER, 1);
+        schedule.push(Moment(u64::MAX - 1), 0);
+        assert_eq!(schedule.pop(), Some((Moment(u64::MAX - 1), 0)));
+        assert_eq!(schedule.pop(), Some((Moment::NEVER, 1)));
+    }
+
+    #[test]
+    #[should_panic(expected = "an event for 0.000004, but it is 0.000005 already")]
+    fn the_past_is_closed() {
+        let mut schedule = Schedule::new();
+        schedule.push(Moment(5), ());
+        schedule.pop();
+        schedule.push(Moment(4), ());
+    }
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Push(u64),
+        Pop,
+        PopWithin(u64),
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        // Few different delays make ties; wide ones cross many levels.
+        let delay =
+            prop_oneof![0u64..4, 0u64..200, (0u32..40).prop_map(|bits| 1u64 << bits), 0u64..400_000_000];
+        let step = prop_oneof![
+            3 => delay.clone().prop_map(Step::Push),
+            2 => Just(Step::Pop),
+            1 => delay.prop_map(Step::PopWithin),
+        ];
+        proptest::collection::vec(step, 0..400)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(500))]
+        #[test]
+        fn it_agrees_with_a_sorted_map_of_time_and_sequence(steps in steps()) {
+            let mut schedule = Schedule::new();
+            let mut model = BTreeMap::new();
+            let mut now = 0;
+            let rest = std::iter::repeat_n(Step::Pop, 401);
+            for (sequence, step) in steps.into_iter().chain(rest).enumerate() {
+                let until = match step {
+                    Step::Push(delay) => {
+                        schedule.push(Moment(now + delay), sequence);
+                        model.insert((now + delay, sequence), ());
+                        continue;
+                    }
+                    Step::Pop => u64::MAX,
+                    Step::PopWithin(span) => now + span,
+                };
+                prop_assert_eq!(schedule.peek(), model.keys().next().map(|&(at, _)| Moment(at)));
+                let due = model.keys().next().copied().filter(|&(at, _)| at <= until);
+                let popped = schedule.pop_until(Moment(until));
+                prop_assert_eq!(popped, due.map(|(at, sequence)| (Moment(at), sequence)));
+                if let Some(key) = due {
+                    model.remove(&key);
+                    now = key.0;
+                }
+                prop_assert_eq!(schedule.len(), model.len());
+            }
+            prop_assert!(schedule.is_empty());
+        }
+    }
+}
