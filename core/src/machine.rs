@@ -301,7 +301,7 @@ pub enum Effect<M: Machine> {
 /// Collects the effects of one input, and lends buffers to build frames in.
 ///
 /// It belongs to the driver, because the pool does; a machine sees it only inside `handle`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Outbox<M: Machine> {
     effects: Vec<Effect<M>>,
     pool: Vec<Vec<u8>>,

@@ -213,12 +213,36 @@ fn general<A>() -> Vec<Family<A>> {
         Some(Deed::Fault(fault))
     }
     vec![
-        Family { name: "power", lasts: (S(1), S(180)), draw: |rng, setup| fault(Fault::PowerOff(one(rng, setup))) },
-        Family { name: "crash", lasts: (S(0), S(60)), draw: |rng, setup| fault(Fault::Crash(one(rng, setup))) },
-        Family { name: "restart", lasts: (S(0), S(0)), draw: |rng, setup| fault(Fault::Restart(one(rng, setup))) },
-        Family { name: "hang", lasts: (S(1), S(120)), draw: |rng, setup| fault(Fault::Hang(one(rng, setup))) },
-        Family { name: "pause", lasts: (S(1), S(60)), draw: |rng, setup| fault(Fault::Pause(one(rng, setup))) },
-        Family { name: "suspend", lasts: (S(1), S(120)), draw: |rng, setup| fault(Fault::Suspend(one(rng, setup))) },
+        Family {
+            name: "power",
+            lasts: (S(1), S(180)),
+            draw: |rng, setup| fault(Fault::PowerOff(one(rng, setup))),
+        },
+        Family {
+            name: "crash",
+            lasts: (S(0), S(60)),
+            draw: |rng, setup| fault(Fault::Crash(one(rng, setup))),
+        },
+        Family {
+            name: "restart",
+            lasts: (S(0), S(0)),
+            draw: |rng, setup| fault(Fault::Restart(one(rng, setup))),
+        },
+        Family {
+            name: "hang",
+            lasts: (S(1), S(120)),
+            draw: |rng, setup| fault(Fault::Hang(one(rng, setup))),
+        },
+        Family {
+            name: "pause",
+            lasts: (S(1), S(60)),
+            draw: |rng, setup| fault(Fault::Pause(one(rng, setup))),
+        },
+        Family {
+            name: "suspend",
+            lasts: (S(1), S(120)),
+            draw: |rng, setup| fault(Fault::Suspend(one(rng, setup))),
+        },
         Family {
             name: "slow",
             lasts: (S(5), S(120)),
@@ -302,7 +326,11 @@ fn general<A>() -> Vec<Family<A>> {
                 fault(Fault::Weather(Net::Private, who, Weather { latency, jitter, loss_ppm }))
             },
         },
-        Family { name: "stranger", lasts: (S(0), S(0)), draw: |rng, setup| fault(Fault::Knock(one(rng, setup))) },
+        Family {
+            name: "stranger",
+            lasts: (S(0), S(0)),
+            draw: |rng, setup| fault(Fault::Knock(one(rng, setup))),
+        },
         Family {
             name: "garbage",
             lasts: (S(0), S(0)),
@@ -311,7 +339,11 @@ fn general<A>() -> Vec<Family<A>> {
                 fault(Fault::Garbage(from, to))
             },
         },
-        Family { name: "disk", lasts: (S(5), S(120)), draw: |rng, setup| fault(Fault::DiskFull(one(rng, setup))) },
+        Family {
+            name: "disk",
+            lasts: (S(5), S(120)),
+            draw: |rng, setup| fault(Fault::DiskFull(one(rng, setup))),
+        },
         Family { name: "blackout", lasts: (S(1), S(120)), draw: |_, _| fault(Fault::PowerOff(Who::All)) },
     ]
 }

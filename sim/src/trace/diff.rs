@@ -37,7 +37,9 @@ mod tests {
         let one = [line(1, "a"), line(2, "b")];
         let other = [line(1, "a"), line(3, "b")];
         let shown = first_difference(&one, &other).unwrap_or_default();
-        assert!(shown.contains("agree for 1 lines") && shown.contains("0.000002") && shown.contains("0.000003"));
+        assert!(
+            shown.contains("agree for 1 lines") && shown.contains("0.000002") && shown.contains("0.000003")
+        );
         assert_eq!(first_difference(&one, &one), None);
         assert!(first_difference(&one, &one[..1]).unwrap_or_default().contains("(ended)"));
     }

@@ -56,7 +56,11 @@ impl Trace {
     /// An empty trace; lines are kept only if somebody wants them.
     #[must_use]
     pub fn new(keep: bool) -> Self {
-        Self { lines: keep.then(Vec::new), hasher: SipHasher13::new_with_keys(0x7374_616e, 0x6469_6e21), count: 0 }
+        Self {
+            lines: keep.then(Vec::new),
+            hasher: SipHasher13::new_with_keys(0x7374_616e, 0x6469_6e21),
+            count: 0,
+        }
     }
 
     /// Whether lines are kept.
@@ -76,7 +80,13 @@ impl Trace {
     }
 
     /// A machine noticed something.
-    pub fn noticed<N: Noticed>(&mut self, at: Moment, host: HostId, notice: &N, columns: impl FnOnce() -> String) {
+    pub fn noticed<N: Noticed>(
+        &mut self,
+        at: Moment,
+        host: HostId,
+        notice: &N,
+        columns: impl FnOnce() -> String,
+    ) {
         self.word(at.0);
         self.word(u64::from(host.0));
         self.word(notice.kind() as u64);

@@ -208,9 +208,13 @@ impl<M: Machine> World<M> {
                 world.end_process(host);
                 world.start(host);
             }),
-            Fault::Hang(who) | Fault::Pause(who) => self.each(*who, |world, host| world.pace(host, Pace::Stopped)),
+            Fault::Hang(who) | Fault::Pause(who) => {
+                self.each(*who, |world, host| world.pace(host, Pace::Stopped))
+            }
             Fault::Resume(who) => self.each(*who, |world, host| world.pace(host, Pace::Running)),
-            Fault::Slow(who, Duration::ZERO) => self.each(*who, |world, host| world.pace(host, Pace::Running)),
+            Fault::Slow(who, Duration::ZERO) => {
+                self.each(*who, |world, host| world.pace(host, Pace::Running))
+            }
             Fault::Slow(who, late) => self.each(*who, |world, host| world.pace(host, Pace::Slow(*late))),
             Fault::Suspend(who) => self.each(*who, Self::suspend),
             Fault::Wake(who) => self.each(*who, Self::wake_up),
@@ -225,7 +229,8 @@ impl<M: Machine> World<M> {
                 world.clock_changed(host, *ahead);
             }),
             Fault::NetworkRestart(who, net, gap) => self.each(*who, |world, host| {
-                let Ok(facts) = world.hosts[host.index()].kernel.remove_interface(interface_name(*net)) else {
+                let Ok(facts) = world.hosts[host.index()].kernel.remove_interface(interface_name(*net))
+                else {
                     return;
                 };
                 world.rewired(host, facts);
@@ -263,7 +268,9 @@ impl<M: Machine> World<M> {
             Fault::Knock(who) => self.each(*who, Self::knock),
             Fault::Garbage(from, to) => self.garbage(*from, *to),
             Fault::DiskFull(who) => self.each(*who, |world, host| world.hosts[host.index()].disk.full = true),
-            Fault::DiskFree(who) => self.each(*who, |world, host| world.hosts[host.index()].disk.full = false),
+            Fault::DiskFree(who) => {
+                self.each(*who, |world, host| world.hosts[host.index()].disk.full = false)
+            }
             Fault::Heal => self.heal(),
         }
     }
@@ -365,7 +372,6 @@ impl<M: Machine> World<M> {
             self.rewired(host, facts);
         }
     }
-
 
     /// The interface is there again, with what the host itself configures on it.
     fn comeback(&mut self, host: HostId, net: Net) {
@@ -556,7 +562,9 @@ impl fmt::Display for Fault {
             Self::Mend(net, ways) => write!(f, "mend {net} {ways}"),
             Self::Flap { net, ways, down, up } => write!(f, "flap {net} {ways} down {down} up {up}"),
             Self::Unflap(net, ways) => write!(f, "unflap {net} {ways}"),
-            Self::Weather(net, who, weather) if *weather == Weather::CALM => write!(f, "weather {net} {who} calm"),
+            Self::Weather(net, who, weather) if *weather == Weather::CALM => {
+                write!(f, "weather {net} {who} calm")
+            }
             Self::Weather(net, who, Weather { latency, jitter, loss_ppm }) => {
                 write!(f, "weather {net} {who} latency {latency} jitter {jitter} loss {loss_ppm}ppm")
             }

@@ -251,7 +251,10 @@ mod tests {
             for local in [1_000, 1_001, 5_000_017, 86_400_000_000] {
                 let at = clock.when(Instant(local));
                 assert!(clock.read(at) >= Instant(local), "{drift} ppm, {local}");
-                assert!(at.0 <= 1_000 || clock.read(Moment(at.0 - 1)) < Instant(local), "{drift} ppm, {local}");
+                assert!(
+                    at.0 <= 1_000 || clock.read(Moment(at.0 - 1)) < Instant(local),
+                    "{drift} ppm, {local}"
+                );
             }
         }
     }

@@ -23,7 +23,9 @@ impl<M: Machine> World<M> {
             Job::ReadFile { .. } => READ,
             Job::WriteFile { .. } => WRITE,
             Job::HoldLock { .. } => LOCK,
-            Job::RunScript { .. } | Job::AddAddress(_) | Job::DropAddress(_) | Job::Announce { .. } => NETLINK,
+            Job::RunScript { .. } | Job::AddAddress(_) | Job::DropAddress(_) | Job::Announce { .. } => {
+                NETLINK
+            }
         };
         let mut takes = self.effort.span(low, high);
         let mut running = Running::Plain;
@@ -146,4 +148,9 @@ pub(super) enum Work {
     Answer(Done),
     /// To do it, then answer.
     Do(Job),
+}
+impl<M: Machine> World<M> {
+    pub(super) fn lan_announce(&mut self, _host: HostId, _address: std::net::IpAddr) {}
+    pub(super) fn lan_due(&mut self) {}
+    pub(super) fn lan_changed(&mut self) {}
 }

@@ -4,13 +4,13 @@
 //! the machine it concerns, executes that machine's effects, and asks for its next deadline.
 //! Order is (time, sequence); nothing here reads a clock, and every draw comes from the seed.
 
-pub mod client;
+//pub mod client;
 pub mod disk;
 pub mod fault;
 pub mod host;
 mod jobs;
 pub mod kernel;
-pub mod lan;
+//pub mod lan;
 pub mod lock;
 pub mod moment;
 pub mod network;
@@ -22,7 +22,7 @@ mod tcp;
 use std::fmt::Debug;
 use std::rc::Rc;
 
-use standin_core::host;
+use standin_core::host::{Done, Fact, Job, LockNews};
 use standin_core::machine::{Deadline, Depth, Effect, Input, JobId, LinkInput, Machine, Noticed, Outbox};
 use standin_core::rng::Rng;
 
@@ -39,11 +39,11 @@ pub trait Translator<M: Machine>: Debug {
     /// A machine for a daemon that starts on `host` now, configured by what its disk holds.
     fn boot(&self, host: HostId, disk: &disk::Disk, seed: u64) -> M;
     /// A machine's job as the host understands it.
-    fn job(&self, job: M::Job) -> host::Job;
+    fn job(&self, job: M::Job) -> Job;
     /// A host's answer as the machine understands it.
-    fn done(&self, done: host::Done) -> M::Done;
+    fn done(&self, done: Done) -> M::Done;
     /// A host's observation, if the machine has a word for it.
-    fn fact(&self, fact: host::Fact) -> Option<M::Fact>;
+    fn fact(&self, fact: Fact) -> Option<M::Fact>;
 }
 
 /// What the world reports to whoever runs it, in order.
@@ -123,8 +123,8 @@ pub struct World<M: Machine> {
     network: Network,
     conns: Conns,
     puppets: Vec<Puppet>,
-    lan: lan::Lan,
-    client: client::Client,
+    //lan
+    //client
     locks: lock::Locks,
     flaps: Vec<fault::Flapping>,
     outbox: Outbox<M>,
@@ -154,8 +154,8 @@ impl<M: Machine> World<M> {
             network: Network::new(stream(Stream::Latency), stream(Stream::Loss)),
             conns: Conns::default(),
             puppets: Vec::new(),
-            lan: lan::Lan::default(),
-            client: client::Client::default(),
+            //l
+            //c
             locks: lock::Locks::new(),
             flaps: Vec::new(),
             outbox: Outbox::new(),
@@ -330,9 +330,13 @@ impl<M: Machine> World<M> {
                 }
                 Stored::Job(job, done) => {
                     // Its entry goes when it ends; a cancelled one must not be heard.
-                    **done == host::Done::Lock(host::LockNews::Held) && !process.jobs.contains_key(job)
+                    **done == Done::Lock(LockNews::Held) && !process.jobs.contains_key(job)
                 }
-                Stored::Wake | Stored::Port(..) | Stored::Accepted(_) | Stored::Fact(_) | Stored::Order(_) => false,
+                Stored::Wake
+                | Stored::Port(..)
+                | Stored::Accepted(_)
+                | Stored::Fact(_)
+                | Stored::Order(_) => false,
             };
             if !gone {
                 self.feed(host, input);
@@ -366,7 +370,11 @@ impl<M: Machine> World<M> {
             }
             Stored::Accepted(accepted) => {
                 let Accepted { link, port, from, local, peer_pid } = *accepted;
-                machine.handle(now, Input::Link(link, LinkInput::Accepted { port, from, local, peer_pid }), out);
+                machine.handle(
+                    now,
+                    Input::Link(link, LinkInput::Accepted { port, from, local, peer_pid }),
+                    out,
+                );
             }
             Stored::Closed(link, why) => {
                 process.links.remove(&link);
@@ -449,7 +457,12 @@ impl<M: Machine> World<M> {
         }
     }
 
-    fn listen(&mut self, host: HostId, port: standin_core::machine::PortId, on: standin_core::machine::Endpoint) {
+    fn listen(
+        &mut self,
+        host: HostId,
+        port: standin_core::machine::PortId,
+        on: standin_core::machine::Endpoint,
+    ) {
         use standin_core::machine::Why;
         let there = &mut self.hosts[host.index()];
         let Some(process) = &mut there.process else { return };

@@ -41,7 +41,13 @@ const HEARD_MAX: usize = 1 << 20;
 
 impl<M: Machine> World<M> {
     /// Dials from a host as any program there could, and says `says` once through.
-    pub fn puppet_dial(&mut self, host: HostId, from: Option<IpAddr>, to: &Endpoint, says: Vec<u8>) -> PuppetId {
+    pub fn puppet_dial(
+        &mut self,
+        host: HostId,
+        from: Option<IpAddr>,
+        to: &Endpoint,
+        says: Vec<u8>,
+    ) -> PuppetId {
         let id = PuppetId(self.puppets.len() as u32);
         let end = self.tcp_dial(host, Owner::Puppet(id), from, to);
         self.puppets.push(Puppet { standing: Standing::Dialling, heard: Vec::new(), end, says });

@@ -187,16 +187,18 @@ impl<M: Machine> World<M> {
             let reachable = |end: &End| {
                 let host = &self.hosts[end.host.index()];
                 host.awake()
-                    && end.address.ip().is_none_or(|ip| ip.is_loopback() || host.kernel.usable(ip) || conn.net.is_none())
+                    && end
+                        .address
+                        .ip()
+                        .is_none_or(|ip| ip.is_loopback() || host.kernel.usable(ip) || conn.net.is_none())
             };
             let both = reachable(&conn.ends[0]) && reachable(&conn.ends[1]);
             let (one, other) = (conn.ends[0].host, conn.ends[1].host);
             conn.open = match conn.net {
                 None => [both; 2],
-                Some(net) => [
-                    both && self.network.open(net, one, other),
-                    both && self.network.open(net, other, one),
-                ],
+                Some(net) => {
+                    [both && self.network.open(net, one, other), both && self.network.open(net, other, one)]
+                }
             };
         }
         conn.open[side as usize]
@@ -204,7 +206,8 @@ impl<M: Machine> World<M> {
 
     fn delay(&mut self, id: ConnId, side: Side) -> Duration {
         let Some(conn) = self.conns.get(id) else { return Duration::ZERO };
-        let (net, from, to) = (conn.net, conn.ends[side as usize].host, conn.ends[side.other() as usize].host);
+        let (net, from, to) =
+            (conn.net, conn.ends[side as usize].host, conn.ends[side.other() as usize].host);
         self.network.delay(net, from, to)
     }
 
@@ -214,12 +217,19 @@ impl<M: Machine> World<M> {
             return false;
         }
         let Some(conn) = self.conns.get(id) else { return false };
-        let (net, from, to) = (conn.net, conn.ends[side as usize].host, conn.ends[side.other() as usize].host);
+        let (net, from, to) =
+            (conn.net, conn.ends[side as usize].host, conn.ends[side.other() as usize].host);
         !self.network.loses(net, from, to)
     }
 
     /// Opens a connection for `owner`; what becomes of it arrives later.
-    pub(super) fn tcp_dial(&mut self, host: HostId, owner: Owner, from: Option<IpAddr>, to: &Endpoint) -> EndRef {
+    pub(super) fn tcp_dial(
+        &mut self,
+        host: HostId,
+        owner: Owner,
+        from: Option<IpAddr>,
+        to: &Endpoint,
+    ) -> EndRef {
         let (local, remote, net, failure) = self.route(host, from, to);
         let end = |host, address, owner| End {
             host,
@@ -265,7 +275,7 @@ impl<M: Machine> World<M> {
         }
         let far = self.hosts.iter().position(|far| far.kernel.holds(to.ip()));
         let net = far.and_then(|far| self.hosts[far].kernel.net_of(to.ip()));
-        let ours = from.or_else(|| net.and_then(|net| kernel.first_usable(net, to.is_ipv4())));
+        let ours = from.or_else(|| net.and_then(|net| first_usable(kernel, net, to.is_ipv4())));
         match (far, net, ours) {
             (Some(far), Some(net), Some(ours)) if kernel.usable(ours) => {
                 (local(ours), Some(HostId(far as u32)), Some(net), None)
@@ -282,7 +292,8 @@ impl<M: Machine> World<M> {
     pub(super) fn tcp_syn(&mut self, conn: ConnId, tries: u32) {
         let Some(held) = self.conns.get(conn) else { return };
         let dialler = &held.ends[0];
-        if dialler.established || dialler.owner == Owner::Nobody || !self.hosts[dialler.host.index()].awake() {
+        if dialler.established || dialler.owner == Owner::Nobody || !self.hosts[dialler.host.index()].awake()
+        {
             return;
         }
         if self.passes(conn, Side::Dialler) {
@@ -356,7 +367,7 @@ impl<M: Machine> World<M> {
     }
 
     #[inline]
-    fn transmit(&mut self, id: ConnId, side: Side, piece: Piece) {
+    pub(super) fn transmit(&mut self, id: ConnId, side: Side, piece: Piece) {
         let Some(conn) = self.conns.get(id) else { return };
         if conn.ends[side as usize].stuck.is_some() || !self.passes(id, side) {
             return self.stick(id, side, Held::Waiting(piece));
@@ -404,7 +415,12 @@ impl<M: Machine> World<M> {
             }
             return;
         };
-        if !again && conn.ends[from as usize].stuck.as_ref().is_some_and(|stuck| stuck.queue.iter().any(Held::waits)) {
+        if !again
+            && conn.ends[from as usize]
+                .stuck
+                .as_ref()
+                .is_some_and(|stuck| stuck.queue.iter().any(Held::waits))
+        {
             // Something before it is missing: the receiving kernel keeps it back.
             return self.stick(id, from, Held::Waiting(piece));
         }
@@ -453,7 +469,8 @@ impl<M: Machine> World<M> {
             return self.stick(id, from, Held::Waiting(piece));
         }
         let Some(conn) = self.conns.get(id) else { return };
-        if let Some(head) = conn.ends[from as usize].stuck.as_mut().and_then(|stuck| stuck.queue.front_mut()) {
+        if let Some(head) = conn.ends[from as usize].stuck.as_mut().and_then(|stuck| stuck.queue.front_mut())
+        {
             *head = Held::Waiting(piece);
         }
     }
@@ -461,7 +478,8 @@ impl<M: Machine> World<M> {
     /// Hands a completed connection to the process that listens.
     fn accept(&mut self, id: ConnId) {
         let Some(conn) = self.conns.get(id) else { return };
-        let (from, local, host) = (conn.ends[0].address.clone(), conn.ends[1].address.clone(), conn.ends[1].host);
+        let (from, local, host) =
+            (conn.ends[0].address.clone(), conn.ends[1].address.clone(), conn.ends[1].host);
         let Owner::Embryo = conn.ends[1].owner else { return };
         let peer_pid = match conn.ends[0].owner {
             Owner::Puppet(puppet) if conn.net.is_none() => Some(1_000 + puppet.0),
@@ -624,6 +642,13 @@ impl<M: Machine> World<M> {
             }
         }
     }
+}
+
+/// The address a kernel picks for an unbound socket towards a network.
+fn first_usable(kernel: &super::kernel::Kernel, net: Net, v4: bool) -> Option<IpAddr> {
+    let plugged = kernel.interfaces().iter().filter(|interface| interface.net == net && interface.is_up());
+    let mut held = plugged.flat_map(|interface| &interface.addresses);
+    held.find(|held| held.address.is_ipv4() == v4).map(|held| held.address)
 }
 
 impl Held {
