@@ -50,7 +50,9 @@ pub trait Machine: Clone + Debug + 'static {
     ///
     /// # Panics
     /// If one is broken. What a peer sends never makes this happen.
-    fn check(&self, depth: Depth);
+    fn check(&self, depth: Depth) {
+        let _ = depth;
+    }
 }
 
 /// How thoroughly [`Machine::check`] looks.
@@ -71,7 +73,9 @@ pub trait Noticed: Plain + Display {
     fn kind(&self) -> usize;
 
     /// How much somebody should care.
-    fn level(&self) -> Level;
+    fn level(&self) -> Level {
+        Level::Info
+    }
 
     /// The notice's content for the trace hash, as fixed-width words.
     fn words(&self, put: &mut dyn FnMut(u64));

@@ -74,7 +74,7 @@ impl Disk {
         Ok(())
     }
 
-    /// The operator's edit: durable at once, and he makes room for it.
+    /// The operator's edit: durable at once, even on a full disk (room is made for it).
     pub fn edit(&mut self, name: &str, content: &[u8]) {
         let file = File { durable: Some(content.to_vec()), unsynced: None };
         self.files.insert(name.to_owned(), file);

@@ -83,7 +83,7 @@ impl<M: Machine> World<M> {
                 Done::Address(facts.map(|facts| self.rewired(host, facts)))
             }
             Job::Announce { address, .. } => {
-                self.lan_announce(host, address);
+                self.onlooker_hears(host, address);
                 Done::Announced
             }
             Job::HoldLock { name } => match self.locks.take(&name, host, now) {
@@ -148,9 +148,4 @@ pub(super) enum Work {
     Answer(Done),
     /// To do it, then answer.
     Do(Job),
-}
-impl<M: Machine> World<M> {
-    pub(super) fn lan_announce(&mut self, _host: HostId, _address: std::net::IpAddr) {}
-    pub(super) fn lan_due(&mut self) {}
-    pub(super) fn lan_changed(&mut self) {}
 }

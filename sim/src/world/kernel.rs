@@ -72,6 +72,26 @@ impl Kernel {
         Self { promote_secondaries: false, interfaces: Vec::new(), next_index: 2 }
     }
 
+    /// With one more interface, up, with an address of the host's own: for building worlds.
+    ///
+    /// # Panics
+    /// If there is an interface of that name, or the prefix is longer than the address.
+    #[must_use]
+    pub fn plugged(mut self, name: &str, net: Net, address: IpAddr, prefix: u8) -> Self {
+        let last = match address {
+            IpAddr::V4(address) => address.octets(),
+            IpAddr::V6(address) => {
+                [address.octets()[12], address.octets()[13], address.octets()[14], address.octets()[15]]
+            }
+        };
+        let mac = [2, net as u8, last[0], last[1], last[2], last[3]];
+        self.add_interface(name, net, mac);
+        let placed = Placed { interface: name.to_owned(), address, prefix };
+        let wired = self.set_admin(name, true).and_then(|_| self.add_address(&placed));
+        assert!(wired.is_ok(), "a fresh interface takes an address");
+        self
+    }
+
     /// A new interface: plugged in, with carrier, but down until [`set_admin`](Self::set_admin).
     ///
     /// # Panics

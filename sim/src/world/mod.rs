@@ -4,16 +4,17 @@
 //! the machine it concerns, executes that machine's effects, and asks for its next deadline.
 //! Order is (time, sequence); nothing here reads a clock, and every draw comes from the seed.
 
-//pub mod client;
+pub mod client;
 pub mod disk;
 pub mod fault;
 pub mod host;
 mod jobs;
 pub mod kernel;
-//pub mod lan;
+pub mod lan;
 pub mod lock;
 pub mod moment;
 pub mod network;
+pub mod onlooker;
 pub mod puppet;
 pub mod schedule;
 pub mod scripts;
@@ -43,7 +44,10 @@ pub trait Translator<M: Machine>: Debug {
     /// A host's answer as the machine understands it.
     fn done(&self, done: Done) -> M::Done;
     /// A host's observation, if the machine has a word for it.
-    fn fact(&self, fact: Fact) -> Option<M::Fact>;
+    fn fact(&self, fact: Fact) -> Option<M::Fact> {
+        let _ = fact;
+        None
+    }
 }
 
 /// What the world reports to whoever runs it, in order.
@@ -92,7 +96,7 @@ enum Event {
     Inbox { host: HostId, life: u32 },
     Job { host: HostId, life: u32, job: JobId, work: Box<jobs::Work> },
     LockTimeout,
-    Lan,
+    Onlooker,
     Step(Box<fault::Step>),
 }
 
@@ -123,8 +127,7 @@ pub struct World<M: Machine> {
     network: Network,
     conns: Conns,
     puppets: Vec<Puppet>,
-    //lan
-    //client
+    onlooker: onlooker::Onlooker,
     locks: lock::Locks,
     flaps: Vec<fault::Flapping>,
     outbox: Outbox<M>,
@@ -154,8 +157,7 @@ impl<M: Machine> World<M> {
             network: Network::new(stream(Stream::Latency), stream(Stream::Loss)),
             conns: Conns::default(),
             puppets: Vec::new(),
-            //l
-            //c
+            onlooker: onlooker::Onlooker::new(seed),
             locks: lock::Locks::new(),
             flaps: Vec::new(),
             outbox: Outbox::new(),
@@ -269,7 +271,7 @@ impl<M: Machine> World<M> {
             Event::Inbox { host, life } => self.drain_inbox(host, life),
             Event::Job { host, life, job, work } => self.finish_job(host, life, job, *work),
             Event::LockTimeout => self.lock_timeout(),
-            Event::Lan => self.lan_due(),
+            Event::Onlooker => self.onlooker_due(),
             Event::Step(step) => self.fault_step(*step),
         }
     }
@@ -529,7 +531,7 @@ impl<M: Machine> World<M> {
     fn changed(&mut self) {
         self.topology += 1;
         self.news.push(News::Changed);
-        self.lan_changed();
+        self.onlooker_changed();
     }
 }
 
