@@ -1,0 +1,81 @@
+//! What a CTDB machine is told at birth.
+
+use alloc::boxed::Box;
+use core::net::IpAddr;
+
+use super::plant::Plants;
+use super::tunables::Tunables;
+use super::types::Capabilities;
+
+/// The port nodes listen on (IANA: `ctdb`).
+pub const PORT: u16 = 4379;
+
+/// What 4.17 says of itself in keepalives: major << 16 | minor.
+pub const VERSION: u32 = 0x0004_0011;
+
+/// A machine's configuration.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `[cluster] node address`; without it the first address of the nodes file that is ours.
+    pub listen: Option<IpAddr>,
+    /// The port every node listens on.
+    pub port: u16,
+    /// The control socket's path.
+    pub socket: Box<str>,
+    /// The nodes file's name.
+    pub nodes_file: Box<str>,
+    /// Our version in keepalives. A foreign one makes real nodes shut down: keep it exact.
+    pub version: u32,
+    /// What can be tuned.
+    pub tunables: Tunables,
+    /// `[legacy] start as stopped`.
+    pub start_as_stopped: bool,
+    /// `[legacy] start as disabled`.
+    pub start_as_disabled: bool,
+    /// What this node may do.
+    pub capabilities: Capabilities,
+    /// Where we do better than ctdbd.
+    pub fixes: Fixes,
+    /// A bug planted on purpose.
+    pub plants: Plants,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: None,
+            port: PORT,
+            socket: "ctdbd.socket".into(),
+            nodes_file: "nodes".into(),
+            version: VERSION,
+            tunables: Tunables::default(),
+            start_as_stopped: false,
+            start_as_disabled: false,
+            capabilities: Capabilities::default(),
+            fixes: Fixes::ALL,
+            plants: Plants::default(),
+        }
+    }
+}
+
+/// Faults of ctdbd that cost its users, mended where the mending cannot be seen on the wire.
+/// `strict` is [`Fixes::NONE`]: every fault as in ctdbd.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Fixes {
+    /// A link that its peer closes as soon as it opens is dialled again after a second. ctdbd
+    /// dials at once, thousands of times a second while the peer still holds our old link.
+    pub patient_redial: bool,
+    /// Only both links make a node connected. In ctdbd anything heard from a disconnected node
+    /// also does, at the next keepalive tick.
+    pub both_links: bool,
+    /// A nodes file that does not load leaves the old one in force. In ctdbd it is fatal.
+    pub keep_nodes: bool,
+}
+
+impl Fixes {
+    /// Every fix.
+    pub const ALL: Self = Self { patient_redial: true, both_links: true, keep_nodes: true };
+    /// As ctdbd.
+    pub const NONE: Self = Self { patient_redial: false, both_links: false, keep_nodes: false };
+}

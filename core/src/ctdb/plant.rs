@@ -1,0 +1,91 @@
+//! Bugs planted on purpose, so that a campaign can prove it would find them.
+//!
+//! They exist only with the feature `plants`; without it [`Plants::has`] is a constant `false`
+//! and a daemon's build carries none.
+
+/// One planted bug.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Plant {
+    /// A sign of life does not reset the dead count.
+    DeadCountNotReset,
+    /// A node is dead one silent interval too early.
+    LimitOneLess,
+    /// A node is dead one silent interval too late.
+    LimitOneMore,
+    /// A node counts as connected once it has dialled us.
+    OneDirectionEnough,
+    /// A deleted line of the nodes file takes no number.
+    DeletedLineNotCounted,
+    /// A link that its peer closed in order is not dialled again.
+    ReconnectForgotten,
+    /// Anybody may connect.
+    SourceUnchecked,
+    /// The node takes itself for a peer.
+    KeepaliveToSelf,
+    /// A second link of a node is kept, and its bytes count as life.
+    StaleLinkCounted,
+    /// Questions to a node that died wait for their time-out.
+    PendingNotFailed,
+}
+
+impl Plant {
+    /// Every planted bug.
+    pub const ALL: [Self; 10] = [
+        Self::DeadCountNotReset,
+        Self::LimitOneLess,
+        Self::LimitOneMore,
+        Self::OneDirectionEnough,
+        Self::DeletedLineNotCounted,
+        Self::ReconnectForgotten,
+        Self::SourceUnchecked,
+        Self::KeepaliveToSelf,
+        Self::StaleLinkCounted,
+        Self::PendingNotFailed,
+    ];
+
+    /// As `--plant` takes it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::DeadCountNotReset => "dead-count-not-reset",
+            Self::LimitOneLess => "limit-one-less",
+            Self::LimitOneMore => "limit-one-more",
+            Self::OneDirectionEnough => "one-direction-enough",
+            Self::DeletedLineNotCounted => "deleted-line-not-counted",
+            Self::ReconnectForgotten => "reconnect-forgotten",
+            Self::SourceUnchecked => "source-unchecked",
+            Self::KeepaliveToSelf => "keepalive-to-self",
+            Self::StaleLinkCounted => "stale-link-counted",
+            Self::PendingNotFailed => "pending-not-failed",
+        }
+    }
+}
+
+/// Which bug is planted, if any.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Plants {
+    #[cfg(feature = "plants")]
+    planted: Option<Plant>,
+}
+
+impl Plants {
+    /// Plants one bug.
+    #[cfg(feature = "plants")]
+    #[must_use]
+    pub const fn with(plant: Plant) -> Self {
+        Self { planted: Some(plant) }
+    }
+
+    /// Whether this bug is planted.
+    #[must_use]
+    #[inline]
+    pub fn has(self, plant: Plant) -> bool {
+        #[cfg(feature = "plants")]
+        return self.planted == Some(plant);
+        #[cfg(not(feature = "plants"))]
+        {
+            let _ = plant;
+            false
+        }
+    }
+}
