@@ -6,13 +6,14 @@
 //! only passed on is never looked into.
 //!
 //! All numbers are little endian (CTDB sends its host's order), except port and address inside
-//! a socket address.
+//! a socket address. The event daemon's protocol ([`eventd`]) is a stranger to the rest.
 //! The contract of the codecs is that of [`bytes`](crate::bytes).
 
 mod address;
 mod clients;
 mod control;
 mod database;
+pub mod eventd;
 mod framing;
 mod header;
 mod keepalive;
