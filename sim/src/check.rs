@@ -109,7 +109,7 @@ impl<M: Machine> Checker<M> for Manners {
                 Err(Violation::safety("spin", what))
             }
             News::Changed => world.members().try_for_each(|host| bounded(world, host)),
-            News::Notice(..) | News::Started(_) | News::Exited(..) => Ok(()),
+            News::Notice(..) | News::Started(_) | News::Exited(..) | News::Meddled(..) => Ok(()),
         }
     }
 

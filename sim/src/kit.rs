@@ -11,6 +11,7 @@ use standin_core::time::Duration;
 use crate::check::Checker;
 use crate::plan::{Family, Setup};
 use crate::world::World;
+use crate::world::fault::Fault;
 use crate::world::moment::HostId;
 
 /// A protocol's side of a rehearsal.
@@ -45,6 +46,11 @@ pub trait Kit: Sized {
 
     /// Does an action now.
     fn act(&mut self, world: &mut World<Self::Machine>, action: &Self::Action);
+
+    /// Undoes every fault, the world's and the protocol's own.
+    fn heal(&mut self, world: &mut World<Self::Machine>) {
+        world.befall(&Fault::Heal);
+    }
 
     /// What undoes an action, if anything has to.
     fn undo(&self, action: &Self::Action) -> Option<Self::Action>;

@@ -149,7 +149,7 @@ impl<K: Kit> Run<K> {
             News::Exited(host, status) => {
                 self.trace.befell(at, "exited", &format!("{host} {status}"), columns);
             }
-            News::Started(_) | News::Changed | News::Spins(..) => {}
+            News::Started(_) | News::Changed | News::Meddled(..) | News::Spins(..) => {}
         }
     }
 
@@ -159,6 +159,7 @@ impl<K: Kit> Run<K> {
         let (verb, rest) = text.split_once(' ').unwrap_or((&text, ""));
         *self.faults.entry(verb.to_owned()).or_default() += 1;
         match deed {
+            Deed::Fault(Fault::Heal) => self.kit.heal(&mut self.world),
             Deed::Fault(fault) => self.world.befall(fault),
             Deed::Protocol(action) => self.kit.act(&mut self.world, action),
             Deed::Look => return,

@@ -51,7 +51,7 @@ impl Default for Config {
             tunables: Tunables::default(),
             start_as_stopped: false,
             start_as_disabled: false,
-            capabilities: Capabilities::default(),
+            capabilities: Capabilities::STOCK,
             fixes: Fixes::ALL,
             plants: Plants::default(),
         }

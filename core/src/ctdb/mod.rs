@@ -1,9 +1,30 @@
-//! The CTDB machine: nodes file, links, keepalive, death and return.
+//! The CTDB machine, first half: nodes file, links, keepalive, death and return.
+//!
+//! A packet's way: bytes → [`Links`](links) (whose link is it?) → frame → [`wire`] → `route` in
+//! `machine.rs` → a part → a small fact → `machine.rs` decides what it means → outbox. Parts
+//! never call each other; `machine.rs` is the only file that sees them all.
 //!
 //! Reading order: [`types`], [`wire`] (bytes ↔ packets), [`tunables`] and [`files`] (text ↔
-//! values).
+//! values), [`config`], [`notice`], `state`, `cx`, then the parts: `boot`, `links`, `keepalive`,
+//! `versions`, `requests`, `clients`, `controls`, `reload`; last `machine`.
 
+mod boot;
+mod clients;
+pub mod config;
+mod controls;
+mod cx;
 pub mod files;
+mod keepalive;
+mod links;
+mod machine;
+pub mod notice;
+pub mod plant;
+mod reload;
+mod requests;
+mod state;
 pub mod tunables;
 pub mod types;
+mod versions;
 pub mod wire;
+
+pub use self::machine::{Ctdb, Order};

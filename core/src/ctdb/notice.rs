@@ -11,6 +11,7 @@ use crate::time::Duration;
 
 /// Something a CTDB machine noticed.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(missing_docs, reason = "each variant's sentence says what its fields are")]
 pub enum Notice {
     /// The node knows its number and takes part.
     Listening { pnn: Pnn, address: IpAddr },
@@ -69,6 +70,7 @@ pub enum Cause {
 
 /// Why a node cannot start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each variant's sentence says what its fields are")]
 pub enum StartRefusal {
     /// The nodes file could not be read.
     NoNodesFile,
@@ -84,6 +86,7 @@ pub enum StartRefusal {
 
 /// What is odd about a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each variant's sentence says what its fields are")]
 pub enum Oddity {
     /// It claims to come from another node.
     Liar { claims: Pnn },

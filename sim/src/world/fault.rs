@@ -11,7 +11,7 @@ use super::host::{Pace, Stored};
 use super::moment::{HostId, Net};
 use super::network::Weather;
 use super::tcp::{EndRef, Owner, Piece, Side};
-use super::{Event, World};
+use super::{Event, News, World};
 
 /// One host, or every member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -427,13 +427,14 @@ impl<M: Machine> World<M> {
             if dialled && matches!(held.ends[0].owner, Owner::Machine(_)) {
                 let mut bytes = vec![0; self.chance.between(1, 200) as usize];
                 bytes.fill_with(|| self.chance.bits() as u8);
-                self.inject(EndRef { conn, side: Side::Dialler }, bytes);
+                self.inject(from, to, EndRef { conn, side: Side::Dialler }, bytes);
             }
         }
     }
 
     /// Bytes on a stream that its owner never sent.
-    fn inject(&mut self, end: EndRef, bytes: Vec<u8>) {
+    fn inject(&mut self, from: HostId, to: HostId, end: EndRef, bytes: Vec<u8>) {
+        self.news.push(News::Meddled(from, to));
         self.transmit(end.conn, end.side, Piece::Bytes(bytes));
     }
 
@@ -443,7 +444,7 @@ impl<M: Machine> World<M> {
             let Some(held) = self.conns.get(conn) else { continue };
             let dialled = held.ends[0].host == from && held.ends[1].host == to;
             if dialled && matches!(held.ends[0].owner, Owner::Machine(_)) {
-                self.inject(EndRef { conn, side: Side::Dialler }, bytes.to_vec());
+                self.inject(from, to, EndRef { conn, side: Side::Dialler }, bytes.to_vec());
             }
         }
     }
@@ -502,6 +503,7 @@ impl<M: Machine> World<M> {
         for conn in self.conns.ids() {
             let Some(held) = self.conns.get(conn) else { continue };
             if held.ends[0].host == from && held.ends[1].host == to {
+                self.news.push(News::Meddled(from, to));
                 self.tcp_close(EndRef { conn, side: Side::Acceptor }, How::Abort);
             }
         }

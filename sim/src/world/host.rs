@@ -194,6 +194,7 @@ pub struct Clock {
     base: Instant,
     since: Moment,
     drift_ppm: i32,
+    jumps: u32,
 }
 
 const MILLION: u128 = 1_000_000;
@@ -226,12 +227,19 @@ impl Clock {
         self.drift_ppm
     }
 
+    /// How often it has jumped.
+    #[must_use]
+    pub const fn jumps(&self) -> u32 {
+        self.jumps
+    }
+
     pub(super) fn set_drift(&mut self, now: Moment, drift_ppm: i32) {
-        *self = Self { base: self.read(now), since: now, drift_ppm };
+        *self = Self { base: self.read(now), since: now, drift_ppm, jumps: self.jumps };
     }
 
     pub(super) fn jump(&mut self, now: Moment, ahead: Duration) {
-        *self = Self { base: self.read(now) + ahead, since: now, drift_ppm: self.drift_ppm };
+        let jumps = self.jumps + 1;
+        *self = Self { base: self.read(now) + ahead, since: now, drift_ppm: self.drift_ppm, jumps };
     }
 
     fn rate(&self) -> u128 {

@@ -61,6 +61,8 @@ pub enum News<M: Machine> {
     Exited(HostId, u8),
     /// A machine broke a rule of the border: it spins.
     Spins(HostId, Deadline),
+    /// Somebody's bytes were put on the stream between these two, or it was cut.
+    Meddled(HostId, HostId),
     /// A power, process, clock or network condition is not what it was.
     Changed,
 }

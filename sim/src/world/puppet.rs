@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use standin_core::machine::{Endpoint, How, Machine, Why};
 
 use super::World;
-use super::moment::HostId;
+use super::moment::{HostId, Moment};
 use super::tcp::{EndRef, Owner};
 
 /// A puppet of the world, numbered from 0.
@@ -33,8 +33,21 @@ pub struct Puppet {
     pub standing: Standing,
     /// All it has heard so far, up to a megabyte.
     pub heard: Vec<u8>,
+    /// Where it runs.
+    pub host: HostId,
+    /// When it dialled.
+    pub born: Moment,
+    /// What it says once its connection opens.
+    pub says: Vec<u8>,
     pub(super) end: EndRef,
-    says: Vec<u8>,
+}
+
+impl Puppet {
+    /// Whether segments pass both ways between it and the daemon it talks to.
+    #[must_use]
+    pub fn way_open<M: Machine>(&self, world: &World<M>) -> bool {
+        world.ways_open(self.end)
+    }
 }
 
 const HEARD_MAX: usize = 1 << 20;
@@ -50,7 +63,8 @@ impl<M: Machine> World<M> {
     ) -> PuppetId {
         let id = PuppetId(self.puppets.len() as u32);
         let end = self.tcp_dial(host, Owner::Puppet(id), from, to);
-        self.puppets.push(Puppet { standing: Standing::Dialling, heard: Vec::new(), end, says });
+        let (standing, heard, born) = (Standing::Dialling, Vec::new(), self.now);
+        self.puppets.push(Puppet { standing, heard, host, born, says, end });
         id
     }
 
@@ -81,10 +95,16 @@ impl<M: Machine> World<M> {
         &self.puppets[id.0 as usize]
     }
 
+    /// How many puppets there have been.
+    #[must_use]
+    pub fn puppet_count(&self) -> u32 {
+        self.puppets.len() as u32
+    }
+
     pub(super) fn puppet_opened(&mut self, id: PuppetId) {
         let puppet = &mut self.puppets[id.0 as usize];
         puppet.standing = Standing::Open;
-        let says = std::mem::take(&mut puppet.says);
+        let says = puppet.says.clone();
         if !says.is_empty() {
             self.puppet_say(id, &says);
         }

@@ -139,6 +139,11 @@ impl Conns {
         if *serial == id.serial { conn.as_mut() } else { None }
     }
 
+    fn peek(&self, id: ConnId) -> Option<&Conn> {
+        let (serial, conn) = &self.slots[id.slot as usize];
+        if *serial == id.serial { conn.as_ref() } else { None }
+    }
+
     fn remove(&mut self, id: ConnId) {
         let place = &mut self.slots[id.slot as usize];
         if place.0 == id.serial && place.1.take().is_some() {
@@ -184,22 +189,7 @@ impl<M: Machine> World<M> {
         let Some(conn) = self.conns.get(id) else { return false };
         if conn.seen != topology {
             conn.seen = topology;
-            let reachable = |end: &End| {
-                let host = &self.hosts[end.host.index()];
-                host.awake()
-                    && end
-                        .address
-                        .ip()
-                        .is_none_or(|ip| ip.is_loopback() || host.kernel.usable(ip) || conn.net.is_none())
-            };
-            let both = reachable(&conn.ends[0]) && reachable(&conn.ends[1]);
-            let (one, other) = (conn.ends[0].host, conn.ends[1].host);
-            conn.open = match conn.net {
-                None => [both; 2],
-                Some(net) => {
-                    [both && self.network.open(net, one, other), both && self.network.open(net, other, one)]
-                }
-            };
+            conn.open = open_ways(&self.hosts, &self.network, conn);
         }
         conn.open[side as usize]
     }
@@ -632,6 +622,31 @@ impl<M: Machine> World<M> {
         }
     }
 
+    /// Whether segments pass both ways on a connection.
+    pub(super) fn ways_open(&self, end: EndRef) -> bool {
+        let Some(conn) = self.conns.peek(end.conn) else { return false };
+        open_ways(&self.hosts, &self.network, conn) == [true; 2]
+    }
+
+    /// When the first host last received something of a connection that the second dialled,
+    /// among those its kernel still knows.
+    #[must_use]
+    pub fn last_heard(&self, host: HostId, from: HostId) -> Option<Moment> {
+        let live = self.conns.slots.iter().filter_map(|(_, conn)| conn.as_ref());
+        let theirs = live.filter(|conn| conn.ends[0].host == from && conn.ends[1].host == host);
+        theirs.map(|conn| conn.ends[1].heard).max()
+    }
+
+    /// Connections the first daemon dialled and the second holds, as kernels see them:
+    /// (the dialler's end is up, the acceptor's end is up) of each.
+    #[must_use]
+    pub fn links_between(&self, from: HostId, to: HostId) -> Vec<(bool, bool)> {
+        let held = |end: &End| end.established && matches!(end.owner, Owner::Machine(_));
+        let live = self.conns.slots.iter().filter_map(|(_, conn)| conn.as_ref());
+        let theirs = live.filter(|conn| conn.ends[0].host == from && conn.ends[1].host == to);
+        theirs.map(|conn| (held(&conn.ends[0]), held(&conn.ends[1]))).filter(|&(one, other)| one || other).collect()
+    }
+
     /// The host's kernel forgets every connection, without a word to anybody.
     pub(super) fn tcp_forget(&mut self, host: HostId) {
         for conn in self.conns.ids() {
@@ -641,6 +656,21 @@ impl<M: Machine> World<M> {
                 }
             }
         }
+    }
+}
+
+/// Which ways of a connection carry a segment to the other kernel.
+fn open_ways<M: Machine>(hosts: &[super::host::Host<M>], network: &super::network::Network, conn: &Conn) -> [bool; 2] {
+    let reachable = |end: &End| {
+        let host = &hosts[end.host.index()];
+        let local = conn.net.is_none() || end.address.ip().is_none_or(|ip| ip.is_loopback());
+        host.awake() && (local || end.address.ip().is_some_and(|ip| host.kernel.usable(ip)))
+    };
+    let both = reachable(&conn.ends[0]) && reachable(&conn.ends[1]);
+    let (one, other) = (conn.ends[0].host, conn.ends[1].host);
+    match conn.net {
+        None => [both; 2],
+        Some(net) => [both && network.open(net, one, other), both && network.open(net, other, one)],
     }
 }
 

@@ -47,6 +47,26 @@ impl NodeFlags {
     }
 }
 
+/// As the stock tool's status prints it: `OK`, `UNHEALTHY|STOPPED`.
+impl fmt::Display for NodeFlags {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = [
+            (Self::DISCONNECTED, "DISCONNECTED"),
+            (Self::PERMANENTLY_DISABLED, "DISABLED"),
+            (Self::BANNED, "BANNED"),
+            (Self::UNHEALTHY, "UNHEALTHY"),
+            (Self::DELETED, "DELETED"),
+            (Self::STOPPED, "STOPPED"),
+        ];
+        let mut first = true;
+        for (_, name) in names.into_iter().filter(|(flag, _)| self.contains(*flag)) {
+            write!(f, "{}{name}", if first { "" } else { "|" })?;
+            first = false;
+        }
+        if first { f.write_str("OK") } else { Ok(()) }
+    }
+}
+
 bitflags! {
     /// What a node may be and can do. Bits nobody knows are kept.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,0 +1,298 @@
+//! One TCP link a direction: we write on the one we dialled and read from the one they dialled.
+//! A node counts as connected only with both.
+//!
+//! There is no identification beyond the source address. Limits and retries are ctdbd's: a
+//! connect is given up after 1 s and begun again at once, a refused one again after 1 s, a lost
+//! link at once.
+
+use alloc::vec::Vec;
+use core::net::{IpAddr, SocketAddr};
+
+use super::cx::{Cx, Wake};
+use super::plant::Plant;
+use super::state::State;
+use super::types::Pnn;
+use super::wire::NodeFraming;
+use crate::bytes::FrameBuffer;
+use crate::machine::{Effect, How, LinkId, PortId, Why};
+use crate::time::{Duration, Instant};
+
+/// The port nodes dial.
+pub(super) const BUS: PortId = PortId(0);
+
+/// How long a connect may take, and how long a refused one waits.
+const DIAL_LIMIT: Duration = Duration::from_secs(1);
+const REDIAL_AFTER: Duration = Duration::from_secs(1);
+
+/// The links of all nodes, by number.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Links {
+    peers: Vec<Peer>,
+    /// Whose an accepted link is, sorted by link.
+    accepted: Vec<(LinkId, Pnn)>,
+    /// Links dialled so far: numbers the next one.
+    dialled: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Peer {
+    outgoing: Outgoing,
+    incoming: Option<LinkId>,
+    stream: FrameBuffer<NodeFraming>,
+    /// A refused connect has been told since the last good one.
+    told: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outgoing {
+    /// Not wanted, or waiting for its timer.
+    Idle,
+    Dialling(LinkId),
+    Open(LinkId, Instant),
+}
+
+/// What became of a link, for the parent to judge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Event {
+    /// Nothing that matters outside.
+    Nothing,
+    /// Both links of this node are up now.
+    Both(Pnn),
+    /// The link we opened is no more.
+    LostOut(Pnn, Why),
+    /// The link it opened is no more.
+    LostIn(Pnn, Why),
+    /// Its source is no node's address.
+    Stranger(IpAddr),
+    /// The node has a link to us already.
+    Duplicate(Pnn),
+    /// Our connect failed, for the first time in a row.
+    Unreachable(Pnn, Why),
+}
+
+/// Whose link bytes came on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Whose {
+    /// The node's own link to us.
+    In(Pnn),
+    /// Our link to the node, on which it has no business to write.
+    Out(Pnn),
+    /// Nobody's: given up already.
+    Gone,
+}
+
+impl Links {
+    /// Makes room for so many nodes; links of numbers beyond are closed by
+    /// [`drop_peer`](Self::drop_peer) before.
+    pub(super) fn resize(&mut self, count: usize) {
+        let fresh = Peer { outgoing: Outgoing::Idle, incoming: None, stream: FrameBuffer::new(), told: false };
+        self.peers.resize(count, fresh);
+    }
+
+    /// Dials a node now, unless a link is open or under way.
+    pub(super) fn dial(&mut self, cx: &mut Cx<'_>, state: &State, pnn: Pnn) {
+        let wanted = state.is_peer(pnn) || (state.is_me(pnn) && cx.config.plants.has(Plant::KeepaliveToSelf));
+        let Some(to) = state.node(pnn).and_then(|node| node.address).filter(|_| wanted) else { return };
+        let peer = &mut self.peers[pnn.0 as usize];
+        if peer.outgoing != Outgoing::Idle {
+            return;
+        }
+        let link = LinkId(self.dialled * 2);
+        self.dialled += 1;
+        peer.outgoing = Outgoing::Dialling(link);
+        let from = state.node(state.own()).and_then(|node| node.address);
+        cx.timers.cancel(Wake::Redial(pnn));
+        cx.timers.set(Wake::DialLimit(pnn), cx.now + DIAL_LIMIT);
+        cx.push(Effect::Dial { link, from, to: SocketAddr::new(to, cx.config.port) });
+    }
+
+    /// The connect has had its second: give it up and begin again.
+    pub(super) fn dial_limit(&mut self, cx: &mut Cx<'_>, state: &State, pnn: Pnn) -> Event {
+        let Some(peer) = self.peers.get_mut(pnn.0 as usize) else { return Event::Nothing };
+        let Outgoing::Dialling(link) = peer.outgoing else { return Event::Nothing };
+        peer.outgoing = Outgoing::Idle;
+        let event = peer.failed(pnn, Why::TimedOut);
+        cx.push(Effect::Close { link, how: How::Abort });
+        self.dial(cx, state, pnn);
+        event
+    }
+
+    /// A link we dialled is up.
+    pub(super) fn opened(&mut self, cx: &mut Cx<'_>, link: LinkId) -> Event {
+        let now = cx.now;
+        for (at, peer) in self.peers.iter_mut().enumerate() {
+            if peer.outgoing == Outgoing::Dialling(link) {
+                let pnn = Pnn(at as u32);
+                peer.outgoing = Outgoing::Open(link, now);
+                peer.told = false;
+                cx.timers.cancel(Wake::DialLimit(pnn));
+                return peer.both(pnn);
+            }
+        }
+        cx.push(Effect::Close { link, how: How::Abort });
+        Event::Nothing
+    }
+
+    /// Somebody dialled us.
+    pub(super) fn accepted(&mut self, cx: &mut Cx<'_>, state: &State, link: LinkId, from: IpAddr) -> Event {
+        let plants = cx.config.plants;
+        let itself = plants.has(Plant::KeepaliveToSelf);
+        let known = state.find(from).filter(|&pnn| state.is_peer(pnn) || itself);
+        let Some(pnn) = known else {
+            if !plants.has(Plant::SourceUnchecked) {
+                cx.push(Effect::Close { link, how: How::Orderly });
+            }
+            return Event::Stranger(from);
+        };
+        let peer = &mut self.peers[pnn.0 as usize];
+        if peer.incoming.is_some() {
+            if plants.has(Plant::StaleLinkCounted) {
+                self.remember(link, pnn);
+            } else {
+                cx.push(Effect::Close { link, how: How::Orderly });
+            }
+            return Event::Duplicate(pnn);
+        }
+        peer.incoming = Some(link);
+        peer.stream = FrameBuffer::new();
+        let event = peer.both(pnn);
+        self.remember(link, pnn);
+        if cx.config.plants.has(Plant::OneDirectionEnough) { Event::Both(pnn) } else { event }
+    }
+
+    fn remember(&mut self, link: LinkId, pnn: Pnn) {
+        let place = self.accepted.partition_point(|&(held, _)| held < link);
+        self.accepted.insert(place, (link, pnn));
+    }
+
+    /// Whose link this is.
+    #[inline]
+    pub(super) fn whose(&self, link: LinkId) -> Whose {
+        if let Ok(place) = self.accepted.binary_search_by_key(&link, |&(held, _)| held) {
+            return Whose::In(self.accepted[place].1);
+        }
+        let mut peers = self.peers.iter();
+        let ours = peers.position(|peer| matches!(peer.outgoing, Outgoing::Open(held, _) if held == link));
+        ours.map_or(Whose::Gone, |at| Whose::Out(Pnn(at as u32)))
+    }
+
+    /// The stream of a node's link to us, lent out while its frames are routed. It goes back
+    /// with [`restore`](Self::restore) if the link survived.
+    #[inline]
+    pub(super) fn borrow(&mut self, pnn: Pnn) -> FrameBuffer<NodeFraming> {
+        core::mem::take(&mut self.peers[pnn.0 as usize].stream)
+    }
+
+    /// Takes a stream back.
+    #[inline]
+    pub(super) fn restore(&mut self, pnn: Pnn, link: LinkId, stream: FrameBuffer<NodeFraming>) {
+        if let Some(peer) = self.peers.get_mut(pnn.0 as usize)
+            && peer.incoming == Some(link)
+        {
+            peer.stream = stream;
+        }
+    }
+
+    /// Whether a node's link to us is this one.
+    #[inline]
+    pub(super) fn is_incoming(&self, pnn: Pnn, link: LinkId) -> bool {
+        self.peers.get(pnn.0 as usize).is_some_and(|peer| peer.incoming == Some(link))
+    }
+
+    /// Both links of a node are up.
+    pub(super) fn has_both(&self, pnn: Pnn) -> bool {
+        self.peers.get(pnn.0 as usize).is_some_and(|peer| peer.both(pnn) != Event::Nothing)
+    }
+
+    /// The link to write to a node on, if it is open.
+    #[inline]
+    pub(super) fn outgoing(&self, pnn: Pnn) -> Option<LinkId> {
+        match self.peers.get(pnn.0 as usize)?.outgoing {
+            Outgoing::Open(link, _) => Some(link),
+            Outgoing::Idle | Outgoing::Dialling(_) => None,
+        }
+    }
+
+    /// A link is no more.
+    pub(super) fn closed(&mut self, cx: &mut Cx<'_>, link: LinkId, why: Why) -> Event {
+        if let Ok(place) = self.accepted.binary_search_by_key(&link, |&(held, _)| held) {
+            let (_, pnn) = self.accepted.remove(place);
+            let Some(peer) = self.peers.get_mut(pnn.0 as usize) else { return Event::Nothing };
+            if peer.incoming != Some(link) {
+                return Event::Nothing;
+            }
+            peer.incoming = None;
+            return Event::LostIn(pnn, why);
+        }
+        for (at, peer) in self.peers.iter_mut().enumerate() {
+            let pnn = Pnn(at as u32);
+            match peer.outgoing {
+                Outgoing::Dialling(held) if held == link => {
+                    peer.outgoing = Outgoing::Idle;
+                    cx.timers.cancel(Wake::DialLimit(pnn));
+                    cx.timers.set(Wake::Redial(pnn), cx.now + REDIAL_AFTER);
+                    return peer.failed(pnn, why);
+                }
+                Outgoing::Open(held, since) if held == link => {
+                    peer.outgoing = Outgoing::Idle;
+                    let brief = cx.now.since(since) < REDIAL_AFTER;
+                    if brief && cx.config.fixes.patient_redial {
+                        cx.timers.set(Wake::Redial(pnn), cx.now + REDIAL_AFTER);
+                    }
+                    if why == Why::Eof && cx.config.plants.has(Plant::ReconnectForgotten) {
+                        cx.timers.set(Wake::Redial(pnn), Instant(u64::MAX));
+                    }
+                    return Event::LostOut(pnn, why);
+                }
+                Outgoing::Idle | Outgoing::Dialling(_) | Outgoing::Open(..) => {}
+            }
+        }
+        Event::Nothing
+    }
+
+    /// Closes both links of a node.
+    pub(super) fn drop_peer(&mut self, cx: &mut Cx<'_>, pnn: Pnn) {
+        let Some(peer) = self.peers.get_mut(pnn.0 as usize) else { return };
+        if let Some(link) = peer.incoming.take() {
+            self.accepted.retain(|&(held, _)| held != link);
+            cx.push(Effect::Close { link, how: How::Orderly });
+        }
+        let (link, how) = match peer.outgoing {
+            Outgoing::Idle => return,
+            Outgoing::Dialling(link) => (link, How::Abort),
+            Outgoing::Open(link, _) => (link, How::Orderly),
+        };
+        peer.outgoing = Outgoing::Idle;
+        cx.timers.cancel(Wake::DialLimit(pnn));
+        cx.push(Effect::Close { link, how });
+    }
+
+    /// Dials a lost node again: at once, unless a timer says later.
+    pub(super) fn dial_again(&mut self, cx: &mut Cx<'_>, state: &State, pnn: Pnn) {
+        if cx.timers.at(Wake::Redial(pnn)).is_none() {
+            self.dial(cx, state, pnn);
+        }
+    }
+
+    /// Every accepted link belongs to a node, and to one only.
+    pub(super) fn check(&self) {
+        assert!(self.accepted.is_sorted(), "accepted links are sorted");
+        for (at, peer) in self.peers.iter().enumerate() {
+            let Some(link) = peer.incoming else { continue };
+            assert_eq!(self.whose(link), Whose::In(Pnn(at as u32)), "n{at}'s own link");
+        }
+    }
+}
+
+impl Peer {
+    const fn both(&self, pnn: Pnn) -> Event {
+        match (self.outgoing, self.incoming) {
+            (Outgoing::Open(..), Some(_)) => Event::Both(pnn),
+            _ => Event::Nothing,
+        }
+    }
+
+    fn failed(&mut self, pnn: Pnn, why: Why) -> Event {
+        if core::mem::replace(&mut self.told, true) { Event::Nothing } else { Event::Unreachable(pnn, why) }
+    }
+}

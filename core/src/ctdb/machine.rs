@@ -1,0 +1,673 @@
+//! The machine itself: routes inputs to parts and decides what their small facts mean.
+
+use alloc::collections::BTreeMap;
+
+use super::boot::{self, Boot};
+use super::clients::{Clients, SOCKET};
+use super::config::Config;
+use super::controls::{self, Answer, Then};
+use super::cx::{Cx, Wake};
+use super::files::nodes::Nodes;
+use super::keepalive::{Keepalive, Tick};
+use super::links::{self, BUS, Links, Whose};
+use super::notice::{Cause, Notice, Oddity, StartRefusal, Stop, Unanswered};
+use super::plant::Plant;
+use super::reload::{self, Refused};
+use super::requests::{Asker, Pending, Requests};
+use super::state::State;
+use super::types::{NodeFlags, Pnn, RequestId, RunState};
+use super::versions::{Running, we_must_go};
+use super::wire::{self, Body, ControlReply, ControlRequest, Header, Pdu};
+use crate::bytes::DecodeError;
+use crate::host::{Done, Fact, FileError, Job};
+use crate::machine::{
+    Deadline, Depth, Effect, Endpoint, How, Input, JobId, LinkId, LinkInput, Machine, Outbox, PortId, Why,
+};
+use crate::time::Instant;
+use crate::timers::Timers;
+
+/// A node of a CTDB cluster.
+#[derive(Clone, Debug)]
+pub struct Ctdb {
+    config: Config,
+    state: State,
+    boot: Boot,
+    links: Links,
+    keepalive: Keepalive,
+    requests: Requests,
+    clients: Clients,
+    timers: Timers<Wake>,
+    /// What each job under way is for.
+    jobs: BTreeMap<JobId, Purpose>,
+    next_job: u64,
+    /// The machine has asked to end; nothing is heard any more.
+    over: bool,
+}
+
+/// What the operator's side can say outside the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub enum Order {
+    /// Stop in order (SIGTERM).
+    Stop,
+    /// Read the nodes file again and take it over, if the questions `ctdb reloadnodes` asks of
+    /// one node allow it (SIGHUP).
+    Reload,
+}
+
+/// What a job is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    Boot,
+    Reload(Option<Asker>),
+    ShowNodes(Asker),
+}
+
+/// The exit status of a wrong configuration (`EX_CONFIG`).
+const EXIT_CONFIG: u8 = 78;
+/// The exit status of a node that another version, or its nodes file, drives out.
+const EXIT_FATAL: u8 = 1;
+
+/// Borrows the context out of the machine's fields, leaving the parts free.
+macro_rules! cx {
+    ($self:ident, $now:expr, $out:expr) => {
+        Cx { now: $now, config: &$self.config, timers: &mut $self.timers, out: &mut *$out }
+    };
+}
+
+type Out<'a> = &'a mut Outbox<Ctdb>;
+
+impl Ctdb {
+    /// A node that has not started yet.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        Self {
+            config,
+            state: State::new(),
+            boot: Boot::Unborn,
+            links: Links::default(),
+            keepalive: Keepalive::default(),
+            requests: Requests::new(),
+            clients: Clients::default(),
+            timers: Timers::new(),
+            jobs: BTreeMap::new(),
+            next_job: 0,
+            over: false,
+        }
+    }
+
+    /// Our number, once known.
+    #[must_use]
+    pub const fn pnn(&self) -> Option<Pnn> {
+        self.state.me
+    }
+
+    /// How many numbers the nodes file in force uses.
+    #[must_use]
+    pub fn node_count(&self) -> u32 {
+        self.state.nodes.len() as u32
+    }
+
+    /// The number of a node's address.
+    #[must_use]
+    pub fn find(&self, address: core::net::IpAddr) -> Option<Pnn> {
+        self.state.find(address)
+    }
+
+    /// A node's flags as we know them.
+    #[must_use]
+    pub fn flags(&self, pnn: Pnn) -> Option<NodeFlags> {
+        self.state.node(pnn).map(|node| node.flags)
+    }
+
+    /// Whether we count a node as connected. We are always connected to ourselves.
+    #[must_use]
+    pub fn is_connected(&self, pnn: Pnn) -> bool {
+        self.state.node(pnn).is_some_and(|node| node.is_connected())
+    }
+
+    /// What is configured.
+    #[must_use]
+    pub const fn config(&self) -> &Config {
+        &self.config
+    }
+
+    fn start_job(&mut self, out: Out<'_>, purpose: Purpose, what: Job) {
+        let job = JobId(self.next_job);
+        self.next_job += 1;
+        self.jobs.insert(job, purpose);
+        out.push(Effect::Start { job, what });
+    }
+
+    fn read_nodes(&mut self, out: Out<'_>, purpose: Purpose) {
+        let name = self.config.nodes_file.as_ref().into();
+        self.start_job(out, purpose, Job::ReadFile { name });
+    }
+
+    fn exit(&mut self, out: Out<'_>, status: u8) {
+        self.over = true;
+        out.push(Effect::Exit { status });
+    }
+
+    fn stop(&mut self, out: Out<'_>, why: Stop) {
+        self.state.runstate = RunState::Shutdown;
+        out.notice(Notice::Stopping(why));
+        let status = if matches!(why, Stop::Ordered | Stop::Asked) { 0 } else { EXIT_FATAL };
+        self.exit(out, status);
+    }
+
+    fn boot_step(&mut self, now: Instant, out: Out<'_>, step: boot::Step) {
+        match step {
+            boot::Step::Wait => {}
+            boot::Step::Refused(refusal) => {
+                out.notice(Notice::StartRefused(refusal));
+                self.exit(out, EXIT_CONFIG);
+            }
+            boot::Step::Up(pnn, address) => {
+                self.state.me = Some(pnn);
+                self.state.runstate = RunState::FirstRecovery;
+                let mut own = NodeFlags::UNHEALTHY;
+                own.set(NodeFlags::STOPPED, self.config.start_as_stopped);
+                own.set(NodeFlags::PERMANENTLY_DISABLED, self.config.start_as_disabled);
+                if let Some(node) = self.state.node_mut(pnn) {
+                    node.flags = own;
+                }
+                out.notice(Notice::Listening { pnn, address });
+                out.push(Effect::Listen { port: SOCKET, on: Endpoint::Unix(self.config.socket.clone()) });
+                self.links.resize(self.state.nodes.len());
+                self.keepalive.resize(self.state.nodes.len());
+                self.timers.set(Wake::Keepalive, now + self.config.tunables.keepalive_interval());
+                for peer in self.state.all() {
+                    self.links.dial(&mut cx!(self, now, out), &self.state, peer);
+                }
+            }
+        }
+    }
+
+    fn woken(&mut self, now: Instant, out: Out<'_>) {
+        if self.boot == Boot::Unborn {
+            self.state.born = now;
+            self.boot = Boot::Reading;
+            return self.read_nodes(out, Purpose::Boot);
+        }
+        while let Some(wake) = self.timers.pop_due(now) {
+            match wake {
+                Wake::Keepalive => self.keepalive_tick(now, out),
+                Wake::DialLimit(pnn) => {
+                    let event = self.links.dial_limit(&mut cx!(self, now, out), &self.state, pnn);
+                    self.link_event(now, out, event);
+                }
+                Wake::Redial(pnn) => self.links.dial(&mut cx!(self, now, out), &self.state, pnn),
+                Wake::Requests => {
+                    for late in self.requests.take_late(&mut cx!(self, now, out)) {
+                        self.unanswered(out, late, Unanswered::TimedOut);
+                    }
+                }
+            }
+        }
+    }
+
+    fn keepalive_tick(&mut self, now: Instant, out: Out<'_>) {
+        self.timers.set(Wake::Keepalive, now + self.config.tunables.keepalive_interval());
+        let itself = self.config.plants.has(Plant::KeepaliveToSelf);
+        for pnn in self.state.all() {
+            if !self.state.is_peer(pnn) && !(itself && self.state.is_me(pnn)) {
+                continue;
+            }
+            if !self.is_connected(pnn) {
+                let heard = self.keepalive.take_heard(pnn);
+                if heard && !self.config.fixes.both_links {
+                    self.node_connected(out, pnn);
+                }
+                continue;
+            }
+            match self.keepalive.tick(&cx!(self, now, out), pnn) {
+                Tick::Dead => {
+                    self.node_dead(now, out, pnn, Cause::Silence);
+                    continue;
+                }
+                Tick::Missed(missed) => {
+                    let limit = self.config.tunables.keepalive_limit();
+                    out.notice(Notice::KeepaliveMissed { pnn, missed, limit });
+                }
+                Tick::Alive => {}
+            }
+            if let Some(link) = self.links.outgoing(pnn) {
+                let header = self.header(pnn, RequestId(0));
+                let running = self.running(now);
+                let keepalive = wire::Keepalive { version: running.version, uptime: running.uptime };
+                let mut bytes = out.buffer();
+                Pdu { header, body: Body::Keepalive(keepalive) }.encode(&mut bytes);
+                out.push(Effect::Send { link, bytes });
+            }
+        }
+    }
+
+    fn header(&self, destination: Pnn, reqid: RequestId) -> Header {
+        Header { generation: self.state.generation, destination, source: self.state.own(), reqid }
+    }
+
+    fn running(&self, now: Instant) -> Running {
+        let uptime = now.since(self.state.born).as_secs();
+        Running { version: self.config.version, uptime: u32::try_from(uptime).unwrap_or(u32::MAX) }
+    }
+
+    fn link_event(&mut self, now: Instant, out: Out<'_>, event: links::Event) {
+        match event {
+            links::Event::Nothing => {}
+            links::Event::Both(pnn) => self.node_connected(out, pnn),
+            links::Event::LostOut(pnn, why) => self.node_dead(now, out, pnn, Cause::LinkOut(why)),
+            links::Event::LostIn(pnn, why) => self.node_dead(now, out, pnn, Cause::LinkIn(why)),
+            links::Event::Stranger(from) => out.notice(Notice::StrangerRefused { from }),
+            links::Event::Duplicate(pnn) => out.notice(Notice::DuplicateRefused { pnn }),
+            links::Event::Unreachable(pnn, why) => out.notice(Notice::DialFailed { pnn, why }),
+        }
+    }
+
+    fn node_connected(&mut self, out: Out<'_>, pnn: Pnn) {
+        let Some(node) = self.state.node_mut(pnn) else { return };
+        if !node.is_connected() {
+            node.flags.remove(NodeFlags::DISCONNECTED);
+            self.keepalive.forget(pnn);
+            out.notice(Notice::NodeConnected { pnn });
+        }
+    }
+
+    /// A node's links are given up and dialled anew; if it counted as connected, it is dead.
+    fn node_dead(&mut self, now: Instant, out: Out<'_>, pnn: Pnn, cause: Cause) {
+        self.links.drop_peer(&mut cx!(self, now, out), pnn);
+        let me = self.state.is_me(pnn);
+        let Some(node) = self.state.node_mut(pnn) else { return };
+        if node.is_connected() && !me {
+            node.flags |= NodeFlags::DISCONNECTED | NodeFlags::UNHEALTHY;
+            self.keepalive.forget(pnn);
+            out.notice(Notice::NodeDead { pnn, cause });
+            if !self.config.plants.has(Plant::PendingNotFailed) {
+                for lost in self.requests.take_to(&mut cx!(self, now, out), pnn) {
+                    self.unanswered(out, lost, Unanswered::Died);
+                }
+            }
+        }
+        self.links.dial_again(&mut cx!(self, now, out), &self.state, pnn);
+    }
+
+    fn unanswered(&mut self, out: Out<'_>, pending: Pending, why: Unanswered) {
+        let Pending { to, opcode, asker, .. } = pending;
+        out.notice(Notice::RequestFailed { pnn: to, opcode, why });
+        let error = match why {
+            Unanswered::Died => "node is disconnected",
+            Unanswered::TimedOut => "ctdb_control timed out",
+        };
+        self.reply(out, asker, &Answer::failed(error));
+    }
+
+    fn reply(&mut self, out: Out<'_>, asker: Asker, answer: &Answer) {
+        let (link, header) = match asker {
+            Asker::Client(link, reqid) if self.clients.has(link) => {
+                (Some(link), Header { destination: Pnn(0), ..self.header(Pnn(0), reqid) })
+            }
+            Asker::Client(..) => return,
+            Asker::Node(pnn, reqid) => (self.links.outgoing(pnn), self.header(pnn, reqid)),
+        };
+        let Some(link) = link else { return };
+        let mut bytes = out.buffer();
+        wire::encode_reply(&header, answer.status, &answer.data, answer.error, &mut bytes);
+        out.push(Effect::Send { link, bytes });
+    }
+
+    /// Bytes of any link.
+    fn bytes(&mut self, now: Instant, out: Out<'_>, link: LinkId, bytes: &[u8]) {
+        match self.links.whose(link) {
+            Whose::In(pnn) => self.node_bytes(now, out, pnn, link, bytes),
+            Whose::Out(pnn) => {
+                self.node_dead(now, out, pnn, Cause::WroteOnOurLink);
+            }
+            Whose::Gone if self.clients.has(link) => self.client_bytes(now, out, link, bytes),
+            Whose::Gone => {}
+        }
+    }
+
+    fn node_bytes(&mut self, now: Instant, out: Out<'_>, pnn: Pnn, link: LinkId, mut bytes: &[u8]) {
+        let mut stream = self.links.borrow(pnn);
+        let broken = loop {
+            let frame = match stream.next_frame(&mut bytes) {
+                Ok(Some(frame)) => frame,
+                Ok(None) => break None,
+                Err(error) => break Some(error),
+            };
+            match Pdu::decode(frame) {
+                Ok(pdu) => self.route(now, out, pnn, &pdu),
+                Err(error) => break Some(error),
+            }
+            let stale = self.config.plants.has(Plant::StaleLinkCounted);
+            if self.over || !(self.links.is_incoming(pnn, link) || stale) {
+                return;
+            }
+        };
+        match broken {
+            None => self.links.restore(pnn, link, stream),
+            Some(error) => {
+                out.notice(Notice::FrameRefused { pnn, error });
+                self.node_dead(now, out, pnn, Cause::BadFrame);
+            }
+        }
+    }
+
+    /// A packet of a node: any is a sign of life, then it goes to its part.
+    fn route(&mut self, now: Instant, out: Out<'_>, pnn: Pnn, pdu: &Pdu<'_>) {
+        if pdu.header.source != pnn {
+            let why = Oddity::Liar { claims: pdu.header.source };
+            return out.notice(Notice::PacketRefused { pnn, why });
+        }
+        self.keepalive.heard(pnn);
+        match &pdu.body {
+            Body::Keepalive(keepalive) => self.versions_met(now, out, pnn, *keepalive),
+            Body::ControlRequest(request) => {
+                let asker = Asker::Node(pnn, pdu.header.reqid);
+                self.control(now, out, asker, request);
+            }
+            Body::ControlReply(reply) => self.answered(now, out, pnn, pdu.header.reqid, reply),
+            Body::Message(_) | Body::Other { .. } => {}
+        }
+    }
+
+    #[inline]
+    fn versions_met(&mut self, now: Instant, out: Out<'_>, pnn: Pnn, theirs: wire::Keepalive) {
+        if theirs.version == self.config.version {
+            return;
+        }
+        let wire::Keepalive { version, uptime } = theirs;
+        let mixing = self.config.tunables.allow_mixed_versions();
+        if we_must_go(self.running(now), Running { version, uptime }, mixing) {
+            out.notice(Notice::VersionClash { pnn, version, uptime });
+            self.stop(out, Stop::Version);
+        }
+    }
+
+    fn answered(&mut self, now: Instant, out: Out<'_>, pnn: Pnn, id: RequestId, reply: &ControlReply<'_>) {
+        let Some(pending) = self.requests.answered(&mut cx!(self, now, out), pnn, id) else {
+            return out.notice(Notice::PacketRefused { pnn, why: Oddity::Unasked });
+        };
+        let Asker::Client(link, reqid) = pending.asker else { return };
+        if self.clients.has(link) {
+            let header = Header { destination: Pnn(0), ..self.header(Pnn(0), reqid) };
+            let mut bytes = out.buffer();
+            Pdu { header, body: Body::ControlReply(*reply) }.encode(&mut bytes);
+            out.push(Effect::Send { link, bytes });
+        }
+    }
+
+    /// A control addressed to us.
+    fn control(&mut self, now: Instant, out: Out<'_>, asker: Asker, request: &ControlRequest<'_>) {
+        let silent = request.wants_no_reply();
+        let Ok(asked) = request.decode_data() else {
+            if let Asker::Node(pnn, _) = asker {
+                out.notice(Notice::PacketRefused { pnn, why: Oddity::Payload { opcode: request.opcode } });
+            }
+            if !silent {
+                self.reply(out, asker, &Answer::REFUSED);
+            }
+            return;
+        };
+        let then = controls::judge(&cx!(self, now, out), &self.state, &asked, self.clients.count());
+        let answer = match then {
+            Then::Answer(answer) => answer,
+            Then::Shutdown => return self.stop(out, Stop::Asked),
+            Then::Reload => return self.read_nodes(out, Purpose::Reload(Some(asker))),
+            Then::ShowNodes => return self.read_nodes(out, Purpose::ShowNodes(asker)),
+            Then::OwnFlags { set, clear } => {
+                let own = self.state.own();
+                let flags = self.state.node(own).map_or(NodeFlags::empty(), |node| node.flags);
+                self.set_flags(out, own, (flags | set) - clear);
+                Answer::OK
+            }
+            Then::Flags(pnn, flags) => {
+                self.set_flags(out, pnn, flags);
+                Answer::OK
+            }
+            Then::Tunable(name, value, answer) => {
+                let set = self.config.tunables.set(&name, value);
+                debug_assert!(set.is_ok(), "{name} was looked up before");
+                answer
+            }
+        };
+        if !silent {
+            self.reply(out, asker, &answer);
+        }
+    }
+
+    fn set_flags(&mut self, out: Out<'_>, pnn: Pnn, to: NodeFlags) {
+        let Some(node) = self.state.node_mut(pnn) else { return };
+        let from = core::mem::replace(&mut node.flags, to);
+        if from != to {
+            out.notice(Notice::FlagsChanged { pnn, from, to });
+        }
+    }
+
+    fn client_bytes(&mut self, now: Instant, out: Out<'_>, link: LinkId, mut bytes: &[u8]) {
+        let mut stream = self.clients.borrow(link);
+        loop {
+            match stream.next_frame(&mut bytes) {
+                // A frame that is no packet is ignored and the client kept, as in ctdbd.
+                Ok(Some(frame)) => {
+                    if let Ok(pdu) = Pdu::decode(frame) {
+                        self.client_packet(now, out, link, &pdu);
+                    }
+                }
+                Ok(None) => return self.clients.restore(link, stream),
+                Err(error) => return self.client_refused(now, out, link, error),
+            }
+            if self.over || !self.clients.has(link) {
+                return;
+            }
+        }
+    }
+
+    fn client_refused(&mut self, now: Instant, out: Out<'_>, link: LinkId, error: DecodeError) {
+        out.notice(Notice::ClientRefused { error });
+        out.push(Effect::Close { link, how: How::Orderly });
+        self.client_gone(now, out, link);
+    }
+
+    fn client_gone(&mut self, now: Instant, out: Out<'_>, link: LinkId) -> bool {
+        let was = self.clients.gone(link);
+        if was {
+            self.requests.forget_client(&mut cx!(self, now, out), link);
+        }
+        was
+    }
+
+    /// A client's packet: ours to answer, or another node's.
+    fn client_packet(&mut self, now: Instant, out: Out<'_>, link: LinkId, pdu: &Pdu<'_>) {
+        let Body::ControlRequest(request) = &pdu.body else { return };
+        let asker = Asker::Client(link, pdu.header.reqid);
+        let to = pdu.header.destination;
+        if self.state.me.is_none() {
+            return;
+        }
+        if to == Pnn::CURRENT_NODE || self.state.is_me(to) {
+            return self.control(now, out, asker, request);
+        }
+        if to.is_broadcast() {
+            return self.client_broadcast(now, out, asker, to, request);
+        }
+        if !self.is_connected(to) {
+            return self.reply(out, asker, &Answer::failed("ctdb_control to disconnected node"));
+        }
+        self.forward(now, out, asker, to, request);
+    }
+
+    /// A control for many: without NOREPLY it is dropped and never answered, as in ctdbd.
+    fn client_broadcast(
+        &mut self,
+        now: Instant,
+        out: Out<'_>,
+        asker: Asker,
+        to: Pnn,
+        request: &ControlRequest<'_>,
+    ) {
+        if !request.wants_no_reply() {
+            return;
+        }
+        for pnn in self.state.all() {
+            let Some(node) = self.state.node(pnn) else { continue };
+            let meant = match to {
+                Pnn::BROADCAST_ACTIVE => !node.flags.is_inactive(),
+                Pnn::BROADCAST_CONNECTED => !node.flags.contains(NodeFlags::DELETED) && node.is_connected(),
+                _ => !node.flags.contains(NodeFlags::DELETED),
+            };
+            if !meant || self.over {
+                continue;
+            }
+            if self.state.is_me(pnn) {
+                self.control(now, out, asker, request);
+            } else {
+                self.forward(now, out, asker, pnn, request);
+            }
+        }
+    }
+
+    fn forward(&mut self, now: Instant, out: Out<'_>, asker: Asker, to: Pnn, request: &ControlRequest<'_>) {
+        let Asker::Client(client, _) = asker else { return };
+        let Some(link) = self.links.outgoing(to) else { return };
+        let reqid = if request.wants_no_reply() {
+            RequestId(0)
+        } else {
+            self.requests.ask(&mut cx!(self, now, out), to, request.opcode, asker)
+        };
+        let header = self.header(to, reqid);
+        let client = self.clients.id(client).unwrap_or_default();
+        let mut bytes = out.buffer();
+        Pdu { header, body: Body::ControlRequest(ControlRequest { client, ..*request }) }.encode(&mut bytes);
+        out.push(Effect::Send { link, bytes });
+    }
+
+    fn job_done(&mut self, now: Instant, out: Out<'_>, job: JobId, done: Done) {
+        let (Some(purpose), Done::Read(read)) = (self.jobs.remove(&job), done) else { return };
+        match purpose {
+            Purpose::Boot => {
+                let mut cx = cx!(self, now, out);
+                let step = boot::nodes_read(&mut self.boot, &mut cx, &mut self.state, &read);
+                self.boot_step(now, out, step);
+            }
+            Purpose::Reload(asker) => self.reloaded(now, out, asker, &read),
+            Purpose::ShowNodes(asker) => {
+                let file = read.ok().and_then(|text| Nodes::parse(&text).ok());
+                let answer = file.map_or(Answer::REFUSED, |file| controls::shown(&file, self.config.port));
+                self.reply(out, asker, &answer);
+            }
+        }
+    }
+
+    fn reloaded(
+        &mut self,
+        now: Instant,
+        out: Out<'_>,
+        asker: Option<Asker>,
+        read: &Result<alloc::vec::Vec<u8>, FileError>,
+    ) {
+        let asked_beside = asker.is_none();
+        let taken = reload::take_over(&mut cx!(self, now, out), &mut self.state, read, asked_beside);
+        let answer = match taken {
+            Ok(applied) => {
+                for pnn in applied.drop {
+                    self.links.drop_peer(&mut cx!(self, now, out), pnn);
+                    self.timers.cancel(Wake::Redial(pnn));
+                    self.keepalive.forget(pnn);
+                    for lost in self.requests.take_to(&mut cx!(self, now, out), pnn) {
+                        self.unanswered(out, lost, Unanswered::Died);
+                    }
+                }
+                self.links.resize(self.state.nodes.len());
+                self.keepalive.resize(self.state.nodes.len());
+                for pnn in applied.dial {
+                    self.links.dial(&mut cx!(self, now, out), &self.state, pnn);
+                }
+                Answer::OK
+            }
+            Err(Refused::Unreadable) if !self.config.fixes.keep_nodes => return self.stop(out, Stop::NodesFile),
+            Err(Refused::Unreadable | Refused::Refused) => Answer::REFUSED,
+        };
+        if let Some(asker) = asker {
+            self.reply(out, asker, &answer);
+        }
+    }
+
+    fn link(&mut self, now: Instant, out: Out<'_>, link: LinkId, input: LinkInput<'_>) {
+        let event = match input {
+            LinkInput::Bytes(bytes) => return self.bytes(now, out, link, bytes),
+            LinkInput::Opened { .. } => self.links.opened(&mut cx!(self, now, out), link),
+            LinkInput::Accepted { port: BUS, from, .. } => match from.ip() {
+                Some(from) => self.links.accepted(&mut cx!(self, now, out), &self.state, link, from),
+                None => links::Event::Nothing,
+            },
+            LinkInput::Accepted { .. } => {
+                self.clients.accepted(link);
+                links::Event::Nothing
+            }
+            LinkInput::Drained => links::Event::Nothing,
+            LinkInput::Closed(why) => {
+                if self.client_gone(now, out, link) {
+                    return;
+                }
+                self.links.closed(&mut cx!(self, now, out), link, why)
+            }
+        };
+        self.link_event(now, out, event);
+    }
+
+    fn port(&mut self, now: Instant, out: Out<'_>, port: PortId, answer: Result<Endpoint, Why>) {
+        if port == BUS {
+            let answer = answer.map(|_| ());
+            let step = boot::port_answer(&mut self.boot, &mut cx!(self, now, out), &self.state, answer);
+            self.boot_step(now, out, step);
+        } else if let (Err(why), Some(address)) = (answer, self.state.file.address(self.state.own().0)) {
+            out.notice(Notice::StartRefused(StartRefusal::CannotListen { address, why }));
+            self.exit(out, EXIT_CONFIG);
+        }
+    }
+}
+
+impl Machine for Ctdb {
+    type Job = Job;
+    type Done = Done;
+    type Fact = Fact;
+    type Order = Order;
+    type Notice = Notice;
+
+    fn handle(&mut self, now: Instant, input: Input<'_, Self>, out: &mut Outbox<Self>) {
+        if self.over {
+            return;
+        }
+        match input {
+            Input::Link(link, LinkInput::Bytes(bytes)) => self.bytes(now, out, link, bytes),
+            Input::Link(link, input) => self.link(now, out, link, input),
+            Input::Wake => self.woken(now, out),
+            Input::Port(port, answer) => self.port(now, out, port, answer),
+            Input::Job(job, done) => self.job_done(now, out, job, done),
+            Input::Fact(Fact::Woke { slept }) => out.notice(Notice::Woke { slept }),
+            Input::Fact(_) => {}
+            Input::Order(Order::Stop) => self.stop(out, Stop::Ordered),
+            Input::Order(Order::Reload) => self.read_nodes(out, Purpose::Reload(None)),
+        }
+    }
+
+    fn next_deadline(&self) -> Option<Deadline> {
+        if self.over { None } else { self.timers.next() }
+    }
+
+    fn check(&self, depth: Depth) {
+        if let Some(me) = self.state.me {
+            assert!(self.is_connected(me), "{me} counts itself as disconnected");
+        }
+        if depth == Depth::Whole && !self.over {
+            self.links.check();
+            let loose = !self.config.fixes.both_links || self.config.plants.has(Plant::OneDirectionEnough);
+            for pnn in self.state.all().filter(|&pnn| !loose && self.state.is_peer(pnn)) {
+                let links = self.links.has_both(pnn);
+                assert!(links || !self.is_connected(pnn), "{pnn} counts as connected without both links");
+            }
+        }
+    }
+}
+

@@ -1,0 +1,116 @@
+//! Questions: every operator gets an answer, in time, and at once if the asked node dies.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use standin_core::ctdb::Ctdb;
+use standin_core::ctdb::notice::Notice;
+use standin_core::ctdb::types::Pnn;
+use standin_core::ctdb::wire::Pdu;
+use standin_core::time::Duration;
+
+use super::super::build::Cluster;
+use super::SLACK;
+use crate::check::{Checker, Violation};
+use crate::world::moment::{HostId, Moment};
+use crate::world::puppet::{PuppetId, Standing};
+use crate::world::{News, World};
+
+/// The checker.
+#[derive(Debug)]
+pub(super) struct Asks {
+    cluster: Rc<Cluster>,
+    seen: u32,
+    open: BTreeMap<PuppetId, Ask>,
+    looked: u64,
+    waited: Vec<u64>,
+}
+
+/// A question nobody has answered yet.
+#[derive(Clone, Copy, Debug)]
+struct Ask {
+    host: HostId,
+    to: Pnn,
+    /// By when it must be answered; pushed on while its daemon stands still.
+    until: Moment,
+}
+
+impl Asks {
+    pub(super) const fn new(cluster: Rc<Cluster>) -> Self {
+        Self { cluster, seen: 0, open: BTreeMap::new(), looked: 0, waited: Vec::new() }
+    }
+
+    fn patience(&self) -> Duration {
+        self.cluster.tunables().control_timeout() + SLACK
+    }
+
+    fn watch(&mut self, world: &World<Ctdb>) {
+        while self.seen < world.puppet_count() {
+            let id = PuppetId(self.seen);
+            self.seen += 1;
+            let puppet = world.puppet(id);
+            let operator = world.members().any(|member| member == puppet.host);
+            if let (true, Ok(asked)) = (operator, Pdu::decode(&puppet.says)) {
+                let until = world.now() + self.patience();
+                self.open.insert(id, Ask { host: puppet.host, to: asked.header.destination, until });
+            }
+        }
+    }
+
+    fn look_at(&mut self, world: &World<Ctdb>) -> Result<(), Violation> {
+        let now = world.now();
+        let patience = self.patience();
+        let waited = &mut self.waited;
+        self.open.retain(|id, _| {
+            let puppet = world.puppet(*id);
+            let answered = !puppet.heard.is_empty();
+            if answered {
+                waited.push(now.since(puppet.born).0);
+            }
+            !answered && !matches!(puppet.standing, Standing::Closed(_))
+        });
+        for ask in self.open.values_mut() {
+            self.looked += 1;
+            if !world.host(ask.host).brisk() {
+                ask.until = now + patience;
+            }
+            if ask.until <= now {
+                let what = format!("{}'s operator still waits for an answer of {}", ask.host, ask.to);
+                return Err(Violation::liveness("operators-are-answered", what));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Checker<Ctdb> for Asks {
+    fn name(&self) -> &'static str {
+        "asks"
+    }
+
+    fn news(&mut self, world: &World<Ctdb>, news: &News<Ctdb>) -> Result<(), Violation> {
+        self.watch(world);
+        if let News::Notice(host, Notice::NodeDead { pnn, .. }) = news {
+            let soon = world.now() + SLACK;
+            let concerned = self.open.values_mut().filter(|ask| ask.host == *host && ask.to == *pnn);
+            concerned.for_each(|ask| ask.until = ask.until.min(soon));
+        }
+        self.look_at(world)
+    }
+
+    fn due(&self) -> Option<Moment> {
+        self.open.values().map(|ask| ask.until).min()
+    }
+
+    fn look(&mut self, world: &World<Ctdb>) -> Result<(), Violation> {
+        self.look_at(world)
+    }
+
+    fn looked(&self) -> u64 {
+        self.looked
+    }
+
+    fn figures(&self) -> Vec<(&'static str, Vec<u64>)> {
+        vec![("operator's question to answer", self.waited.clone())]
+    }
+}

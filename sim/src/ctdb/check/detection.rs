@@ -1,0 +1,200 @@
+//! Dead detection: silence is noticed in time, a closed stream at once, and nobody who is up,
+//! awake and reachable is ever declared dead. After healing both ends agree.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use standin_core::ctdb::Ctdb;
+use standin_core::ctdb::notice::{Cause, Notice};
+use standin_core::ctdb::types::Pnn;
+
+use super::super::build::Cluster;
+use super::super::verbs::counts_connected;
+use super::SLACK;
+use super::truth::Truth;
+use crate::check::{Checker, Violation};
+use crate::world::moment::{HostId, Moment};
+use crate::world::{News, World};
+
+/// The checker.
+#[derive(Debug)]
+pub(super) struct Detection {
+    cluster: Rc<Cluster>,
+    truth: Truth,
+    looked: u64,
+    /// When the next pair has to be looked at.
+    due: Option<Moment>,
+    /// How long silence and closed streams took to be noticed, in µs.
+    silences: Vec<u64>,
+    closings: Vec<u64>,
+    returns: Vec<u64>,
+    /// When each pair last parted.
+    parted: BTreeMap<(HostId, HostId), Moment>,
+}
+
+impl Detection {
+    pub(super) fn new(cluster: Rc<Cluster>) -> Self {
+        let truth = Truth::new(&cluster);
+        Self {
+            cluster,
+            truth,
+            looked: 0,
+            due: None,
+            silences: Vec::new(),
+            closings: Vec::new(),
+            returns: Vec::new(),
+            parted: BTreeMap::new(),
+        }
+    }
+
+    /// The latest time at which `one` may still count the silent `other` as connected.
+    fn silence_ends(&self, world: &World<Ctdb>, one: HostId, since: Moment) -> Moment {
+        // A slow clock stretches its owner's intervals.
+        let drift = u64::from(world.host(one).clock.drift_ppm().unsigned_abs());
+        let bound = self.cluster.silence_max();
+        let stretched = bound.0 + bound.0 * (drift + 60_000 * u64::from(drift > 0)) / 1_000_000;
+        since + standin_core::time::Duration(stretched) + SLACK
+    }
+
+    fn look_at(&mut self, world: &World<Ctdb>, one: HostId, other: HostId) -> Result<(), Violation> {
+        let pair = *self.truth.pair(one, other);
+        let now = world.now();
+        let (silent, closed) = (pair.silent_since, pair.closed_at);
+        if (silent.is_none() && closed.is_none()) || !counts_connected(world, one, other) {
+            return Ok(());
+        }
+        self.looked += 1;
+        if let Some(since) = silent {
+            let ends = self.silence_ends(world, one, since);
+            if ends <= now {
+                let what = format!("{one} still counts {other} as connected after {} of silence", now.since(since));
+                return Err(Violation::safety("silent-is-dead", what));
+            }
+            self.due = Some(self.due.map_or(ends, |due| due.min(ends)));
+        }
+        if let Some(at) = closed {
+            let ends = at + SLACK;
+            if ends <= now {
+                let what = format!("{one} has not noticed for {} that {other}'s daemon ended", now.since(at));
+                return Err(Violation::safety("closed-is-noticed", what));
+            }
+            self.due = Some(self.due.map_or(ends, |due| due.min(ends)));
+        }
+        Ok(())
+    }
+
+    fn look_at_all(&mut self, world: &World<Ctdb>) -> Result<(), Violation> {
+        self.due = None;
+        for (one, other) in self.truth.all() {
+            self.look_at(world, one, other)?;
+        }
+        Ok(())
+    }
+
+    fn dead(&mut self, world: &World<Ctdb>, one: HostId, pnn: Pnn, cause: Cause) -> Result<(), Violation> {
+        self.looked += 1;
+        let now = world.now();
+        let Some(other) = host_of(world, &self.cluster, one, pnn) else { return Ok(()) };
+        self.parted.insert((one, other), now);
+        let pair = *self.truth.pair(one, other);
+        if self.truth.blameless(one, other, now) {
+            let what = format!("{one} declared {other} dead ({cause}) though both were up and reachable");
+            return Err(Violation::safety("alive-is-not-dead", what));
+        }
+        if cause == Cause::Silence
+            && let Some(heard) = world.last_heard(one, other)
+        {
+            let (silence, drift) = (now.since(heard), world.host(one).clock.drift_ppm());
+            let least = self.cluster.silence_min().0 as i128;
+            // A fast clock shortens its owner's intervals; one that jumped or drifted lately, too.
+            let least = least - least * i128::from(drift.max(0) + 60_000 * i32::from(drift != 0)) / 1_000_000;
+            let steady = world.host(one).clock.jumps() == 0 && drift == 0;
+            if steady && i128::from(silence.0) < least - i128::from(SLACK.0) {
+                let what = format!("{one} declared {other} dead after only {silence} of silence");
+                return Err(Violation::safety("dead-too-early", what));
+            }
+        }
+        match (cause, pair.silent_since, pair.closed_at) {
+            (Cause::Silence, Some(since), _) => self.silences.push(now.since(since).0),
+            (Cause::LinkIn(_) | Cause::LinkOut(_), _, Some(at)) => self.closings.push(now.since(at).0),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// Which member a number means to a daemon.
+pub(super) fn host_of(world: &World<Ctdb>, cluster: &Cluster, at: HostId, pnn: Pnn) -> Option<HostId> {
+    let machine = world.host(at).machine()?;
+    let find = |host: &HostId| machine.find(super::super::private_address(*host)) == Some(pnn);
+    (0..cluster.members).map(HostId).find(find).filter(|host| *host != at)
+}
+
+impl Checker<Ctdb> for Detection {
+    fn name(&self) -> &'static str {
+        "detection"
+    }
+
+    fn news(&mut self, world: &World<Ctdb>, news: &News<Ctdb>) -> Result<(), Violation> {
+        match news {
+            News::Changed | News::Started(_) | News::Exited(..) => {
+                self.truth.observe(world);
+                self.look_at_all(world)
+            }
+            News::Meddled(one, other) => {
+                self.truth.meddled(world, *one, *other);
+                Ok(())
+            }
+            News::Notice(host, Notice::NodeDead { pnn, cause }) => self.dead(world, *host, *pnn, *cause),
+            News::Notice(host, Notice::NodeConnected { pnn }) => {
+                let Some(other) = host_of(world, &self.cluster, *host, *pnn) else { return Ok(()) };
+                if let Some(at) = self.parted.remove(&(*host, other)) {
+                    self.returns.push(world.now().since(at).0);
+                }
+                self.look_at(world, *host, other)
+            }
+            News::Notice(host, Notice::NodesReloaded { .. }) => {
+                // Links of nodes that came or went are closed and opened without a fault.
+                for other in (0..self.cluster.members).map(HostId).filter(|other| other != host) {
+                    self.truth.meddled(world, *host, other);
+                }
+                Ok(())
+            }
+            News::Notice(..) | News::Spins(..) => Ok(()),
+        }
+    }
+
+    fn due(&self) -> Option<Moment> {
+        self.due
+    }
+
+    fn look(&mut self, world: &World<Ctdb>) -> Result<(), Violation> {
+        self.look_at_all(world)
+    }
+
+    fn end(&mut self, world: &World<Ctdb>, settled: bool) -> Result<(), Violation> {
+        if !settled {
+            return Ok(());
+        }
+        for (one, other) in self.truth.all() {
+            self.looked += 1;
+            if !counts_connected(world, one, other) {
+                let what = format!("healed, but {one} does not count {other} as connected");
+                return Err(Violation::liveness("connected-again", what));
+            }
+        }
+        Ok(())
+    }
+
+    fn looked(&self) -> u64 {
+        self.looked
+    }
+
+    fn figures(&self) -> Vec<(&'static str, Vec<u64>)> {
+        vec![
+            ("silence to dead", self.silences.clone()),
+            ("closed stream to dead", self.closings.clone()),
+            ("dead to connected again", self.returns.clone()),
+        ]
+    }
+}

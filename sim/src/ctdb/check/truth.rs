@@ -1,0 +1,143 @@
+//! What the world knows about every two nodes, reckoned anew whenever a condition changes:
+//! since when nothing can be heard, and since when nothing has been wrong.
+
+use standin_core::ctdb::Ctdb;
+use standin_core::time::Duration;
+
+use super::super::build::{Cluster, private_address};
+use crate::world::World;
+use crate::world::moment::{HostId, Moment, Net};
+use crate::world::network::Weather;
+
+/// One ordered pair: what the first can know of the second.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pair {
+    /// Since when not a byte of the second can reach the first, while the first's daemon runs
+    /// without delay.
+    pub(super) silent_since: Option<Moment>,
+    /// The second's daemon ended at this time, its host and every way being fine; until
+    /// something else changes.
+    pub(super) closed_at: Option<Moment>,
+    /// When something went wrong between the two, while it is.
+    wrong_since: Option<Moment>,
+    /// Until when what went wrong may have consequences.
+    excused_until: Moment,
+    lives: (u32, u32),
+    jumps: (u32, u32),
+}
+
+/// All pairs.
+#[derive(Debug)]
+pub(super) struct Truth {
+    members: u32,
+    pairs: Vec<Pair>,
+    /// How long after trouble its consequences may show, beyond the trouble's own length:
+    /// silence has to be counted out, twice.
+    aftermath: Duration,
+}
+
+/// A retransmission waits at most this long, and never longer than what went before it.
+const BACKOFF_MAX: Duration = Duration::from_secs(120);
+
+impl Truth {
+    pub(super) fn new(cluster: &Cluster) -> Self {
+        let fresh = Pair {
+            silent_since: None,
+            closed_at: None,
+            wrong_since: Some(Moment::START),
+            excused_until: Moment::START,
+            lives: (0, 0),
+            jumps: (0, 0),
+        };
+        let pairs = vec![fresh; (cluster.members * cluster.members) as usize];
+        let aftermath = cluster.silence_max().times(2) + Duration::from_secs(5);
+        Self { members: cluster.members, pairs, aftermath }
+    }
+
+    pub(super) fn pair(&self, one: HostId, other: HostId) -> &Pair {
+        &self.pairs[(one.0 * self.members + other.0) as usize]
+    }
+
+    /// Whether nothing has been wrong between two nodes for long enough.
+    pub(super) fn blameless(&self, one: HostId, other: HostId, now: Moment) -> bool {
+        let pair = self.pair(one, other);
+        pair.wrong_since.is_none() && pair.excused_until < now
+    }
+
+    /// Every two members, ordered.
+    pub(super) fn all(&self) -> impl Iterator<Item = (HostId, HostId)> + use<> {
+        let members = self.members;
+        let pair = move |one| (0..members).map(move |other| (HostId(one), HostId(other)));
+        (0..members).flat_map(pair).filter(|(one, other)| one != other)
+    }
+
+    /// Bytes were put on a stream that its owner never sent.
+    pub(super) fn meddled(&mut self, world: &World<Ctdb>, one: HostId, other: HostId) {
+        let until = world.now() + self.aftermath;
+        for (from, to) in [(one, other), (other, one)] {
+            let pair = &mut self.pairs[(from.0 * self.members + to.0) as usize];
+            pair.excused_until = pair.excused_until.max(until);
+        }
+    }
+
+    /// Conditions changed: look at every pair.
+    pub(super) fn observe(&mut self, world: &World<Ctdb>) {
+        for (one, other) in self.all() {
+            self.observe_pair(world, one, other);
+        }
+    }
+
+    fn observe_pair(&mut self, world: &World<Ctdb>, one: HostId, other: HostId) {
+        let now = world.now();
+        let (here, there) = (world.host(one), world.host(other));
+        let (to_us, to_them) = (reaches(world, other, one), reaches(world, one, other));
+        let both = to_us && to_them;
+        let calm = world.network().weather(Net::Private, one, other) == Weather::CALM;
+        let lives = (here.lives, there.lives);
+        let jumps = (here.clock.jumps(), there.clock.jumps());
+        let pair = &mut self.pairs[(one.0 * self.members + other.0) as usize];
+        let same = pair.lives == lives && pair.jumps == jumps;
+        let fine = both && calm && here.brisk() && there.brisk() && same;
+
+        let speaks = there.awake() && there.process.as_ref().is_some_and(|process| !stopped(process.pace));
+        let silent = here.brisk() && pair.lives.0 == lives.0 && (!to_us || !speaks);
+        pair.silent_since = silent.then(|| pair.silent_since.unwrap_or(now));
+
+        let gone = there.awake() && there.process.is_none();
+        let closing = gone && both && calm && here.brisk() && pair.lives.0 == lives.0;
+        let was_fine = pair.wrong_since.is_none();
+        pair.closed_at = match pair.closed_at {
+            Some(at) if closing => Some(at),
+            None if closing && was_fine => Some(now),
+            _ => None,
+        };
+
+        match (fine, pair.wrong_since) {
+            (false, None) => pair.wrong_since = Some(now),
+            (true, Some(since)) => {
+                let lasted = now.since(since).min(BACKOFF_MAX);
+                pair.wrong_since = None;
+                pair.excused_until = pair.excused_until.max(now + lasted + self.aftermath);
+            }
+            (false, Some(_)) | (true, None) => {}
+        }
+        if !same {
+            pair.excused_until = pair.excused_until.max(now + self.aftermath);
+        }
+        pair.lives = lives;
+        pair.jumps = jumps;
+    }
+}
+
+const fn stopped(pace: crate::world::host::Pace) -> bool {
+    matches!(pace, crate::world::host::Pace::Stopped)
+}
+
+/// Whether a segment of the first would arrive at the second's kernel.
+pub(super) fn reaches(world: &World<Ctdb>, from: HostId, to: HostId) -> bool {
+    let usable = |host: HostId| {
+        let there = world.host(host);
+        there.awake() && there.kernel.usable(private_address(host))
+    };
+    usable(from) && usable(to) && world.network().open(Net::Private, from, to)
+}

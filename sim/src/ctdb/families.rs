@@ -1,0 +1,110 @@
+//! What a seed may draw of CTDB's own.
+
+use standin_core::rng::Rng;
+use standin_core::time::Duration;
+
+use super::verbs::{Action, Forgery, NodesLine, Operator, StartAs};
+use crate::plan::{Deed, Family, Setup};
+use crate::world::fault::Who;
+use crate::world::moment::HostId;
+
+const S: fn(u64) -> Duration = Duration::from_secs;
+
+fn host(rng: &mut Rng, setup: &Setup) -> HostId {
+    HostId(rng.below(u64::from(setup.nodes)) as u32)
+}
+
+fn one(rng: &mut Rng, setup: &Setup) -> Who {
+    Who::One(host(rng, setup))
+}
+
+fn deed(action: Action) -> Option<Deed<Action>> {
+    Some(Deed::Protocol(action))
+}
+
+/// Append only: a family's place is its stream.
+pub(super) const FAMILIES: &[Family<Action>] = &[
+    Family {
+        name: "clean-stop",
+        lasts: (Duration::from_millis(500), S(90)),
+        draw: |rng, setup| deed(Action::Stop(one(rng, setup))),
+    },
+    Family {
+        name: "reload",
+        lasts: (S(5), S(120)),
+        draw: |rng, setup| {
+            let who = if rng.chance(700_000) { Who::All } else { one(rng, setup) };
+            let mut lines: Vec<_> = (0..setup.nodes).map(|host| NodesLine::Node(HostId(host))).collect();
+            let touched = host(rng, setup);
+            let place = touched.index();
+            match rng.below(6) {
+                0 => lines[place] = NodesLine::Deleted(touched),
+                1 => lines.insert(place, NodesLine::Blank),
+                2 => lines.push(NodesLine::Text(format!("10.0.251.{}", rng.between(1, 250)))),
+                3 => lines[place] = NodesLine::Text("10.0.0.300".to_owned()),
+                4 => drop(lines.pop()),
+                _ => {}
+            }
+            deed(Action::Renodes(who, lines))
+        },
+    },
+    Family {
+        name: "operator",
+        lasts: (S(2), S(60)),
+        draw: |rng, setup| {
+            let operator = if rng.chance(500_000) { Operator::Disable } else { Operator::StopNode };
+            deed(Action::Operator(one(rng, setup), operator))
+        },
+    },
+    Family {
+        name: "ping",
+        lasts: (Duration::from_millis(100), S(2)),
+        draw: |rng, setup| {
+            let (from, to) = (host(rng, setup), host(rng, setup));
+            deed(Action::Ping(from, to))
+        },
+    },
+    Family {
+        name: "start-as",
+        lasts: (S(20), S(300)),
+        draw: |rng, setup| {
+            let how = if rng.chance(500_000) { StartAs::Stopped } else { StartAs::Disabled };
+            deed(Action::StartAs(one(rng, setup), how))
+        },
+    },
+    Family {
+        name: "forged",
+        lasts: (S(0), S(0)),
+        draw: |rng, setup| {
+            if setup.nodes < 2 {
+                return None;
+            }
+            let from = host(rng, setup);
+            let step = rng.between(1, u64::from(setup.nodes) - 1) as u32;
+            let to = HostId((from.0 + step) % setup.nodes);
+            let forgeries: Vec<_> =
+                Forgery::ALL.iter().filter(|(forgery, _)| *forgery != Forgery::ForeignVersion).collect();
+            let (forgery, _) = forgeries[rng.below(forgeries.len() as u64) as usize];
+            deed(Action::Forge(from, to, *forgery))
+        },
+    },
+];
+
+/// One seed in three runs with tunables of its own, some with deleted lines, some strict.
+pub(super) fn draw_settings(rng: &mut Rng) -> Vec<(String, String)> {
+    let mut settings = Vec::new();
+    let mut set = |name: &str, value: String| settings.push((name.to_owned(), value));
+    let (tuned, interval, limit) = (rng.chance(330_000), rng.between(1, 10), rng.between(3, 8));
+    if tuned {
+        set("KeepaliveInterval", interval.to_string());
+        set("KeepaliveLimit", limit.to_string());
+    }
+    let (deleted, line) = (rng.chance(250_000), rng.below(4));
+    if deleted {
+        set("deleted", line.to_string());
+    }
+    if rng.chance(500_000) {
+        set("listen", "configured".to_owned());
+    }
+    settings
+}

@@ -1,0 +1,132 @@
+//! CTDB's side of a rehearsal.
+//!
+//! `build` wires the hosts and boots machines from what their disks hold; `verbs` reads and
+//! prints actions and facts; `act` does them; `families` is what a seed may draw; `check` is
+//! what must hold.
+
+mod act;
+mod build;
+pub mod check;
+mod families;
+pub mod verbs;
+
+use std::rc::Rc;
+
+use standin_core::ctdb::Ctdb;
+use standin_core::ctdb::config::Config;
+use standin_core::ctdb::plant::{Plant, Plants};
+use standin_core::ctdb::types::Pnn;
+use standin_core::rng::Rng;
+use standin_core::text::{Piece, Problem};
+use standin_core::time::Duration;
+
+pub use self::build::{Cluster, private_address};
+use self::verbs::{Action, Fact};
+use crate::check::Checker;
+use crate::kit::{Kit, WrongSetting};
+use crate::plan::{Family, Setup};
+use crate::world::World;
+use crate::world::moment::HostId;
+
+/// The CTDB kit.
+#[derive(Debug)]
+pub struct CtdbKit {
+    cluster: Rc<Cluster>,
+}
+
+impl CtdbKit {
+    /// What every daemon of the cluster is configured with.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.cluster.config
+    }
+}
+
+impl Kit for CtdbKit {
+    type Machine = Ctdb;
+    type Action = Action;
+    type Fact = Fact;
+
+    const NAME: &'static str = "ctdb";
+    const VERBS: &'static [&'static str] = verbs::VERBS;
+    const FACTS: &'static [&'static str] = verbs::FACTS;
+    const PLANTS: &'static [(&'static str, u64)] = &[
+        (Plant::DeadCountNotReset.name(), 100),
+        (Plant::LimitOneLess.name(), 20),
+        (Plant::LimitOneMore.name(), 20),
+        (Plant::OneDirectionEnough.name(), 20),
+        (Plant::DeletedLineNotCounted.name(), 50),
+        (Plant::ReconnectForgotten.name(), 20),
+        (Plant::SourceUnchecked.name(), 20),
+        (Plant::KeepaliveToSelf.name(), 20),
+        (Plant::StaleLinkCounted.name(), 100),
+        (Plant::PendingNotFailed.name(), 50),
+    ];
+
+    fn new(setup: &Setup) -> Result<Self, WrongSetting> {
+        Ok(Self { cluster: Rc::new(Cluster::new(setup)?) })
+    }
+
+    fn build(&self, setup: &Setup) -> World<Ctdb> {
+        build::world(setup, &self.cluster)
+    }
+
+    fn checkers(&self, _: &Setup) -> Vec<Box<dyn Checker<Ctdb>>> {
+        check::all(&self.cluster)
+    }
+
+    fn act(&mut self, world: &mut World<Ctdb>, action: &Action) {
+        act::act(&self.cluster, world, action);
+    }
+
+    fn heal(&mut self, world: &mut World<Ctdb>) {
+        act::heal(&self.cluster, world);
+    }
+
+    fn undo(&self, action: &Action) -> Option<Action> {
+        act::undo(&self.cluster, action)
+    }
+
+    fn holds(&self, world: &World<Ctdb>, fact: &Fact, seen: &dyn Fn(HostId, &str) -> bool) -> bool {
+        verbs::holds(&self.cluster, world, fact, seen)
+    }
+
+    fn parse_action(words: &[Piece<'_>], hosts: u32) -> Result<Action, Problem> {
+        verbs::parse_action(words, hosts)
+    }
+
+    fn parse_fact(words: &[Piece<'_>], hosts: u32) -> Result<Fact, Problem> {
+        verbs::parse_fact(words, hosts)
+    }
+
+    fn families() -> &'static [Family<Action>] {
+        families::FAMILIES
+    }
+
+    fn draw_settings(rng: &mut Rng) -> Vec<(String, String)> {
+        families::draw_settings(rng)
+    }
+
+    /// Both ends may have to find out by silence, one after the other.
+    fn settles_within(&self) -> Duration {
+        self.cluster.silence_max().times(2) + Duration::from_secs(10)
+    }
+
+    /// `.` all peers connected, `o` some are missing, `?` still without a number.
+    fn column(&self, world: &World<Ctdb>, host: HostId) -> char {
+        let Some(machine) = world.host(host).machine() else { return '-' };
+        if machine.pnn().is_none() {
+            return '?';
+        }
+        let whole = (0..machine.node_count()).map(Pnn).all(|pnn| {
+            use standin_core::ctdb::types::NodeFlags;
+            machine.is_connected(pnn) || machine.flags(pnn).is_some_and(|flags| flags.contains(NodeFlags::DELETED))
+        });
+        if whole { '.' } else { 'o' }
+    }
+}
+
+/// The planted bug of that name.
+fn plant_named(name: &str) -> Option<Plants> {
+    Plant::ALL.into_iter().find(|plant| plant.name() == name).map(Plants::with)
+}
