@@ -374,6 +374,13 @@ mod tests {
     }
 
     #[test]
+    fn a_plan_runs_the_same_whoever_hands_it_over() {
+        let (_, plan) = prepare::<Toy>(5, &wishes(None)).unwrap();
+        assert!(plan.steps.iter().any(|step| step.family.is_some()));
+        assert_eq!(run_plan::<Toy>(&plan, true).unwrap().hash, run(5, None).hash);
+    }
+
+    #[test]
     fn a_wrong_setting_is_refused_before_anything_runs() {
         let wishes = Wishes { settings: vec![("Evry".into(), "1".into())], ..Wishes::default() };
         let wrong = run_seed::<Toy>(1, &wishes, false).unwrap_err();
