@@ -19,7 +19,7 @@ pub trait Kit: Sized {
     /// Its machine.
     type Machine: Machine;
     /// What a scenario or a seed can do to it beyond the world's faults. Prints as its words.
-    type Action: Clone + Debug + Display + PartialEq;
+    type Action: Clone + Debug + Display + PartialEq + 'static;
     /// What a scenario can expect of it. Prints as its words.
     type Fact: Clone + Debug + Display;
 

@@ -1,7 +1,8 @@
 //! One run: a world, its checkers and its trace, moved from step to step.
 
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
 
 use standin_core::machine::{Level, Noticed};
 use standin_core::time::Duration;
@@ -265,14 +266,37 @@ fn tally<A>(plan: &Plan<A>, outcome: &Outcome) -> BTreeMap<String, u64> {
     counts
 }
 
+thread_local! {
+    /// Whether [`guarded`] is on this thread's stack.
+    static GUARDED: Cell<bool> = const { Cell::new(false) };
+    /// Where the last panic under it happened.
+    static PANICKED_AT: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// For a program's panic hook: notes where a machine panicked, so that the verdict can say it.
+/// False if the panic is nobody's whom [`guarded`] watches, and should be reported as usual.
+pub fn note_panic(panic: &PanicHookInfo<'_>) -> bool {
+    let guarded = GUARDED.get();
+    if guarded {
+        let place = panic.location().map(|place| format!("{}:{}", place.file(), place.line()));
+        PANICKED_AT.set(place);
+    }
+    guarded
+}
+
 /// Runs something in which a machine may panic; the error is what it said.
 ///
 /// # Errors
-/// The panic's message, with where it happened if a hook noted it.
+/// The panic's message, behind the place where it happened if a hook called [`note_panic`].
 pub fn guarded(what: impl FnOnce()) -> Result<(), String> {
-    catch_unwind(AssertUnwindSafe(what)).map_err(|panic| {
+    let outer = GUARDED.replace(true);
+    PANICKED_AT.take();
+    let ended = catch_unwind(AssertUnwindSafe(what));
+    GUARDED.set(outer);
+    ended.map_err(|panic| {
         let said = panic.downcast_ref::<String>().cloned();
         let said = said.or_else(|| panic.downcast_ref::<&str>().map(|&text| text.to_owned()));
-        said.unwrap_or_else(|| "a panic without a message".to_owned())
+        let said = said.unwrap_or_else(|| "a panic without a message".to_owned());
+        PANICKED_AT.take().map_or_else(|| said.clone(), |place| format!("{place}: {said}"))
     })
 }

@@ -1,0 +1,270 @@
+//! How fast the world turns: a day of an idle cluster, a host of it losing power now and then.
+//!
+//! Each row runs in a process of its own, so that its peak memory is its own, and runs its plan
+//! twice: once for the time, once with every allocation counted. Both take the same way as a
+//! seed of `sim` does, and must come to the same trace hash.
+
+use std::fs;
+use std::process::{Command, Stdio};
+
+use serde::{Deserialize, Serialize};
+use standin_core::time::Duration;
+use standin_sim::campaign::run_plan;
+use standin_sim::kit::Kit;
+use standin_sim::plan::{Deed, NODES_MAX, Plan, Setup, Step};
+use standin_sim::world::fault::{Fault, Who};
+use standin_sim::world::moment::{HostId, Moment};
+
+use super::file::Aside;
+use super::show::{Paint, columns, grouped, long, rate, spinner};
+use super::values::{Span, hours, small};
+use super::{CRASH, Errand, PROTOCOLS, Refusal, dispatch, print, wall};
+
+/// Measure the simulator: an idle cluster in which a host loses power every 10 minutes.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = LONG)]
+pub(crate) struct Bench {
+    /// The protocol to rehearse.
+    #[arg(long, value_name = "NAME", default_value = PROTOCOLS[0])]
+    protocol: String,
+    /// Cluster sizes, 1 to 250 each, with commas between them.
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "3,16,64",
+          value_parser = small(1, NODES_MAX))]
+    nodes: Vec<u32>,
+    /// Simulated hours, up to 10000, fractions allowed.
+    #[arg(long, value_name = "H", value_parser = hours, default_value = "24", conflicts_with = "quick")]
+    hours: Span,
+    /// One simulated hour.
+    #[arg(long)]
+    quick: bool,
+    /// Write the rows as one JSON object.
+    #[arg(long, value_name = "FILE")]
+    json: Option<std::path::PathBuf>,
+    /// Measure one size in this process and print it as JSON.
+    #[arg(long, value_name = "NODES", hide = true, value_parser = small(1, NODES_MAX))]
+    one: Option<u32>,
+}
+
+const LONG: &str = "\
+An event is one input handled by one machine. CPU time is that of the one thread that
+runs; checks and the trace hash are on. Peak memory is a process's of its own for each
+row. Allocations are counted in a second run, whose hash must be the first one's.
+
+Exit status: 0 if every run passed and repeated; else as of `sim`, 1 if one did not repeat.";
+
+/// Everything about a row.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Row {
+    nodes: u32,
+    events: u64,
+    simulated_us: u64,
+    cpu_ns: u64,
+    events_per_second: u64,
+    simulated_per_cpu_second: u64,
+    peak_kib: Option<u64>,
+    allocations: u64,
+    hash: String,
+    /// The second run's.
+    hash_again: String,
+    status: u8,
+    what: String,
+}
+
+/// Does what `bench` was asked for.
+pub(crate) fn run(args: &Bench) -> Result<u8, Refusal> {
+    let span = if args.quick { Duration::from_secs(3_600) } else { args.hours.span };
+    if let Some(nodes) = args.one {
+        return dispatch(&args.protocol, One { nodes, span });
+    }
+    // A protocol that does not exist is better refused here than by a child.
+    dispatch(&args.protocol, Known)?;
+    let json = args.json.as_deref().map(Aside::begin).transpose()?;
+    let (cpu, cores) = machine();
+    let paint = Paint::stdout();
+    print(&format!(
+        "{}\n{cpu}, {cores} cores, {}\n{} simulated, a host without power for 60s every 10m\n\n",
+        paint.bold(&format!("{} bench", args.protocol)),
+        if cfg!(debug_assertions) { "assertions on" } else { "assertions off" },
+        long(span),
+    ));
+    let mut table = vec![HEADINGS.map(str::to_owned).to_vec()];
+    let mut rows = Vec::new();
+    for &nodes in &args.nodes {
+        let spinner = spinner(format!("{nodes} nodes run"));
+        let row = child(args, nodes);
+        spinner.finish_and_clear();
+        let row = row?;
+        table.push(cells(&row));
+        rows.push(row);
+    }
+    print(&columns(&table));
+    let mut status = 0;
+    for row in &rows {
+        let what = if row.status != 0 {
+            format!("the run failed: {}", row.what)
+        } else if row.hash != row.hash_again {
+            format!("the second run's trace hash is {}", row.hash_again)
+        } else {
+            continue;
+        };
+        print(&format!("\n{}  {} nodes: {what}\n", paint.bad("FAILED"), row.nodes));
+        status = status.max(row.status.max(1));
+    }
+    if let Some(json) = json {
+        let all = serde_json::json!({
+            "protocol": args.protocol, "cpu": cpu, "cores": cores, "rows": rows,
+            "assertions": cfg!(debug_assertions),
+        });
+        json.finish(|out| writeln!(out, "{all:#}"))?;
+    }
+    Ok(status)
+}
+
+const HEADINGS: [&str; 8] =
+    ["nodes", "events", "events/s", "sim s/CPU s", "CPU s", "peak MiB", "alloc/event", "trace hash"];
+
+fn cells(row: &Row) -> Vec<String> {
+    let tenths = |number: u64, by: u64| {
+        let tenths = (number * 10 + by / 2) / by;
+        format!("{}.{}", grouped(tenths / 10), tenths % 10)
+    };
+    let ten_thousandths = u128::from(row.allocations) * 10_000 / u128::from(row.events.max(1));
+    vec![
+        row.nodes.to_string(),
+        grouped(row.events),
+        grouped(row.events_per_second),
+        grouped(row.simulated_per_cpu_second),
+        format!("{}.{:02}", row.cpu_ns / 1_000_000_000, row.cpu_ns / 10_000_000 % 100),
+        row.peak_kib.map_or_else(|| "?".to_owned(), |kib| tenths(kib, 1_024)),
+        format!("{}.{:04}", ten_thousandths / 10_000, ten_thousandths % 10_000),
+        row.hash.clone(),
+    ]
+}
+
+/// Measures one size in a process of its own.
+fn child(args: &Bench, nodes: u32) -> Result<Row, Refusal> {
+    let refuse = |why: String| Refusal { status: CRASH, said: format!("the run of {nodes} nodes: {why}") };
+    let program = std::env::current_exe().map_err(|why| refuse(why.to_string()))?;
+    let hours = if args.quick { "1" } else { args.hours.text.as_str() };
+    let mut command = Command::new(program);
+    command.args(["bench", "--protocol", &args.protocol, "--hours", hours, "--one", &nodes.to_string()]);
+    let done = command
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|why| refuse(why.to_string()))?;
+    serde_json::from_slice(&done.stdout).map_err(|_| refuse(format!("ended with {}", done.status)))
+}
+
+/// Whether there is such a protocol.
+struct Known;
+
+impl Errand for Known {
+    fn run<K: Kit>(self) -> Result<u8, Refusal> {
+        Ok(0)
+    }
+}
+
+/// One row.
+struct One {
+    nodes: u32,
+    span: Duration,
+}
+
+impl Errand for One {
+    fn run<K: Kit>(self) -> Result<u8, Refusal> {
+        let row = measure::<K>(self.nodes, self.span)?;
+        print(&format!("{}\n", serde_json::json!(row)));
+        Ok(0)
+    }
+}
+
+fn measure<K: Kit>(nodes: u32, span: Duration) -> Result<Row, Refusal> {
+    let plan = plan::<K>(nodes, span);
+    let (timed, cpu) = wall::cpu_of(|| run_plan::<K>(&plan, false));
+    let peak_kib = peak_kib();
+    let timed = timed?;
+    let mut counted = None;
+    let allocated = allocation_counter::measure(|| counted = Some(run_plan::<K>(&plan, false)));
+    let hash_again = match counted {
+        Some(again) => again?.hash,
+        None => timed.hash,
+    };
+    let nanos = cpu.as_nanos();
+    Ok(Row {
+        nodes,
+        events: timed.counts.events,
+        simulated_us: timed.simulated.as_micros(),
+        cpu_ns: u64::try_from(nanos).unwrap_or(u64::MAX),
+        events_per_second: rate(timed.counts.events, nanos),
+        simulated_per_cpu_second: rate(timed.simulated.as_micros(), nanos) / 1_000_000,
+        peak_kib,
+        allocations: allocated.count_total,
+        hash: format!("{:016x}", timed.hash),
+        hash_again: format!("{hash_again:016x}"),
+        status: timed.verdict.exit_status(),
+        what: timed.verdict.what().to_owned(),
+    })
+}
+
+const SEED: u64 = 1;
+const BETWEEN_CUTS: Duration = Duration::from_secs(600);
+const WITHOUT_POWER: Duration = Duration::from_secs(60);
+
+/// Every 10 minutes the next host is without power for a minute.
+fn plan<K: Kit>(nodes: u32, span: Duration) -> Plan<K::Action> {
+    let heal_at = Moment::START + span;
+    let setup = Setup { seed: SEED, nodes, settings: Vec::new(), plant: None };
+    let mut steps = Vec::new();
+    for turn in 1.. {
+        let at = Moment::START + BETWEEN_CUTS.times(turn);
+        if at + WITHOUT_POWER >= heal_at {
+            break;
+        }
+        let host = Who::One(HostId(((turn - 1) % u64::from(nodes)) as u32));
+        let step = |at, fault, family| Step { at, deed: Deed::Fault(fault), family };
+        steps.push(step(at, Fault::PowerOff(host), Some("power")));
+        steps.push(step(at + WITHOUT_POWER, Fault::PowerOn(host), None));
+    }
+    Plan { setup, steps, families: vec!["power"], heal_at }
+}
+
+/// The most memory this process has held, where the system tells.
+fn peak_kib() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse().ok()
+}
+
+/// The processor's name and how many of it this program may use.
+fn machine() -> (String, usize) {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let told = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = told.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
+    let model = model.map_or("an unknown processor", |(_, name)| name.trim());
+    (model.to_owned(), cores)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::toy::Toy;
+    use super::*;
+
+    #[test]
+    fn the_hosts_lose_power_in_turn() {
+        let plan = plan::<Toy>(3, Duration::from_secs(3_600));
+        let text = plan.to_string();
+        assert_eq!(plan.steps.len(), 10, "{text}");
+        assert!(text.contains("at 600s power-off n0\nat 660s power-on n0\nat 1200s power-off n1"), "{text}");
+        assert!(text.ends_with("at 3060s power-on n1\nat 3600s heal\n"), "{text}");
+    }
+
+    #[test]
+    fn a_row_repeats() {
+        let row = measure::<Toy>(2, Duration::from_secs(3_600)).unwrap();
+        assert_eq!((row.status, row.hash.clone()), (0, row.hash_again.clone()));
+        assert!(row.events > 7_000 && row.allocations > 0);
+        assert_eq!(cells(&row).len(), HEADINGS.len());
+        assert_eq!(row.hash, measure::<Toy>(2, Duration::from_secs(3_600)).unwrap().hash);
+    }
+}
