@@ -8,7 +8,7 @@
 
 pub mod campaign;
 pub mod check;
-//pub mod ctdb;
+pub mod ctdb;
 pub mod kit;
 pub mod outcome;
 pub mod plan;

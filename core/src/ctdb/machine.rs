@@ -621,7 +621,7 @@ impl Ctdb {
             let answer = answer.map(|_| ());
             let step = boot::port_answer(&mut self.boot, &mut cx!(self, now, out), &self.state, answer);
             self.boot_step(now, out, step);
-        } else if let (Err(why), Some(address)) = (answer, self.state.file.address(self.state.own().0)) {
+        } else if let (Err(why), Some(address)) = (answer, self.state.node(self.state.own()).and_then(|own| own.address)) {
             out.notice(Notice::StartRefused(StartRefusal::CannotListen { address, why }));
             self.exit(out, EXIT_CONFIG);
         }

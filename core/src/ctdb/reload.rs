@@ -51,7 +51,8 @@ pub(super) fn take_over(
             return Err(Refused::Unreadable);
         }
     };
-    let diff = state.file.diff(&file);
+    // A daemon that is still starting reads the file anyway.
+    let Some(diff) = state.file.as_ref().map(|held| held.diff(&file)) else { return Err(Refused::Refused) };
     let connected = |pnn: u32| state.node(Pnn(pnn)).is_some_and(|node| node.is_connected());
     let ours = |refusal: &Refusal| asked_beside || state.is_me(Pnn(refusal.pnn()));
     let refusals: Vec<_> = diff.refusals(connected).into_iter().filter(ours).collect();
@@ -88,6 +89,6 @@ fn apply(state: &mut State, file: Nodes, diff: Diff) -> Applied {
         applied.dial.push(pnn);
     }
     state.nodes.truncate(file.count() as usize);
-    state.file = file;
+    state.file = Some(file);
     applied
 }

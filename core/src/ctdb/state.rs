@@ -33,8 +33,8 @@ pub(super) struct State {
     /// Our number, once known.
     pub(super) me: Option<Pnn>,
     pub(super) nodes: Vec<Node>,
-    /// The nodes file in force.
-    pub(super) file: Nodes,
+    /// The nodes file in force, once read.
+    pub(super) file: Option<Nodes>,
     pub(super) generation: Generation,
     pub(super) recovery_mode: RecoveryMode,
     pub(super) runstate: RunState,
@@ -46,7 +46,7 @@ impl State {
         Self {
             me: None,
             nodes: Vec::new(),
-            file: Nodes::of([]),
+            file: None,
             generation: Generation::INVALID,
             recovery_mode: RecoveryMode::Active,
             runstate: RunState::Init,
@@ -90,7 +90,7 @@ impl State {
     /// Fills the node map from a nodes file, from nothing.
     pub(super) fn adopt(&mut self, file: Nodes) {
         self.nodes = file.iter().map(|(_, address)| Node::new(address)).collect();
-        self.file = file;
+        self.file = Some(file);
     }
 
     /// A number's node is another one from now on.

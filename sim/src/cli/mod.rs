@@ -8,6 +8,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use standin_core::text::nearest;
+use standin_sim::ctdb::CtdbKit;
 use standin_sim::kit::{Kit, WrongSetting};
 
 pub(crate) mod bench;
@@ -42,7 +43,6 @@ Exit status:
 Of a campaign's failures the worst counts: 3, then 1, then 2.";
 
 /// Work for a protocol's kit, whichever it is.
-#[cfg_attr(not(test), expect(dead_code, reason = "no kit is there yet"))]
 pub(crate) trait Errand {
     /// Does it; the answer is the exit status.
     fn run<K: Kit>(self) -> Result<u8, Refusal>;
@@ -56,10 +56,8 @@ pub(crate) fn dispatch(protocol: &str, errand: impl Errand) -> Result<u8, Refusa
     match protocol {
         #[cfg(test)]
         toy::Toy::NAME => errand.run::<toy::Toy>(),
-        _ => {
-            drop(errand);
-            Err(Refusal::unknown("--protocol", protocol, "protocol", PROTOCOLS))
-        }
+        CtdbKit::NAME => errand.run::<CtdbKit>(),
+        _ => Err(Refusal::unknown("--protocol", protocol, "protocol", PROTOCOLS)),
     }
 }
 

@@ -8,7 +8,10 @@ use crate::plan::{Deed, Family, Setup};
 use crate::world::fault::Who;
 use crate::world::moment::HostId;
 
-const S: fn(u64) -> Duration = Duration::from_secs;
+/// Whole seconds.
+const fn s(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
 
 fn host(rng: &mut Rng, setup: &Setup) -> HostId {
     HostId(rng.below(u64::from(setup.nodes)) as u32)
@@ -26,12 +29,12 @@ fn deed(action: Action) -> Option<Deed<Action>> {
 pub(super) const FAMILIES: &[Family<Action>] = &[
     Family {
         name: "clean-stop",
-        lasts: (Duration::from_millis(500), S(90)),
+        lasts: (Duration::from_millis(500), s(90)),
         draw: |rng, setup| deed(Action::Stop(one(rng, setup))),
     },
     Family {
         name: "reload",
-        lasts: (S(5), S(120)),
+        lasts: (s(5), s(120)),
         draw: |rng, setup| {
             let who = if rng.chance(700_000) { Who::All } else { one(rng, setup) };
             let mut lines: Vec<_> = (0..setup.nodes).map(|host| NodesLine::Node(HostId(host))).collect();
@@ -50,7 +53,7 @@ pub(super) const FAMILIES: &[Family<Action>] = &[
     },
     Family {
         name: "operator",
-        lasts: (S(2), S(60)),
+        lasts: (s(2), s(60)),
         draw: |rng, setup| {
             let operator = if rng.chance(500_000) { Operator::Disable } else { Operator::StopNode };
             deed(Action::Operator(one(rng, setup), operator))
@@ -58,7 +61,7 @@ pub(super) const FAMILIES: &[Family<Action>] = &[
     },
     Family {
         name: "ping",
-        lasts: (Duration::from_millis(100), S(2)),
+        lasts: (Duration::from_millis(100), s(2)),
         draw: |rng, setup| {
             let (from, to) = (host(rng, setup), host(rng, setup));
             deed(Action::Ping(from, to))
@@ -66,7 +69,7 @@ pub(super) const FAMILIES: &[Family<Action>] = &[
     },
     Family {
         name: "start-as",
-        lasts: (S(20), S(300)),
+        lasts: (s(20), s(300)),
         draw: |rng, setup| {
             let how = if rng.chance(500_000) { StartAs::Stopped } else { StartAs::Disabled };
             deed(Action::StartAs(one(rng, setup), how))
@@ -74,7 +77,7 @@ pub(super) const FAMILIES: &[Family<Action>] = &[
     },
     Family {
         name: "forged",
-        lasts: (S(0), S(0)),
+        lasts: (s(0), s(0)),
         draw: |rng, setup| {
             if setup.nodes < 2 {
                 return None;
