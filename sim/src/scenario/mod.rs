@@ -2,11 +2,15 @@
 //!
 //! The text form is in `scenarios/README.md`. Reading order: this file (what a scenario is),
 //! [`parse`] (from its text, with [`words`] and [`faults`]), [`run`] (playing it while its
-//! expectations are followed).
+//! expectations are followed), [`snapshot`] (the trace kept beside it), [`command`] (what
+//! `scenario run`, `check`, `list` and `accept` print).
 
+pub mod command;
+pub mod difference;
 pub mod faults;
 pub mod parse;
 pub mod run;
+pub mod snapshot;
 pub mod words;
 
 #[cfg(test)]
