@@ -29,8 +29,8 @@ const STORY: &[&str] = &["at", "expect", "end"];
 /// Everything that is wrong with it.
 pub fn parse<K: Kit>(text: &str) -> Result<Scenario<K::Action, K::Fact>, Problems> {
     if text.len() > SIZE_MAX {
-        let what = format!("the scenario has {} bytes", text.len());
-        return Err(Piece { text: "", line: 1, column: 1 }.problem(what, "at most 1 MiB").into());
+        let start = Piece { text: "", line: 1, column: 1 };
+        return Err(start.problem("this is too long for a scenario", "at most 1 MiB").into());
     }
     let mut reader = Reader::<K>::new();
     for statement in lines(text).map(without_comment).flat_map(|line| line.split(';')) {

@@ -1,6 +1,7 @@
 //! Each form of expectation kept and broken, what is said about wrong texts, and that a plan
 //! read back from its own text does the same.
 
+use proptest::prelude::*;
 use standin_core::text::Problems;
 
 use super::parse::parse;
@@ -269,7 +270,10 @@ fn what_cannot_be_is_refused_before_it_runs() {
         assert_eq!(first(text).as_deref(), Some(problem), "{text}");
     }
     let long = format!("at 1s look\n{}", "#".repeat(1 << 20));
-    assert_eq!(first(&long).as_deref(), Some("1:1: the scenario has 1048587 bytes (expected at most 1 MiB)"));
+    assert_eq!(
+        first(&long).as_deref(),
+        Some("1:1: this is too long for a scenario (expected at most 1 MiB)")
+    );
     assert_eq!(read(&format!("nodes {NODES_MAX}\nat 1s power-off n249")).map(|read| read.steps.len()), Ok(1));
 }
 
@@ -293,5 +297,19 @@ fn a_plan_reads_back_from_its_text_and_runs_alike() {
         let kit = || Clockwork::new(&plan.setup).unwrap_or_else(|wrong| panic!("{wrong:?}"));
         let (one, other) = (crate::run::play(kit(), &plan, false), play(kit(), &scenario, false).outcome);
         assert_eq!((one.hash, one.verdict), (other.hash, other.verdict), "{text}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn no_text_breaks_the_reading(
+        text in "((nodes|seed|set|plant|start|at|expect|end|within|after|throughout|not|look|poke|ticked|heal|\
+            partition|n[0-9]|[0-9]{1,3}|[0-9]{1,2}s|all|\\||#|;|\n|\\PC{0,4}) ?){0,40}",
+    ) {
+        if let Err(problems) = read(&text) {
+            let _ = problems.render("a.scn", &text);
+        }
     }
 }
