@@ -201,3 +201,29 @@ fn what_is_wrong_is_said_at_its_word() {
         assert_eq!(said(text), Err(problem.to_owned()));
     }
 }
+
+/// Every verb has its place in the manual, and what undoes a deed there undoes it here.
+#[test]
+fn the_manual_knows_every_verb() {
+    let manual = include_str!("../../../../scenarios/README.md");
+    for verb in VERBS {
+        let told = manual.contains(&format!("`{verb} ")) || manual.contains(&format!("`{verb}`"));
+        assert!(told, "scenarios/README.md says nothing of `{verb}`");
+    }
+    let mut undone = 0;
+    for row in manual.lines().filter(|line| line.starts_with("| `")) {
+        let row = row.replace("\\|", "BAR");
+        let cells: Vec<_> = row.split('|').map(|cell| cell.split('`').nth(1).unwrap_or("-")).collect();
+        let [_, deed, _, undoing, _] = cells[..] else { continue };
+        let filled = |words: &str| {
+            let blanks =
+                [("BAR", "|"), ("WHO", "n0"), ("NET", "public"), ("TIME", "5s"), ("WAYS", "n0 -> n1")];
+            blanks.iter().fold(words.to_owned(), |text, (blank, word)| text.replace(blank, word))
+        };
+        if let (Ok(deed), Ok(undoing)) = (said(&filled(deed)), said(&filled(undoing))) {
+            assert_eq!(deed.undo(), Some(undoing));
+            undone += 1;
+        }
+    }
+    assert_eq!(undone, 14);
+}
