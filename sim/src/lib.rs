@@ -13,7 +13,7 @@ pub mod kit;
 pub mod outcome;
 pub mod plan;
 pub mod run;
-//pub mod scenario;
+pub mod scenario;
 pub mod trace;
 pub mod world;
 

@@ -355,6 +355,9 @@ impl<A: Display> Display for Plan<A> {
         for (name, value) in &self.setup.settings {
             writeln!(f, "set {name} {value}")?;
         }
+        if let Some(plant) = &self.setup.plant {
+            writeln!(f, "plant {plant}")?;
+        }
         for step in &self.steps {
             writeln!(f, "at {} {}", Duration(step.at.0), step.deed)?;
         }
