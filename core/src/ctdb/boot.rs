@@ -62,12 +62,7 @@ pub(super) fn nodes_read(
 }
 
 /// The driver's answer to our wish to listen.
-pub(super) fn port_answer(
-    boot: &mut Boot,
-    cx: &mut Cx<'_>,
-    state: &State,
-    answer: Result<(), Why>,
-) -> Step {
+pub(super) fn port_answer(boot: &mut Boot, cx: &mut Cx<'_>, state: &State, answer: Result<(), Why>) -> Step {
     let Boot::Trying(pnn) = *boot else { return Step::Wait };
     let Some(address) = state.node(pnn).and_then(|node| node.address) else { return Step::Wait };
     match answer {
@@ -75,9 +70,7 @@ pub(super) fn port_answer(
             *boot = Boot::Done;
             Step::Up(pnn, address)
         }
-        Err(why) if cx.config.listen.is_some() => {
-            Step::Refused(StartRefusal::CannotListen { address, why })
-        }
+        Err(why) if cx.config.listen.is_some() => Step::Refused(StartRefusal::CannotListen { address, why }),
         Err(_) => attempt_from(boot, cx, state, Pnn(pnn.0 + 1)),
     }
 }
@@ -92,7 +85,8 @@ fn attempt_from(boot: &mut Boot, cx: &mut Cx<'_>, state: &State, first: Pnn) -> 
 }
 
 fn attempt(boot: &mut Boot, cx: &mut Cx<'_>, state: &State, pnn: Pnn) -> Step {
-    let address = state.node(pnn).and_then(|node| node.address).expect("only lines with an address are tried");
+    let address =
+        state.node(pnn).and_then(|node| node.address).expect("only lines with an address are tried");
     *boot = Boot::Trying(pnn);
     let on = Endpoint::Tcp(SocketAddr::new(address, cx.config.port));
     cx.push(Effect::Listen { port: BUS, on });

@@ -10,7 +10,9 @@ use super::files::nodes::Nodes;
 use super::state::State;
 use super::tunables::{self, SetOutcome};
 use super::types::{NodeFlags, Pnn};
-use super::wire::{AllTunables, NodeEntry, NodeMap, ReplyData, RequestData, Text, TunableNames, TunableValue, WireAddr};
+use super::wire::{
+    AllTunables, NodeEntry, NodeMap, ReplyData, RequestData, Text, TunableNames, TunableValue, WireAddr,
+};
 
 /// An answer.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,10 +52,7 @@ pub(super) enum Then {
     /// Read the nodes file and show it; answer then.
     ShowNodes,
     /// Set and clear own flags; answer 0.
-    OwnFlags {
-        set: NodeFlags,
-        clear: NodeFlags,
-    },
+    OwnFlags { set: NodeFlags, clear: NodeFlags },
     /// Somebody says how a node's flags are; answer 0.
     Flags(Pnn, NodeFlags),
     /// Set a tunable; answer this.
@@ -79,10 +78,12 @@ pub(super) fn judge(cx: &Cx<'_>, state: &State, request: &RequestData, clients: 
             let names = Text::from(tunables::list_text().as_str());
             Answer::data(ReplyData::TunableNames(TunableNames { names }))
         }
-        RequestData::GetTunable(wanted) => match wanted.name.as_str().and_then(|name| cx.config.tunables.get(name)) {
-            Some(value) => Answer::data(ReplyData::TunableValue(TunableValue(value))),
-            None => Answer::status(-22),
-        },
+        RequestData::GetTunable(wanted) => {
+            match wanted.name.as_str().and_then(|name| cx.config.tunables.get(name)) {
+                Some(value) => Answer::data(ReplyData::TunableValue(TunableValue(value))),
+                None => Answer::status(-22),
+            }
+        }
         RequestData::SetTunable(wanted) => {
             let name = wanted.name.as_str().unwrap_or_default();
             match cx.config.tunables.clone().set(name, wanted.value) {

@@ -85,7 +85,8 @@ impl Links {
     /// Makes room for so many nodes; links of numbers beyond are closed by
     /// [`drop_peer`](Self::drop_peer) before.
     pub(super) fn resize(&mut self, count: usize) {
-        let fresh = Peer { outgoing: Outgoing::Idle, incoming: None, stream: FrameBuffer::new(), told: false };
+        let fresh =
+            Peer { outgoing: Outgoing::Idle, incoming: None, stream: FrameBuffer::new(), told: false };
         self.peers.resize(count, fresh);
     }
 

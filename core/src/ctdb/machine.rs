@@ -585,7 +585,9 @@ impl Ctdb {
                 }
                 Answer::OK
             }
-            Err(Refused::Unreadable) if !self.config.fixes.keep_nodes => return self.stop(out, Stop::NodesFile),
+            Err(Refused::Unreadable) if !self.config.fixes.keep_nodes => {
+                return self.stop(out, Stop::NodesFile);
+            }
             Err(Refused::Unreadable | Refused::Refused) => Answer::REFUSED,
         };
         if let Some(asker) = asker {
@@ -621,7 +623,9 @@ impl Ctdb {
             let answer = answer.map(|_| ());
             let step = boot::port_answer(&mut self.boot, &mut cx!(self, now, out), &self.state, answer);
             self.boot_step(now, out, step);
-        } else if let (Err(why), Some(address)) = (answer, self.state.node(self.state.own()).and_then(|own| own.address)) {
+        } else if let (Err(why), Some(address)) =
+            (answer, self.state.node(self.state.own()).and_then(|own| own.address))
+        {
             out.notice(Notice::StartRefused(StartRefusal::CannotListen { address, why }));
             self.exit(out, EXIT_CONFIG);
         }
@@ -670,4 +674,3 @@ impl Machine for Ctdb {
         }
     }
 }
-

@@ -167,7 +167,9 @@ impl Noticed for Notice {
 
     fn level(&self) -> Level {
         match self {
-            Self::KeepaliveMissed { .. } | Self::DialFailed { .. } | Self::PacketRefused { .. } => Level::Debug,
+            Self::KeepaliveMissed { .. } | Self::DialFailed { .. } | Self::PacketRefused { .. } => {
+                Level::Debug
+            }
             Self::NodeDead { .. }
             | Self::StartRefused(_)
             | Self::StrangerRefused { .. }
@@ -273,7 +275,9 @@ impl fmt::Display for Notice {
             Self::DialFailed { pnn, why } => write!(f, "{pnn} {why}"),
             Self::StrangerRefused { from } => write!(f, "{from}"),
             Self::FrameRefused { pnn, error } => write!(f, "{pnn} {error}"),
-            Self::PacketRefused { pnn, why: Oddity::Liar { claims } } => write!(f, "{pnn} claims to be {claims}"),
+            Self::PacketRefused { pnn, why: Oddity::Liar { claims } } => {
+                write!(f, "{pnn} claims to be {claims}")
+            }
             Self::PacketRefused { pnn, why: Oddity::Payload { opcode } } => {
                 write!(f, "{pnn} payload of {opcode} means nothing")
             }

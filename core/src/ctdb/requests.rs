@@ -85,7 +85,8 @@ impl Requests {
         if self.pending.is_empty() {
             return Vec::new();
         }
-        let taken: Vec<_> = self.pending.extract_if(.., |_, pending| which(pending)).map(|(_, held)| held).collect();
+        let taken: Vec<_> =
+            self.pending.extract_if(.., |_, pending| which(pending)).map(|(_, held)| held).collect();
         self.rearm(cx);
         taken
     }

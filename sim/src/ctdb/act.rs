@@ -66,12 +66,15 @@ pub(super) fn act(cluster: &Cluster, world: &mut World<Ctdb>, action: &Action) {
 /// What undoes an action, where something has to.
 pub(super) fn undo(cluster: &Cluster, action: &Action) -> Option<Action> {
     match action {
-        Action::Renodes(who, _) => {
-            Some(Action::Renodes(*who, (0..cluster.members).map(|host| NodesLine::Node(HostId(host))).collect()))
-        }
+        Action::Renodes(who, _) => Some(Action::Renodes(
+            *who,
+            (0..cluster.members).map(|host| NodesLine::Node(HostId(host))).collect(),
+        )),
         Action::Operator(who, Operator::Disable) => Some(Action::Operator(*who, Operator::Enable)),
         Action::Operator(who, Operator::StopNode) => Some(Action::Operator(*who, Operator::Continue)),
-        Action::StartAs(who, StartAs::Stopped | StartAs::Disabled) => Some(Action::StartAs(*who, StartAs::Normal)),
+        Action::StartAs(who, StartAs::Stopped | StartAs::Disabled) => {
+            Some(Action::StartAs(*who, StartAs::Normal))
+        }
         Action::StartAs(_, StartAs::Normal)
         | Action::Operator(_, Operator::Enable | Operator::Continue)
         | Action::Stop(_)
@@ -115,8 +118,12 @@ fn write_nodes(cluster: &Cluster, world: &mut World<Ctdb>, who: Who, lines: &[No
 
 /// An operator's tool on `host` asks a control.
 fn ask(cluster: &Cluster, world: &mut World<Ctdb>, host: HostId, to: Pnn, data: &RequestData) {
-    let header =
-        Header { generation: Generation(0), destination: to, source: Pnn::UNKNOWN, reqid: RequestId(host.0 + 1) };
+    let header = Header {
+        generation: Generation(0),
+        destination: to,
+        source: Pnn::UNKNOWN,
+        reqid: RequestId(host.0 + 1),
+    };
     let mut bytes = Vec::new();
     wire::encode_request(&header, Asked::default(), data, &mut bytes);
     let socket = Endpoint::Unix(cluster.config.socket.clone());
@@ -151,11 +158,17 @@ fn forge(cluster: &Cluster, world: &World<Ctdb>, from: HostId, to: HostId, forge
         Forgery::ForeignVersion => return packet(header, keepalive(0x0004_0012, 1_000_000)),
         Forgery::UnknownOperation => honest[16..20].copy_from_slice(&99u32.to_le_bytes()),
         Forgery::ShortControl => {
-            let request = wire::ControlRequest { client: ClientId(1), ..wire::ControlRequest::new(Opcode::MODIFY_FLAGS, &[1, 2, 3]) };
+            let request = wire::ControlRequest {
+                client: ClientId(1),
+                ..wire::ControlRequest::new(Opcode::MODIFY_FLAGS, &[1, 2, 3])
+            };
             return packet(header, Body::ControlRequest(request));
         }
         Forgery::UnaskedReply => {
-            return packet(Header { reqid: RequestId(77), ..header }, Body::ControlReply(ControlReply::status(0)));
+            return packet(
+                Header { reqid: RequestId(77), ..header },
+                Body::ControlReply(ControlReply::status(0)),
+            );
         }
     }
     honest

@@ -173,7 +173,8 @@ impl Translator<Ctdb> for Cluster {
         if self.listen {
             config.listen = Some(private_address(host));
         }
-        let text = |name| disk.read(name).ok().and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or_default();
+        let text =
+            |name| disk.read(name).ok().and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or_default();
         config.start_as_stopped = text(CONF).contains("start as stopped = true");
         config.start_as_disabled = text(CONF).contains("start as disabled = true");
         config.version = text(VERSION).parse().unwrap_or(config.version);
@@ -197,9 +198,12 @@ impl Translator<Ctdb> for Cluster {
 pub(super) fn world(setup: &Setup, cluster: &Rc<Cluster>) -> World<Ctdb> {
     let mut world = World::new(setup.seed, cluster.clone());
     let kernel = |host: u32| {
-        Kernel::new()
-            .plugged(interface_name(Net::Private), Net::Private, address(0, host), 16)
-            .plugged(interface_name(Net::Public), Net::Public, address(1, host), 16)
+        Kernel::new().plugged(interface_name(Net::Private), Net::Private, address(0, host), 16).plugged(
+            interface_name(Net::Public),
+            Net::Public,
+            address(1, host),
+            16,
+        )
     };
     let file = cluster.nodes_file();
     for host in 0..setup.nodes {

@@ -120,7 +120,8 @@ impl Kit for CtdbKit {
         }
         let whole = (0..machine.node_count()).map(Pnn).all(|pnn| {
             use standin_core::ctdb::types::NodeFlags;
-            machine.is_connected(pnn) || machine.flags(pnn).is_some_and(|flags| flags.contains(NodeFlags::DELETED))
+            machine.is_connected(pnn)
+                || machine.flags(pnn).is_some_and(|flags| flags.contains(NodeFlags::DELETED))
         });
         if whole { '.' } else { 'o' }
     }

@@ -15,8 +15,18 @@ use crate::world::moment::HostId;
 
 /// The first words of actions.
 pub const VERBS: &[&str] = &[
-    "stop", "reload", "write-nodes", "renodes", "disable", "enable", "stop-node", "continue", "ping", "start-as",
-    "version", "forge",
+    "stop",
+    "reload",
+    "write-nodes",
+    "renodes",
+    "disable",
+    "enable",
+    "stop-node",
+    "continue",
+    "ping",
+    "start-as",
+    "version",
+    "forge",
 ];
 
 /// The first words of facts.
@@ -206,7 +216,8 @@ impl fmt::Display for Fact {
             Self::Nodes(host, count) => write!(f, "nodes {host} {count}"),
             Self::Flags(from, to, flags) => {
                 write!(f, "flags {from} {to} ")?;
-                let mut words = FLAG_WORDS.iter().filter(|(flag, _)| !flag.is_empty() && flags.contains(*flag));
+                let mut words =
+                    FLAG_WORDS.iter().filter(|(flag, _)| !flag.is_empty() && flags.contains(*flag));
                 match words.next() {
                     None => f.write_str("ok"),
                     Some((_, first)) => {
@@ -254,10 +265,13 @@ pub(super) fn holds(
         Fact::Number(host, number) => {
             world.host(*host).machine().and_then(Ctdb::pnn).is_some_and(|pnn| pnn.0 == *number)
         }
-        Fact::Nodes(host, count) => world.host(*host).machine().is_some_and(|machine| machine.node_count() == *count),
+        Fact::Nodes(host, count) => {
+            world.host(*host).machine().is_some_and(|machine| machine.node_count() == *count)
+        }
         Fact::Flags(from, to, flags) => {
             let machine = world.host(*from).machine();
-            let known = machine.zip(number_at(world, *from, *to)).and_then(|(machine, pnn)| machine.flags(pnn));
+            let known =
+                machine.zip(number_at(world, *from, *to)).and_then(|(machine, pnn)| machine.flags(pnn));
             known.is_some_and(|known| known - NodeFlags::DISCONNECTED - NodeFlags::UNHEALTHY == *flags)
         }
         Fact::Running(host) => runs(*host),
@@ -328,20 +342,28 @@ impl<'a> Words<'a> {
     fn end(&self) -> Result<(), Problem> {
         match self.words.first() {
             None => Ok(()),
-            Some(word) => Err(word.problem(format!("{} is one word too many", word.quoted()), "the end of the line")),
+            Some(word) => {
+                Err(word.problem(format!("{} is one word too many", word.quoted()), "the end of the line"))
+            }
         }
     }
 }
 
 fn is_host_word(text: &str) -> bool {
-    text.strip_prefix('n').is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit()))
+    text.strip_prefix('n')
+        .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 fn hosts_text(hosts: u32) -> String {
     if hosts == 1 { "n0".to_owned() } else { format!("a host from n0 to n{}", hosts - 1) }
 }
 
-fn choose<T: Copy>(word: Piece<'_>, text: &str, table: &[(T, &'static str)], what: &str) -> Result<T, Problem> {
+fn choose<T: Copy>(
+    word: Piece<'_>,
+    text: &str,
+    table: &[(T, &'static str)],
+    what: &str,
+) -> Result<T, Problem> {
     let found = table.iter().find(|(_, name)| *name == text);
     found.map(|(value, _)| *value).ok_or_else(|| {
         let names: Vec<_> = table.iter().map(|(_, name)| *name).collect();

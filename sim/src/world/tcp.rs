@@ -69,9 +69,11 @@ pub(super) struct End {
     pub(super) address: Endpoint,
     pub(super) owner: Owner,
     established: bool,
+    /// When it came to be.
+    opened: Moment,
     /// When the last segment this end sent arrives: streams stay in order.
     last_arrival: Moment,
-    /// When this end last received something.
+    /// When this end last received data.
     heard: Moment,
     stuck: Option<Box<Stuck>>,
 }
@@ -226,8 +228,9 @@ impl<M: Machine> World<M> {
             address,
             owner,
             established: false,
+            opened: self.now,
             last_arrival: self.now,
-            heard: self.now,
+            heard: Moment::START,
             stuck: None,
         };
         let far = remote.unwrap_or(host);
@@ -333,7 +336,7 @@ impl<M: Machine> World<M> {
             return;
         }
         end.established = true;
-        end.heard = self.now;
+        end.opened = self.now;
         let (owner, host, local) = (end.owner, end.host, end.address.clone());
         self.transmit(conn, Side::Dialler, Piece::Hello);
         self.watch_idle(EndRef { conn, side: Side::Dialler });
@@ -415,7 +418,9 @@ impl<M: Machine> World<M> {
             return self.stick(id, from, Held::Waiting(piece));
         }
         let end = &mut conn.ends[to as usize];
-        end.heard = now;
+        if matches!(piece, Piece::Bytes(_)) {
+            end.heard = now;
+        }
         let (owner, host) = (end.owner, end.host);
         let is_fin = matches!(piece, Piece::Fin);
         match (owner, piece) {
@@ -491,6 +496,7 @@ impl<M: Machine> World<M> {
         };
         conn.ends[1].owner = Owner::Machine(link);
         conn.ends[1].established = true;
+        conn.ends[1].opened = self.now;
         self.watch_idle(EndRef { conn: id, side: Side::Acceptor });
         self.deliver(host, Stored::Accepted(Box::new(Accepted { link, port, from, local, peer_pid })));
     }
@@ -553,7 +559,7 @@ impl<M: Machine> World<M> {
         if !matches!(end.owner, Owner::Machine(_) | Owner::Puppet(_)) {
             return;
         }
-        let idle_until = end.heard + IDLE_MAX;
+        let idle_until = end.heard.max(end.opened) + IDLE_MAX;
         if idle_until > now || end.stuck.is_some() {
             self.schedule.push(idle_until.max(now + PROBE_EVERY), Event::Idle { end: at, probes: 0 });
             return;
@@ -628,13 +634,13 @@ impl<M: Machine> World<M> {
         open_ways(&self.hosts, &self.network, conn) == [true; 2]
     }
 
-    /// When the first host last received something of a connection that the second dialled,
-    /// among those its kernel still knows.
+    /// When the first host last received data on a connection that the second dialled, among
+    /// those its kernel still knows.
     #[must_use]
     pub fn last_heard(&self, host: HostId, from: HostId) -> Option<Moment> {
         let live = self.conns.slots.iter().filter_map(|(_, conn)| conn.as_ref());
         let theirs = live.filter(|conn| conn.ends[0].host == from && conn.ends[1].host == host);
-        theirs.map(|conn| conn.ends[1].heard).max()
+        theirs.map(|conn| conn.ends[1].heard).filter(|heard| *heard > Moment::START).max()
     }
 
     /// Connections the first daemon dialled and the second holds, as kernels see them:
@@ -644,7 +650,10 @@ impl<M: Machine> World<M> {
         let held = |end: &End| end.established && matches!(end.owner, Owner::Machine(_));
         let live = self.conns.slots.iter().filter_map(|(_, conn)| conn.as_ref());
         let theirs = live.filter(|conn| conn.ends[0].host == from && conn.ends[1].host == to);
-        theirs.map(|conn| (held(&conn.ends[0]), held(&conn.ends[1]))).filter(|&(one, other)| one || other).collect()
+        theirs
+            .map(|conn| (held(&conn.ends[0]), held(&conn.ends[1])))
+            .filter(|&(one, other)| one || other)
+            .collect()
     }
 
     /// The host's kernel forgets every connection, without a word to anybody.
@@ -660,7 +669,11 @@ impl<M: Machine> World<M> {
 }
 
 /// Which ways of a connection carry a segment to the other kernel.
-fn open_ways<M: Machine>(hosts: &[super::host::Host<M>], network: &super::network::Network, conn: &Conn) -> [bool; 2] {
+fn open_ways<M: Machine>(
+    hosts: &[super::host::Host<M>],
+    network: &super::network::Network,
+    conn: &Conn,
+) -> [bool; 2] {
     let reachable = |end: &End| {
         let host = &hosts[end.host.index()];
         let local = conn.net.is_none() || end.address.ip().is_none_or(|ip| ip.is_loopback());

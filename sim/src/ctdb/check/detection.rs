@@ -67,7 +67,8 @@ impl Detection {
         if let Some(since) = silent {
             let ends = self.silence_ends(world, one, since);
             if ends <= now {
-                let what = format!("{one} still counts {other} as connected after {} of silence", now.since(since));
+                let what =
+                    format!("{one} still counts {other} as connected after {} of silence", now.since(since));
                 return Err(Violation::safety("silent-is-dead", what));
             }
             self.due = Some(self.due.map_or(ends, |due| due.min(ends)));

@@ -28,7 +28,10 @@ impl Links {
             self.looked += 1;
             let held = world.links_between(from, host).into_iter().filter(|&(_, accepted)| accepted).count();
             if held > 1 {
-                return Err(Violation::safety("one-link-a-direction", format!("{host} keeps {held} links of {from}")));
+                return Err(Violation::safety(
+                    "one-link-a-direction",
+                    format!("{host} keeps {held} links of {from}"),
+                ));
             }
             if from == host && held > 0 {
                 return Err(Violation::safety("no-link-to-oneself", format!("{host} is its own peer")));
@@ -60,7 +63,9 @@ impl Checker<Ctdb> for Links {
                 self.one_each_way(world, *host)
             }
             News::Notice(host, Notice::DuplicateRefused { .. }) => self.one_each_way(world, *host),
-            News::Notice(..) | News::Started(_) | News::Exited(..) | News::Meddled(..) | News::Spins(..) => Ok(()),
+            News::Notice(..) | News::Started(_) | News::Exited(..) | News::Meddled(..) | News::Spins(..) => {
+                Ok(())
+            }
             News::Changed => world.members().try_for_each(|host| self.one_each_way(world, host)),
         }
     }

@@ -31,9 +31,10 @@ impl Numbers {
         self.looked += 1;
         let before = self.known.insert(host, (there.lives, number.0));
         match before {
-            Some((life, old)) if life == there.lives && old != number.0 => {
-                Err(Violation::safety("numbers-never-shift", format!("{host} was n{old} and is {number} now")))
-            }
+            Some((life, old)) if life == there.lives && old != number.0 => Err(Violation::safety(
+                "numbers-never-shift",
+                format!("{host} was n{old} and is {number} now"),
+            )),
             _ => Ok(()),
         }
     }
@@ -65,7 +66,9 @@ impl Checker<Ctdb> for Numbers {
                 self.look_at(world, *host)
             }
             News::Notice(host, Notice::NodesReloaded { .. }) => self.look_at(world, *host),
-            News::Notice(..) | News::Started(_) | News::Exited(..) | News::Meddled(..) | News::Spins(..) => Ok(()),
+            News::Notice(..) | News::Started(_) | News::Exited(..) | News::Meddled(..) | News::Spins(..) => {
+                Ok(())
+            }
             News::Changed => (0..self.cluster.members).try_for_each(|host| self.look_at(world, HostId(host))),
         }
     }
