@@ -226,11 +226,12 @@ impl Ctdb {
                     self.node_dead(now, out, pnn, Cause::Silence);
                     continue;
                 }
-                Tick::Missed(missed) => {
+                // One silent interval is only two clocks' phase.
+                Tick::Missed(missed) if missed > 1 => {
                     let limit = self.config.tunables.keepalive_limit();
                     out.notice(Notice::KeepaliveMissed { pnn, missed, limit });
                 }
-                Tick::Alive => {}
+                Tick::Missed(_) | Tick::Alive => {}
             }
             if let Some(link) = self.links.outgoing(pnn) {
                 let header = self.header(pnn, RequestId(0));

@@ -66,10 +66,7 @@ pub(super) fn act(cluster: &Cluster, world: &mut World<Ctdb>, action: &Action) {
 /// What undoes an action, where something has to.
 pub(super) fn undo(cluster: &Cluster, action: &Action) -> Option<Action> {
     match action {
-        Action::Renodes(who, _) => Some(Action::Renodes(
-            *who,
-            (0..cluster.members).map(|host| NodesLine::Node(HostId(host))).collect(),
-        )),
+        Action::Renodes(who, _) => Some(Action::Renodes(*who, cluster.nodes_lines())),
         Action::Operator(who, Operator::Disable) => Some(Action::Operator(*who, Operator::Enable)),
         Action::Operator(who, Operator::StopNode) => Some(Action::Operator(*who, Operator::Continue)),
         Action::StartAs(who, StartAs::Stopped | StartAs::Disabled) => {
@@ -88,7 +85,7 @@ pub(super) fn undo(cluster: &Cluster, action: &Action) -> Option<Action> {
 
 /// Files as at the beginning, every fault undone, every daemon told of its files.
 pub(super) fn heal(cluster: &Cluster, world: &mut World<Ctdb>) {
-    let file = cluster.nodes_file();
+    let file = Cluster::file_of(&cluster.nodes_lines());
     for host in (0..cluster.members).map(HostId) {
         let disk = world.disk(host);
         disk.edit(NODES, file.as_bytes());
@@ -104,13 +101,7 @@ fn reload(cluster: &Cluster, world: &mut World<Ctdb>, who: Who) {
 }
 
 fn write_nodes(cluster: &Cluster, world: &mut World<Ctdb>, who: Who, lines: &[NodesLine]) {
-    let line = |line: &NodesLine| match line {
-        NodesLine::Node(host) => private_address(*host).to_string(),
-        NodesLine::Deleted(host) => format!("#{}", private_address(*host)),
-        NodesLine::Blank => String::new(),
-        NodesLine::Text(text) => text.clone(),
-    };
-    let text: String = lines.iter().map(|one| line(one) + "\n").collect();
+    let text = Cluster::file_of(lines);
     for host in hosts(cluster, who) {
         world.disk(host).edit(NODES, text.as_bytes());
     }
@@ -118,6 +109,9 @@ fn write_nodes(cluster: &Cluster, world: &mut World<Ctdb>, who: Who, lines: &[No
 
 /// An operator's tool on `host` asks a control.
 fn ask(cluster: &Cluster, world: &mut World<Ctdb>, host: HostId, to: Pnn, data: &RequestData) {
+    if !world.host(host).runs() || !world.host(host).awake() {
+        return;
+    }
     let header = Header {
         generation: Generation(0),
         destination: to,

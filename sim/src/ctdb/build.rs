@@ -10,6 +10,7 @@ use standin_core::host::{Done, Fact, Job};
 use standin_core::time::Duration;
 
 use super::plant_named;
+use super::verbs::NodesLine;
 use crate::kit::WrongSetting;
 use crate::plan::Setup;
 use crate::world::disk::Disk;
@@ -55,7 +56,7 @@ fn address(net: u8, host: u32) -> IpAddr {
 
 impl Cluster {
     /// Reads the settings.
-    pub(super) fn new(setup: &Setup) -> Result<Self, WrongSetting> {
+    pub(crate) fn new(setup: &Setup) -> Result<Self, WrongSetting> {
         let mut cluster =
             Self { members: setup.nodes, config: Config::default(), listen: false, deleted: Vec::new() };
         for (name, value) in &setup.settings {
@@ -122,18 +123,31 @@ impl Cluster {
 
     /// The nodes file the cluster begins with, and returns to when healed.
     #[must_use]
-    pub fn nodes_file(&self) -> String {
-        let mut lines: Vec<String> = Vec::new();
-        let mut members = (0..self.members).map(|host| private_address(HostId(host)).to_string());
+    pub fn nodes_lines(&self) -> Vec<NodesLine> {
+        let mut lines: Vec<NodesLine> = Vec::new();
+        let mut members = (0..self.members).map(HostId);
         loop {
             if self.deleted.contains(&(lines.len() as u32)) {
-                lines.push(format!("#10.0.250.{}", lines.len() % 250 + 1));
+                lines.push(NodesLine::Gone(format!("10.0.250.{}", lines.len() % 250 + 1)));
             } else if let Some(member) = members.next() {
-                lines.push(member);
+                lines.push(NodesLine::Node(member));
             } else {
-                return lines.join("\n") + "\n";
+                return lines;
             }
         }
+    }
+
+    /// Lines as they stand in a file.
+    #[must_use]
+    pub fn file_of(lines: &[NodesLine]) -> String {
+        let line = |line: &NodesLine| match line {
+            NodesLine::Node(host) => private_address(*host).to_string(),
+            NodesLine::Deleted(host) => format!("#{}", private_address(*host)),
+            NodesLine::Gone(text) => format!("#{text}"),
+            NodesLine::Blank => String::new(),
+            NodesLine::Text(text) => text.clone(),
+        };
+        lines.iter().map(|one| line(one) + "\n").collect()
     }
 
     /// The tunables in force.
@@ -205,7 +219,7 @@ pub(super) fn world(setup: &Setup, cluster: &Rc<Cluster>) -> World<Ctdb> {
             16,
         )
     };
-    let file = cluster.nodes_file();
+    let file = Cluster::file_of(&cluster.nodes_lines());
     for host in 0..setup.nodes {
         let host = world.add_member(kernel(host));
         world.disk(host).edit(NODES, file.as_bytes());

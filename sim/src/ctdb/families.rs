@@ -3,6 +3,7 @@
 use standin_core::rng::Rng;
 use standin_core::time::Duration;
 
+use super::build::Cluster;
 use super::verbs::{Action, Forgery, NodesLine, Operator, StartAs};
 use crate::plan::{Deed, Family, Setup};
 use crate::world::fault::Who;
@@ -37,9 +38,9 @@ pub(super) const FAMILIES: &[Family<Action>] = &[
         lasts: (s(5), s(120)),
         draw: |rng, setup| {
             let who = if rng.chance(700_000) { Who::All } else { one(rng, setup) };
-            let mut lines: Vec<_> = (0..setup.nodes).map(|host| NodesLine::Node(HostId(host))).collect();
+            let mut lines = Cluster::new(setup).ok()?.nodes_lines();
             let touched = host(rng, setup);
-            let place = touched.index();
+            let place = lines.iter().position(|line| *line == NodesLine::Node(touched))?;
             match rng.below(6) {
                 0 => lines[place] = NodesLine::Deleted(touched),
                 1 => lines.insert(place, NodesLine::Blank),

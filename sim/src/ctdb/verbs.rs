@@ -62,6 +62,8 @@ pub enum NodesLine {
     Node(HostId),
     /// A member, deleted: `-n0`.
     Deleted(HostId),
+    /// Somebody else, deleted: `-10.0.0.9`.
+    Gone(String),
     /// An empty line: `blank`.
     Blank,
     /// Anything else, as it is.
@@ -171,6 +173,7 @@ impl fmt::Display for NodesLine {
         match self {
             Self::Node(host) => write!(f, "{host}"),
             Self::Deleted(host) => write!(f, "-{host}"),
+            Self::Gone(text) => write!(f, "-{text}"),
             Self::Blank => f.write_str("blank"),
             Self::Text(text) => f.write_str(text),
         }
@@ -331,7 +334,10 @@ impl<'a> Words<'a> {
             self.words = rest;
             lines.push(match word.text {
                 "blank" => NodesLine::Blank,
-                text if text.starts_with("-n") => NodesLine::Deleted(self.host_of(*word, &text[1..])?),
+                text if text.strip_prefix('-').is_some_and(is_host_word) => {
+                    NodesLine::Deleted(self.host_of(*word, &text[1..])?)
+                }
+                text if text.starts_with('-') => NodesLine::Gone(text[1..].to_owned()),
                 text if is_host_word(text) => NodesLine::Node(self.host_of(*word, text)?),
                 text => NodesLine::Text(text.to_owned()),
             });

@@ -202,9 +202,9 @@ impl<M: Machine> World<M> {
         match fault {
             Fault::PowerOff(who) => self.each(*who, Self::power_off),
             Fault::PowerOn(who) => self.each(*who, Self::power_on),
-            Fault::Crash(who) => self.each(*who, Self::end_process),
-            Fault::Start(who) => self.each(*who, Self::start),
-            Fault::Restart(who) => self.each(*who, |world, host| {
+            Fault::Crash(who) => self.each_awake(*who, Self::end_process),
+            Fault::Start(who) => self.each_awake(*who, Self::start),
+            Fault::Restart(who) => self.each_awake(*who, |world, host| {
                 world.end_process(host);
                 world.start(host);
             }),
@@ -287,6 +287,15 @@ impl<M: Machine> World<M> {
             Who::One(host) => what(self, host),
             Who::All => (0..self.members).for_each(|host| what(self, HostId(host))),
         }
+    }
+
+    /// Nobody can do anything on a host that sleeps or has no power.
+    fn each_awake(&mut self, who: Who, mut what: impl FnMut(&mut Self, HostId)) {
+        self.each(who, |world, host| {
+            if world.hosts[host.index()].awake() {
+                what(world, host);
+            }
+        });
     }
 
     fn power_off(&mut self, host: HostId) {

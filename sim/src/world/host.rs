@@ -64,6 +64,12 @@ impl<M: Machine> Host<M> {
         self.awake() && self.process.as_ref().is_some_and(|process| process.pace == Pace::Running)
     }
 
+    /// Whether its daemon has taken all that has reached its kernel.
+    #[must_use]
+    pub fn caught_up(&self) -> bool {
+        self.brisk() && self.process.as_ref().is_some_and(|process| process.waiting() == 0)
+    }
+
     /// Whether its daemon has been started and not ended, even if it hangs.
     #[must_use]
     pub fn runs(&self) -> bool {

@@ -43,10 +43,10 @@ pub struct Puppet {
 }
 
 impl Puppet {
-    /// Whether segments pass both ways between it and the daemon it talks to.
+    /// Whether a daemon holds the other end, and segments pass both ways between them.
     #[must_use]
-    pub fn way_open<M: Machine>(&self, world: &World<M>) -> bool {
-        world.ways_open(self.end)
+    pub fn is_heard<M: Machine>(&self, world: &World<M>) -> bool {
+        world.is_heard(self.end)
     }
 }
 

@@ -285,8 +285,12 @@ impl<M: Machine> World<M> {
     pub(super) fn tcp_syn(&mut self, conn: ConnId, tries: u32) {
         let Some(held) = self.conns.get(conn) else { return };
         let dialler = &held.ends[0];
-        if dialler.established || dialler.owner == Owner::Nobody || !self.hosts[dialler.host.index()].awake()
-        {
+        if dialler.established || dialler.owner == Owner::Nobody {
+            return;
+        }
+        if self.hosts[dialler.host.index()].suspended.is_some() {
+            // Its kernel sleeps; it goes on where it was.
+            self.schedule.push(self.now + Duration::from_secs(1), Event::Syn { conn, tries });
             return;
         }
         if self.passes(conn, Side::Dialler) {
@@ -628,10 +632,11 @@ impl<M: Machine> World<M> {
         }
     }
 
-    /// Whether segments pass both ways on a connection.
-    pub(super) fn ways_open(&self, end: EndRef) -> bool {
+    /// Whether a daemon holds the other end of a connection and segments pass both ways.
+    pub(super) fn is_heard(&self, end: EndRef) -> bool {
         let Some(conn) = self.conns.peek(end.conn) else { return false };
-        open_ways(&self.hosts, &self.network, conn) == [true; 2]
+        let held = matches!(conn.ends[end.side.other() as usize].owner, Owner::Machine(_));
+        held && open_ways(&self.hosts, &self.network, conn) == [true; 2]
     }
 
     /// When the first host last received data on a connection that the second dialled, among
@@ -651,6 +656,7 @@ impl<M: Machine> World<M> {
         let live = self.conns.slots.iter().filter_map(|(_, conn)| conn.as_ref());
         let theirs = live.filter(|conn| conn.ends[0].host == from && conn.ends[1].host == to);
         theirs
+            .filter(|conn| conn.ends[1].address.ip().is_some())
             .map(|conn| (held(&conn.ends[0]), held(&conn.ends[1])))
             .filter(|&(one, other)| one || other)
             .collect()
@@ -660,8 +666,14 @@ impl<M: Machine> World<M> {
     pub(super) fn tcp_forget(&mut self, host: HostId) {
         for conn in self.conns.ids() {
             for side in [Side::Dialler, Side::Acceptor] {
-                if self.conns.get(conn).is_some_and(|held| held.ends[side as usize].host == host) {
-                    self.end_gone(EndRef { conn, side });
+                let Some(end) = self.conns.get(conn).map(|held| &held.ends[side as usize]) else { continue };
+                if end.host != host {
+                    continue;
+                }
+                let owner = end.owner;
+                self.end_gone(EndRef { conn, side });
+                if let Owner::Puppet(puppet) = owner {
+                    self.puppet_closed(puppet, Why::System);
                 }
             }
         }

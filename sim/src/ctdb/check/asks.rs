@@ -69,13 +69,17 @@ impl Asks {
             }
             !answered && !matches!(puppet.standing, Standing::Closed(_))
         });
-        for ask in self.open.values_mut() {
+        for (id, ask) in &mut self.open {
             self.looked += 1;
             if !world.host(ask.host).brisk() {
                 ask.until = now + patience;
             }
             if ask.until <= now {
-                let what = format!("{}'s operator still waits for an answer of {}", ask.host, ask.to);
+                let puppet = world.puppet(*id);
+                let what = format!(
+                    "{}'s operator asked {} at {} and still waits ({:?})",
+                    ask.host, ask.to, puppet.born, puppet.standing
+                );
                 return Err(Violation::liveness("operators-are-answered", what));
             }
         }

@@ -28,6 +28,8 @@ pub(super) struct Detection {
     silences: Vec<u64>,
     closings: Vec<u64>,
     returns: Vec<u64>,
+    /// With which status each daemon last ended by itself.
+    exits: BTreeMap<HostId, u8>,
     /// When each pair last parted.
     parted: BTreeMap<(HostId, HostId), Moment>,
 }
@@ -43,6 +45,7 @@ impl Detection {
             silences: Vec::new(),
             closings: Vec::new(),
             returns: Vec::new(),
+            exits: BTreeMap::new(),
             parted: BTreeMap::new(),
         }
     }
@@ -103,6 +106,7 @@ impl Detection {
             return Err(Violation::safety("alive-is-not-dead", what));
         }
         if cause == Cause::Silence
+            && pair.meddled_until < now
             && let Some(heard) = world.last_heard(one, other)
         {
             let (silence, drift) = (now.since(heard), world.host(one).clock.drift_ppm());
@@ -137,6 +141,9 @@ impl Checker<Ctdb> for Detection {
     }
 
     fn news(&mut self, world: &World<Ctdb>, news: &News<Ctdb>) -> Result<(), Violation> {
+        if let News::Exited(host, status) = news {
+            self.exits.insert(*host, *status);
+        }
         match news {
             News::Changed | News::Started(_) | News::Exited(..) => {
                 self.truth.observe(world);
@@ -154,11 +161,18 @@ impl Checker<Ctdb> for Detection {
                 }
                 self.look_at(world, *host, other)
             }
-            News::Notice(host, Notice::NodesReloaded { .. }) => {
+            News::Notice(host, Notice::NodesReloaded { added, deleted, undeleted, changed, removed, .. }) => {
                 // Links of nodes that came or went are closed and opened without a fault.
-                for other in (0..self.cluster.members).map(HostId).filter(|other| other != host) {
-                    self.truth.meddled(world, *host, other);
+                if added + deleted + undeleted + changed + removed > 0 {
+                    for other in (0..self.cluster.members).map(HostId).filter(|other| other != host) {
+                        self.truth.meddled(world, *host, other);
+                    }
                 }
+                self.truth.observe(world);
+                Ok(())
+            }
+            News::Notice(_, Notice::Listening { .. }) => {
+                self.truth.observe(world);
                 Ok(())
             }
             News::Notice(..) | News::Spins(..) => Ok(()),
@@ -177,7 +191,14 @@ impl Checker<Ctdb> for Detection {
         if !settled {
             return Ok(());
         }
-        for (one, other) in self.truth.all() {
+        let down = |host: HostId| !world.host(host).runs();
+        for host in (0..self.cluster.members).map(HostId).filter(|host| down(*host)) {
+            if self.exits.get(&host).is_none_or(|status| *status != 0) {
+                let what = format!("healed, but {host}'s daemon does not run and was not told to stop");
+                return Err(Violation::liveness("running-again", what));
+            }
+        }
+        for (one, other) in self.truth.all().filter(|(one, other)| !down(*one) && !down(*other)) {
             self.looked += 1;
             if !counts_connected(world, one, other) {
                 let what = format!("healed, but {one} does not count {other} as connected");

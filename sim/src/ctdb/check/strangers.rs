@@ -41,12 +41,17 @@ impl Strangers {
         self.open.retain(|id, _| !matches!(world.puppet(*id).standing, Standing::Closed(_)));
         for (id, since) in &mut self.open {
             let puppet = world.puppet(*id);
-            if !all_able || puppet.standing == Standing::Dialling || !puppet.way_open(world) {
+            if !all_able || puppet.standing == Standing::Dialling || !puppet.is_heard(world) {
                 *since = now;
             }
             self.looked += 1;
             if now.since(*since) > TOLERATED {
-                let what = format!("a stranger's connection is open for {}", now.since(*since));
+                let what = format!(
+                    "a stranger's connection ({:?}) is {:?} for {}",
+                    id,
+                    puppet.standing,
+                    now.since(*since)
+                );
                 return Err(Violation::safety("strangers-are-refused", what));
             }
         }

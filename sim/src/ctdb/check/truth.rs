@@ -18,10 +18,16 @@ pub(super) struct Pair {
     /// The second's daemon ended at this time, its host and every way being fine; until
     /// something else changes.
     pub(super) closed_at: Option<Moment>,
+    /// Since when segments or their acknowledgements have been getting lost, while they are.
+    lossy_since: Option<Moment>,
+    /// Until when the second's kernel may still bring over what was held up.
+    flushed_at: Moment,
     /// When something went wrong between the two, while it is.
     wrong_since: Option<Moment>,
     /// Until when what went wrong may have consequences.
     excused_until: Moment,
+    /// Until when somebody else's bytes may be taken for a sign of life.
+    pub(super) meddled_until: Moment,
     lives: (u32, u32),
     jumps: (u32, u32),
 }
@@ -44,8 +50,11 @@ impl Truth {
         let fresh = Pair {
             silent_since: None,
             closed_at: None,
+            lossy_since: None,
+            flushed_at: Moment::START,
             wrong_since: Some(Moment::START),
             excused_until: Moment::START,
+            meddled_until: Moment::START,
             lives: (0, 0),
             jumps: (0, 0),
         };
@@ -77,6 +86,7 @@ impl Truth {
         for (from, to) in [(one, other), (other, one)] {
             let pair = &mut self.pairs[(from.0 * self.members + to.0) as usize];
             pair.excused_until = pair.excused_until.max(until);
+            pair.meddled_until = until;
         }
     }
 
@@ -97,15 +107,28 @@ impl Truth {
         let jumps = (here.clock.jumps(), there.clock.jumps());
         let pair = &mut self.pairs[(one.0 * self.members + other.0) as usize];
         let same = pair.lives == lives && pair.jumps == jumps;
-        let fine = both && calm && here.brisk() && there.brisk() && same;
+        let fine = both && calm && here.brisk() && there.brisk() && same && agree(world, one, other);
 
-        let speaks = there.awake() && there.process.as_ref().is_some_and(|process| !stopped(process.pace));
-        let silent = here.brisk() && pair.lives.0 == lives.0 && (!to_us || !speaks);
-        pair.silent_since = silent.then(|| pair.silent_since.unwrap_or(now));
+        match (both && calm, pair.lossy_since) {
+            (false, None) => pair.lossy_since = Some(now),
+            (true, Some(since)) => {
+                pair.lossy_since = None;
+                pair.flushed_at = now + now.since(since).min(BACKOFF_MAX);
+            }
+            (false, Some(_)) | (true, None) => {}
+        }
+        // A daemon that stands still says nothing, but its kernel still brings over what it said.
+        let stands = there.awake() && !there.process.as_ref().is_some_and(|process| !stopped(process.pace));
+        let mute = stands && pair.lossy_since.is_none();
+        let silent = here.brisk() && pair.lives.0 == lives.0 && (!to_us || !there.awake() || mute);
+        let from = if to_us && there.awake() { pair.flushed_at.max(now) } else { now };
+        pair.silent_since = silent.then(|| {
+            pair.silent_since.unwrap_or(from).max(if mute && to_us { pair.flushed_at } else { Moment::START })
+        });
 
         let gone = there.awake() && there.process.is_none();
         let closing = gone && both && calm && here.brisk() && pair.lives.0 == lives.0;
-        let was_fine = pair.wrong_since.is_none();
+        let was_fine = pair.wrong_since.is_none() && pair.excused_until < now;
         pair.closed_at = match pair.closed_at {
             Some(at) if closing => Some(at),
             None if closing && was_fine => Some(now),
@@ -127,6 +150,17 @@ impl Truth {
         pair.lives = lives;
         pair.jumps = jumps;
     }
+}
+
+/// Whether two daemons know each other under the same numbers. Nodes files that disagree are
+/// their operator's mistake.
+fn agree(world: &World<Ctdb>, one: HostId, other: HostId) -> bool {
+    let (Some(here), Some(there)) = (world.host(one).machine(), world.host(other).machine()) else {
+        return false;
+    };
+    let known =
+        |at: &Ctdb, of: HostId, who: &Ctdb| who.pnn().is_some() && at.find(private_address(of)) == who.pnn();
+    known(here, other, there) && known(there, one, here)
 }
 
 const fn stopped(pace: crate::world::host::Pace) -> bool {
