@@ -639,13 +639,15 @@ impl<M: Machine> World<M> {
         held && open_ways(&self.hosts, &self.network, conn) == [true; 2]
     }
 
-    /// When the first host last received data on a connection that the second dialled, among
-    /// those its kernel still knows.
+    /// When the first host last received data on connections that the second dialled, among
+    /// those its kernel still knows. `None` if there is none, or one has been opened since.
     #[must_use]
     pub fn last_heard(&self, host: HostId, from: HostId) -> Option<Moment> {
         let live = self.conns.slots.iter().filter_map(|(_, conn)| conn.as_ref());
         let theirs = live.filter(|conn| conn.ends[0].host == from && conn.ends[1].host == host);
-        theirs.map(|conn| conn.ends[1].heard).filter(|heard| *heard > Moment::START).max()
+        let theirs: Vec<_> = theirs.map(|conn| &conn.ends[1]).filter(|end| end.established).collect();
+        let heard = theirs.iter().map(|end| end.heard).max()?;
+        theirs.iter().all(|end| end.opened < heard).then_some(heard)
     }
 
     /// Connections the first daemon dialled and the second holds, as kernels see them:

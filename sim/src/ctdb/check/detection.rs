@@ -7,6 +7,7 @@ use std::rc::Rc;
 use standin_core::ctdb::Ctdb;
 use standin_core::ctdb::notice::{Cause, Notice};
 use standin_core::ctdb::types::Pnn;
+use standin_core::time::Duration;
 
 use super::super::build::Cluster;
 use super::super::verbs::counts_connected;
@@ -15,6 +16,9 @@ use super::truth::Truth;
 use crate::check::{Checker, Violation};
 use crate::world::moment::{HostId, Moment};
 use crate::world::{News, World};
+
+/// How far off a host's clock may be, with something to spare.
+const DRIFT_MAX_PERCENT: u64 = 12;
 
 /// The checker.
 #[derive(Debug)]
@@ -30,6 +34,8 @@ pub(super) struct Detection {
     returns: Vec<u64>,
     /// With which status each daemon last ended by itself.
     exits: BTreeMap<HostId, u8>,
+    /// When each pair last met.
+    met: BTreeMap<(HostId, HostId), Moment>,
     /// When each pair last parted.
     parted: BTreeMap<(HostId, HostId), Moment>,
 }
@@ -46,17 +52,18 @@ impl Detection {
             closings: Vec::new(),
             returns: Vec::new(),
             exits: BTreeMap::new(),
+            met: BTreeMap::new(),
             parted: BTreeMap::new(),
         }
     }
 
     /// The latest time at which `one` may still count the silent `other` as connected.
-    fn silence_ends(&self, world: &World<Ctdb>, one: HostId, since: Moment) -> Moment {
-        // A slow clock stretches its owner's intervals.
-        let drift = u64::from(world.host(one).clock.drift_ppm().unsigned_abs());
+    fn silence_ends(&self, one: HostId, since: Moment) -> Moment {
         let bound = self.cluster.silence_max();
-        let stretched = bound.0 + bound.0 * (drift + 60_000 * u64::from(drift > 0)) / 1_000_000;
-        since + standin_core::time::Duration(stretched) + SLACK
+        // A clock that has run slow stretches its owner's intervals.
+        let even = self.truth.steady_since(one, since);
+        let stretch = if even { Duration::ZERO } else { Duration(bound.0 * DRIFT_MAX_PERCENT / 100) };
+        since + bound + stretch + SLACK
     }
 
     fn look_at(&mut self, world: &World<Ctdb>, one: HostId, other: HostId) -> Result<(), Violation> {
@@ -67,8 +74,10 @@ impl Detection {
             return Ok(());
         }
         self.looked += 1;
-        if let Some(since) = silent {
-            let ends = self.silence_ends(world, one, since);
+        // Counting begins with the connection.
+        let connected = self.met.get(&(one, other)).copied();
+        if let Some(since) = silent.map(|since| connected.map_or(since, |connected| since.max(connected))) {
+            let ends = self.silence_ends(one, since);
             if ends <= now {
                 let what =
                     format!("{one} still counts {other} as connected after {} of silence", now.since(since));
@@ -107,14 +116,11 @@ impl Detection {
         }
         if cause == Cause::Silence
             && pair.meddled_until < now
-            && let Some(heard) = world.last_heard(one, other)
+            && let Some(last) = world.last_heard(one, other)
         {
-            let (silence, drift) = (now.since(heard), world.host(one).clock.drift_ppm());
-            let least = self.cluster.silence_min().0 as i128;
-            // A fast clock shortens its owner's intervals; one that jumped or drifted lately, too.
-            let least = least - least * i128::from(drift.max(0) + 60_000 * i32::from(drift != 0)) / 1_000_000;
-            let steady = world.host(one).clock.jumps() == 0 && drift == 0;
-            if steady && i128::from(silence.0) < least - i128::from(SLACK.0) {
+            let silence = now.since(last);
+            let early = silence + SLACK < self.cluster.silence_min();
+            if early && self.truth.steady_since(one, last) {
                 let what = format!("{one} declared {other} dead after only {silence} of silence");
                 return Err(Violation::safety("dead-too-early", what));
             }
@@ -156,6 +162,7 @@ impl Checker<Ctdb> for Detection {
             News::Notice(host, Notice::NodeDead { pnn, cause }) => self.dead(world, *host, *pnn, *cause),
             News::Notice(host, Notice::NodeConnected { pnn }) => {
                 let Some(other) = host_of(world, &self.cluster, *host, *pnn) else { return Ok(()) };
+                self.met.insert((*host, other), world.now());
                 if let Some(at) = self.parted.remove(&(*host, other)) {
                     self.returns.push(world.now().since(at).0);
                 }

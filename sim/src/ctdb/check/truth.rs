@@ -37,6 +37,9 @@ pub(super) struct Pair {
 pub(super) struct Truth {
     members: u32,
     pairs: Vec<Pair>,
+    /// Since when each host's daemon takes its inputs at once, on a clock that neither drifts
+    /// nor jumps.
+    steady: Vec<(Option<Moment>, u32)>,
     /// How long after trouble its consequences may show, beyond the trouble's own length:
     /// silence has to be counted out, twice.
     aftermath: Duration,
@@ -60,7 +63,8 @@ impl Truth {
         };
         let pairs = vec![fresh; (cluster.members * cluster.members) as usize];
         let aftermath = cluster.silence_max().times(2) + Duration::from_secs(5);
-        Self { members: cluster.members, pairs, aftermath }
+        let steady = vec![(None, 0); cluster.members as usize];
+        Self { members: cluster.members, pairs, steady, aftermath }
     }
 
     pub(super) fn pair(&self, one: HostId, other: HostId) -> &Pair {
@@ -71,6 +75,11 @@ impl Truth {
     pub(super) fn blameless(&self, one: HostId, other: HostId, now: Moment) -> bool {
         let pair = self.pair(one, other);
         pair.wrong_since.is_none() && pair.excused_until < now
+    }
+
+    /// Whether a host's daemon has taken its inputs at once, on an even clock, since before `then`.
+    pub(super) fn steady_since(&self, host: HostId, then: Moment) -> bool {
+        self.steady[host.index()].0.is_some_and(|since| since < then)
     }
 
     /// Every two members, ordered.
@@ -87,11 +96,19 @@ impl Truth {
             let pair = &mut self.pairs[(from.0 * self.members + to.0) as usize];
             pair.excused_until = pair.excused_until.max(until);
             pair.meddled_until = until;
+            // What was forged counts as a sign of life.
+            pair.silent_since = pair.silent_since.map(|since| since.max(world.now()));
         }
     }
 
     /// Conditions changed: look at every pair.
     pub(super) fn observe(&mut self, world: &World<Ctdb>) {
+        for (host, steady) in (0..).map(HostId).zip(&mut self.steady) {
+            let there = world.host(host);
+            let jumps = there.clock.jumps();
+            let calm = there.brisk() && there.clock.drift_ppm() == 0 && jumps == steady.1;
+            *steady = (calm.then(|| steady.0.unwrap_or(world.now())), jumps);
+        }
         for (one, other) in self.all() {
             self.observe_pair(world, one, other);
         }
