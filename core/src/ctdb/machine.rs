@@ -114,6 +114,12 @@ impl Ctdb {
         self.state.find(address)
     }
 
+    /// A number's address; none if the number is deleted or not in use.
+    #[must_use]
+    pub fn address(&self, pnn: Pnn) -> Option<core::net::IpAddr> {
+        self.state.node(pnn).and_then(|node| node.address)
+    }
+
     /// A node's flags as we know them.
     #[must_use]
     pub fn flags(&self, pnn: Pnn) -> Option<NodeFlags> {

@@ -50,6 +50,20 @@ pub fn private_address(host: HostId) -> IpAddr {
     address(0, host.0)
 }
 
+/// The member with that address on the private network.
+#[must_use]
+pub(super) fn host_at(address: IpAddr) -> Option<HostId> {
+    match address {
+        IpAddr::V4(address) => match address.octets() {
+            [10, 0, high, low] if (1..=200).contains(&low) => {
+                Some(HostId(u32::from(high) * 200 + u32::from(low) - 1))
+            }
+            _ => None,
+        },
+        IpAddr::V6(_) => None,
+    }
+}
+
 fn address(net: u8, host: u32) -> IpAddr {
     IpAddr::V4(Ipv4Addr::new(10, net, (host / 200) as u8, (host % 200) as u8 + 1))
 }

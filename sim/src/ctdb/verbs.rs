@@ -235,10 +235,15 @@ impl fmt::Display for Fact {
     }
 }
 
+/// The number of a host's address in a daemon's nodes file; mostly the host's own.
+pub(super) fn number_of(machine: &Ctdb, of: HostId) -> Option<Pnn> {
+    let (address, likely) = (private_address(of), Pnn(of.0));
+    if machine.address(likely) == Some(address) { Some(likely) } else { machine.find(address) }
+}
+
 /// A number a host goes by in the eyes of another: the line of its address there.
 fn number_at(world: &World<Ctdb>, at: HostId, of: HostId) -> Option<Pnn> {
-    let machine = world.host(at).machine()?;
-    machine.find(private_address(of))
+    number_of(world.host(at).machine()?, of)
 }
 
 /// Whether a daemon counts another host as connected.

@@ -184,16 +184,15 @@ const SEND_QUEUE_MAX: usize = 4 << 20;
 const UNREAD_MAX: usize = 1 << 16;
 
 impl<M: Machine> World<M> {
-    /// Whether a segment sent from `side` would reach the other kernel.
+    /// A connection with its ways reckoned for the topology there is now.
     #[inline]
+    fn conn(&mut self, id: ConnId) -> Option<&mut Conn> {
+        fresh(&mut self.conns, &self.hosts, &self.network, self.topology, id)
+    }
+
+    /// Whether a segment sent from `side` would reach the other kernel.
     fn open(&mut self, id: ConnId, side: Side) -> bool {
-        let topology = self.topology;
-        let Some(conn) = self.conns.get(id) else { return false };
-        if conn.seen != topology {
-            conn.seen = topology;
-            conn.open = open_ways(&self.hosts, &self.network, conn);
-        }
-        conn.open[side as usize]
+        self.conn(id).is_some_and(|conn| conn.open[side as usize])
     }
 
     fn delay(&mut self, id: ConnId, side: Side) -> Duration {
@@ -356,23 +355,29 @@ impl<M: Machine> World<M> {
     }
 
     /// Sends data on an open connection; dropped if it is not (or no more) open.
+    #[inline]
     pub(super) fn tcp_send(&mut self, end: EndRef, bytes: Vec<u8>) {
-        match self.conns.get(end.conn).map(|conn| conn.ends[end.side as usize].established) {
-            Some(true) => self.transmit(end.conn, end.side, Piece::Bytes(bytes)),
-            Some(false) | None => self.outbox.recycle(bytes),
-        }
+        self.transmit(end.conn, end.side, Piece::Bytes(bytes));
     }
 
+    /// Sends a piece on an established connection, in order.
     #[inline]
     pub(super) fn transmit(&mut self, id: ConnId, side: Side, piece: Piece) {
-        let Some(conn) = self.conns.get(id) else { return };
-        if conn.ends[side as usize].stuck.is_some() || !self.passes(id, side) {
+        let conn = fresh(&mut self.conns, &self.hosts, &self.network, self.topology, id);
+        let Some(conn) = conn.filter(|conn| conn.ends[side as usize].established) else {
+            if let Piece::Bytes(bytes) = piece {
+                self.outbox.recycle(bytes);
+            }
+            return;
+        };
+        let (net, from, to) =
+            (conn.net, conn.ends[side as usize].host, conn.ends[side.other() as usize].host);
+        let end = &mut conn.ends[side as usize];
+        let passes = conn.open[side as usize] && end.stuck.is_none() && !self.network.loses(net, from, to);
+        if !passes {
             return self.stick(id, side, Held::Waiting(piece));
         }
-        let at = self.now + self.delay(id, side);
-        let Some(conn) = self.conns.get(id) else { return };
-        let end = &mut conn.ends[side as usize];
-        let at = at.max(end.last_arrival);
+        let at = (self.now + self.network.delay(net, from, to)).max(end.last_arrival);
         end.last_arrival = at;
         self.schedule.push(at, Event::Arrive { conn: id, to: side.other(), piece, again: false });
     }
@@ -402,22 +407,19 @@ impl<M: Machine> World<M> {
 
     pub(super) fn tcp_arrives(&mut self, id: ConnId, to: Side, piece: Piece, again: bool) {
         let from = to.other();
-        if !self.open(id, from) {
-            return self.lost(id, from, piece, again);
-        }
         let now = self.now;
-        let Some(conn) = self.conns.get(id) else {
+        let Some(conn) = fresh(&mut self.conns, &self.hosts, &self.network, self.topology, id) else {
             if let Piece::Bytes(bytes) = piece {
                 self.outbox.recycle(bytes);
             }
             return;
         };
-        if !again
-            && conn.ends[from as usize]
-                .stuck
-                .as_ref()
-                .is_some_and(|stuck| stuck.queue.iter().any(Held::waits))
-        {
+        if !conn.open[from as usize] {
+            return self.lost(id, from, piece, again);
+        }
+        let acknowledged = conn.open[to as usize];
+        let before = conn.ends[from as usize].stuck.as_ref();
+        if !again && before.is_some_and(|stuck| stuck.queue.iter().any(Held::waits)) {
             // Something before it is missing: the receiving kernel keeps it back.
             return self.stick(id, from, Held::Waiting(piece));
         }
@@ -457,7 +459,7 @@ impl<M: Machine> World<M> {
                 self.end_gone(EndRef { conn: id, side: from });
             }
         }
-        if !again && !is_fin && !self.open(id, to) {
+        if !again && !is_fin && !acknowledged {
             self.stick(id, from, Held::Heard);
         }
     }
@@ -650,6 +652,18 @@ impl<M: Machine> World<M> {
         theirs.iter().all(|end| end.opened < heard).then_some(heard)
     }
 
+    /// Every connection between daemons that the second has accepted: (who dialled, who accepted).
+    #[must_use]
+    pub fn links_accepted(&self) -> Vec<(HostId, HostId)> {
+        let live = self.conns.slots.iter().filter_map(|(_, conn)| conn.as_ref());
+        let accepted = live.filter(|conn| {
+            let [dialled, accepted] = &conn.ends;
+            let daemons = !matches!(dialled.owner, Owner::Puppet(_)) && accepted.address.ip().is_some();
+            daemons && matches!(accepted.owner, Owner::Machine(_))
+        });
+        accepted.map(|conn| (conn.ends[0].host, conn.ends[1].host)).collect()
+    }
+
     /// Connections the first daemon dialled and the second holds, as kernels see them:
     /// (the dialler's end is up, the acceptor's end is up) of each.
     #[must_use]
@@ -680,6 +694,23 @@ impl<M: Machine> World<M> {
             }
         }
     }
+}
+
+/// A connection with its ways reckoned for this topology.
+#[inline]
+fn fresh<'a, M: Machine>(
+    conns: &'a mut Conns,
+    hosts: &[super::host::Host<M>],
+    network: &super::network::Network,
+    topology: u64,
+    id: ConnId,
+) -> Option<&'a mut Conn> {
+    let conn = conns.get(id)?;
+    if conn.seen != topology {
+        conn.seen = topology;
+        conn.open = open_ways(hosts, network, conn);
+    }
+    Some(conn)
 }
 
 /// Which ways of a connection carry a segment to the other kernel.

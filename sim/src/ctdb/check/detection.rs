@@ -136,9 +136,8 @@ impl Detection {
 
 /// Which member a number means to a daemon.
 pub(super) fn host_of(world: &World<Ctdb>, cluster: &Cluster, at: HostId, pnn: Pnn) -> Option<HostId> {
-    let machine = world.host(at).machine()?;
-    let find = |host: &HostId| machine.find(super::super::private_address(*host)) == Some(pnn);
-    (0..cluster.members).map(HostId).find(find).filter(|host| *host != at)
+    let address = world.host(at).machine()?.address(pnn)?;
+    super::super::build::host_at(address).filter(|host| host.0 < cluster.members && *host != at)
 }
 
 impl Checker<Ctdb> for Detection {

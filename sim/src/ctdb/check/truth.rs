@@ -5,6 +5,7 @@ use standin_core::ctdb::Ctdb;
 use standin_core::time::Duration;
 
 use super::super::build::{Cluster, private_address};
+use super::super::verbs::number_of;
 use crate::world::World;
 use crate::world::moment::{HostId, Moment, Net};
 use crate::world::network::Weather;
@@ -175,8 +176,7 @@ fn agree(world: &World<Ctdb>, one: HostId, other: HostId) -> bool {
     let (Some(here), Some(there)) = (world.host(one).machine(), world.host(other).machine()) else {
         return false;
     };
-    let known =
-        |at: &Ctdb, of: HostId, who: &Ctdb| who.pnn().is_some() && at.find(private_address(of)) == who.pnn();
+    let known = |at: &Ctdb, of: HostId, who: &Ctdb| who.pnn().is_some() && number_of(at, of) == who.pnn();
     known(here, other, there) && known(there, one, here)
 }
 
