@@ -1,0 +1,354 @@
+//! Letting faults happen, and undoing them.
+
+use standin_core::host::Fact;
+use standin_core::machine::{Endpoint, How, Machine};
+use standin_core::time::Duration;
+
+use super::fault::{Fault, Ways, Who, interface_name};
+use super::host::{Pace, Stored};
+use super::moment::{HostId, Net};
+use super::tcp::{EndRef, Owner, Piece, Side};
+use super::{Event, News, World};
+
+/// A later part of a fault.
+#[derive(Clone, Debug)]
+pub(super) enum Step {
+    /// The interface of a restarted network comes back.
+    Comeback(HostId, Net),
+    /// A flapping link turns.
+    Turn(u64),
+}
+
+/// A link that flaps.
+#[derive(Clone, Debug)]
+pub(super) struct Flapping {
+    serial: u64,
+    net: Net,
+    ways: Ways,
+    down: Duration,
+    up: Duration,
+    is_down: bool,
+}
+
+impl<M: Machine> World<M> {
+    /// Lets a fault, or its undoing, happen now.
+    pub fn befall(&mut self, fault: &Fault) {
+        match fault {
+            Fault::PowerOff(who) => self.each(*who, Self::power_off),
+            Fault::PowerOn(who) => self.each(*who, Self::power_on),
+            Fault::Crash(who) => self.each_awake(*who, Self::end_process),
+            Fault::Start(who) => self.each_awake(*who, Self::start),
+            Fault::Restart(who) => self.each_awake(*who, |world, host| {
+                world.end_process(host);
+                world.start(host);
+            }),
+            Fault::Hang(who) | Fault::Pause(who) => {
+                self.each(*who, |world, host| world.pace(host, Pace::Stopped))
+            }
+            Fault::Resume(who) => self.each(*who, |world, host| world.pace(host, Pace::Running)),
+            Fault::Slow(who, Duration::ZERO) => {
+                self.each(*who, |world, host| world.pace(host, Pace::Running))
+            }
+            Fault::Slow(who, late) => self.each(*who, |world, host| world.pace(host, Pace::Slow(*late))),
+            Fault::Suspend(who) => self.each(*who, Self::suspend),
+            Fault::Wake(who) => self.each(*who, Self::wake_up),
+            Fault::ClockRate(who, ppm) => self.each(*who, |world, host| {
+                let now = world.now;
+                world.hosts[host.index()].clock.set_drift(now, *ppm);
+                world.clock_changed(host, Duration::ZERO);
+            }),
+            Fault::ClockJump(who, ahead) => self.each(*who, |world, host| {
+                let now = world.now;
+                world.hosts[host.index()].clock.jump(now, *ahead);
+                world.clock_changed(host, *ahead);
+            }),
+            Fault::NetworkRestart(who, net, gap) => self.each(*who, |world, host| {
+                let Ok(facts) = world.hosts[host.index()].kernel.remove_interface(interface_name(*net))
+                else {
+                    return;
+                };
+                world.rewired(host, facts);
+                world.schedule.push(world.now + *gap, Event::Step(Box::new(Step::Comeback(host, *net))));
+            }),
+            Fault::InterfaceDown(who, net) => self.each(*who, |world, host| world.admin(host, *net, false)),
+            Fault::InterfaceUp(who, net) => self.each(*who, |world, host| world.admin(host, *net, true)),
+            Fault::CablePull(who, net) => self.each(*who, |world, host| world.carrier(host, *net, false)),
+            Fault::CablePlug(who, net) => self.each(*who, |world, host| world.carrier(host, *net, true)),
+            Fault::Cut(net, ways) => self.ways(*net, ways, true),
+            Fault::Mend(net, ways) => self.ways(*net, ways, false),
+            Fault::Flap { net, ways, down, up } => {
+                let serial = u64::from(self.next_serial);
+                self.next_serial += 1;
+                let (net, ways, down, up) = (*net, ways.clone(), *down, *up);
+                self.flaps.push(Flapping { serial, net, ways, down, up, is_down: false });
+                self.turn(serial);
+            }
+            Fault::Unflap(net, ways) => {
+                let found = self.flaps.iter().position(|flap| flap.net == *net && flap.ways == *ways);
+                if let Some(at) = found
+                    && self.flaps.remove(at).is_down
+                {
+                    self.ways(*net, ways, false);
+                }
+            }
+            Fault::Weather(net, Who::One(host), weather) => {
+                self.network.set_weather(*net, Some(*host), *weather);
+                self.changed();
+            }
+            Fault::Weather(net, Who::All, weather) => {
+                self.network.set_weather(*net, None, *weather);
+                self.changed();
+            }
+            Fault::Knock(who) => self.each(*who, Self::knock),
+            Fault::Garbage(from, to) => self.garbage(*from, *to),
+            Fault::DiskFull(who) => self.each(*who, |world, host| world.hosts[host.index()].disk.full = true),
+            Fault::DiskFree(who) => {
+                self.each(*who, |world, host| world.hosts[host.index()].disk.full = false)
+            }
+            Fault::Heal => self.heal(),
+        }
+    }
+
+    pub(super) fn fault_step(&mut self, step: Step) {
+        match step {
+            Step::Comeback(host, net) => self.comeback(host, net),
+            Step::Turn(serial) => self.turn(serial),
+        }
+    }
+
+    fn each(&mut self, who: Who, mut what: impl FnMut(&mut Self, HostId)) {
+        match who {
+            Who::One(host) => what(self, host),
+            Who::All => (0..self.members).for_each(|host| what(self, HostId(host))),
+        }
+    }
+
+    /// Nobody can do anything on a host that sleeps or has no power.
+    fn each_awake(&mut self, who: Who, mut what: impl FnMut(&mut Self, HostId)) {
+        self.each(who, |world, host| {
+            if world.hosts[host.index()].awake() {
+                what(world, host);
+            }
+        });
+    }
+
+    fn power_off(&mut self, host: HostId) {
+        let there = &mut self.hosts[host.index()];
+        if !there.powered {
+            return;
+        }
+        there.powered = false;
+        there.suspended = None;
+        there.process = None;
+        there.disk.power_loss(&mut self.chance);
+        self.locks.died(host);
+        self.tcp_forget(host);
+        self.changed();
+    }
+
+    fn power_on(&mut self, host: HostId) {
+        let now = self.now;
+        let there = &mut self.hosts[host.index()];
+        if there.powered {
+            return;
+        }
+        there.powered = true;
+        there.kernel = there.wiring.clone();
+        there.clock.set_drift(now, 0);
+        self.changed();
+        self.start(host);
+    }
+
+    fn pace(&mut self, host: HostId, pace: Pace) {
+        let now = self.now;
+        let Some(process) = &mut self.hosts[host.index()].process else { return };
+        process.pace = pace;
+        let life = process.life;
+        if pace != Pace::Stopped {
+            process.inbox.iter_mut().for_each(|(ready, _)| *ready = (*ready).min(now));
+            self.schedule.push(now, Event::Inbox { host, life });
+        }
+        self.changed();
+    }
+
+    fn suspend(&mut self, host: HostId) {
+        let now = self.now;
+        let there = &mut self.hosts[host.index()];
+        if there.awake() {
+            there.suspended = Some(now);
+            self.changed();
+        }
+    }
+
+    fn wake_up(&mut self, host: HostId) {
+        let Some(since) = self.hosts[host.index()].suspended.take() else { return };
+        let slept = self.now.since(since);
+        self.clock_changed(host, slept);
+    }
+
+    /// The daemon's deadlines lie elsewhere now; a jump is told as a fact.
+    fn clock_changed(&mut self, host: HostId, ahead: Duration) {
+        let now = self.now;
+        if let Some(process) = &mut self.hosts[host.index()].process {
+            let life = process.life;
+            process.deadline = None;
+            process.inbox.iter_mut().for_each(|(ready, _)| *ready = (*ready).min(now));
+            self.schedule.push(now, Event::Inbox { host, life });
+            let news = if ahead == Duration::ZERO {
+                Stored::Wake
+            } else {
+                Stored::Fact(Box::new(Fact::Woke { slept: ahead }))
+            };
+            self.deliver_soon(host, news);
+        }
+        self.changed();
+    }
+
+    fn admin(&mut self, host: HostId, net: Net, up: bool) {
+        if let Ok(facts) = self.hosts[host.index()].kernel.set_admin(interface_name(net), up) {
+            self.rewired(host, facts);
+        }
+    }
+
+    fn carrier(&mut self, host: HostId, net: Net, up: bool) {
+        if let Ok(facts) = self.hosts[host.index()].kernel.set_carrier(interface_name(net), up) {
+            self.rewired(host, facts);
+        }
+    }
+
+    /// The interface is there again, with what the host itself configures on it.
+    fn comeback(&mut self, host: HostId, net: Net) {
+        let name = interface_name(net);
+        let there = &mut self.hosts[host.index()];
+        let Some(mac) = there.wiring.interface(name).map(|interface| interface.mac) else { return };
+        if !there.powered || there.kernel.interface(name).is_some() {
+            return;
+        }
+        let mut facts = there.kernel.add_interface(name, net, mac);
+        facts.extend(there.kernel.set_admin(name, true).unwrap_or_default());
+        self.rewired(host, facts);
+        self.readdress(host, net);
+    }
+
+    fn ways(&mut self, net: Net, ways: &Ways, cut: bool) {
+        for (from, to) in ways.pairs() {
+            if cut {
+                self.network.cut(net, from, to);
+            } else {
+                self.network.mend(net, from, to);
+            }
+        }
+        self.changed();
+    }
+
+    fn turn(&mut self, serial: u64) {
+        let Some(flap) = self.flaps.iter_mut().find(|flap| flap.serial == serial) else { return };
+        flap.is_down = !flap.is_down;
+        let (net, ways, cut) = (flap.net, flap.ways.clone(), flap.is_down);
+        let lasts = if cut { flap.down } else { flap.up };
+        self.ways(net, &ways, cut);
+        self.schedule.push(self.now + lasts, Event::Step(Box::new(Step::Turn(serial))));
+    }
+
+    fn knock(&mut self, host: HostId) {
+        let Some(stranger) = self.stranger else { return };
+        let doors: Vec<_> = match &self.hosts[host.index()].process {
+            Some(process) => process.listens_on().collect(),
+            None => return,
+        };
+        for door in doors {
+            let mut says = vec![0; self.chance.between(1, 120) as usize];
+            says.fill_with(|| self.chance.bits() as u8);
+            self.puppet_dial(stranger, None, &Endpoint::Tcp(door), says);
+        }
+    }
+
+    fn garbage(&mut self, from: HostId, to: HostId) {
+        for conn in self.conns.ids() {
+            let Some(held) = self.conns.get(conn) else { continue };
+            let dialled = held.ends[0].host == from && held.ends[1].host == to;
+            if dialled && matches!(held.ends[0].owner, Owner::Machine(_)) {
+                let mut bytes = vec![0; self.chance.between(1, 200) as usize];
+                bytes.fill_with(|| self.chance.bits() as u8);
+                self.inject(from, to, EndRef { conn, side: Side::Dialler }, bytes);
+            }
+        }
+    }
+
+    /// Bytes on a stream that its owner never sent.
+    fn inject(&mut self, from: HostId, to: HostId, end: EndRef, bytes: Vec<u8>) {
+        self.news.push(News::Meddled(from, to));
+        self.transmit(end.conn, end.side, Piece::Bytes(bytes));
+    }
+
+    /// Like [`Fault::Garbage`], with bytes of the caller's choice.
+    pub fn speak_as(&mut self, from: HostId, to: HostId, bytes: &[u8]) {
+        for conn in self.conns.ids() {
+            let Some(held) = self.conns.get(conn) else { continue };
+            let dialled = held.ends[0].host == from && held.ends[1].host == to;
+            if dialled && matches!(held.ends[0].owner, Owner::Machine(_)) {
+                self.inject(from, to, EndRef { conn, side: Side::Dialler }, bytes.to_vec());
+            }
+        }
+    }
+
+    /// Undoes every fault: power, daemons, clocks, interfaces, networks, disks.
+    fn heal(&mut self) {
+        self.flaps.clear();
+        self.network.heal();
+        self.heal_locks();
+        self.changed();
+        for host in (0..self.members).map(HostId) {
+            for net in [Net::Private, Net::Public] {
+                if self.hosts[host.index()].powered {
+                    self.comeback(host, net);
+                    self.admin(host, net, true);
+                    self.carrier(host, net, true);
+                    self.readdress(host, net);
+                }
+            }
+            let now = self.now;
+            let there = &mut self.hosts[host.index()];
+            there.disk.full = false;
+            there.scripts = super::scripts::Scripts::default();
+            if there.clock.drift_ppm() != 0 {
+                there.clock.set_drift(now, 0);
+                self.clock_changed(host, Duration::ZERO);
+            }
+            self.wake_up(host);
+            match self.hosts[host.index()].process.as_ref().map(|process| process.pace) {
+                Some(Pace::Running) => {}
+                Some(Pace::Stopped | Pace::Slow(_)) => self.pace(host, Pace::Running),
+                None => {
+                    self.power_on(host);
+                    self.start(host);
+                }
+            }
+        }
+    }
+
+    /// The host's own addresses are put back where they are missing.
+    fn readdress(&mut self, host: HostId, net: Net) {
+        let name = interface_name(net);
+        let there = &mut self.hosts[host.index()];
+        let mut facts = Vec::new();
+        for placed in there.wiring.addresses().filter(|placed| placed.interface == name) {
+            facts.extend(there.kernel.add_address(&placed).unwrap_or_default());
+        }
+        if !facts.is_empty() {
+            self.rewired(host, facts);
+        }
+    }
+
+    /// Closes a connection of `from` to `to` without telling `from`'s daemon: what a firewall
+    /// that drops its state, or an operator's `ss -K`, does.
+    pub fn sever(&mut self, from: HostId, to: HostId) {
+        for conn in self.conns.ids() {
+            let Some(held) = self.conns.get(conn) else { continue };
+            if held.ends[0].host == from && held.ends[1].host == to {
+                self.news.push(News::Meddled(from, to));
+                self.tcp_close(EndRef { conn, side: Side::Acceptor }, How::Abort);
+            }
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! From an event to a machine and back: its input, its effects, its next deadline.
+
+use standin_core::host::{Done, LockNews};
+use standin_core::machine::{Depth, Effect, Endpoint, How, Input, LinkInput, Machine, PortId, Why};
+use standin_core::rng::Rng;
+use standin_core::time::Instant;
+
+use super::host::{Accepted, Listener, Pace, Process, Stored};
+use super::moment::HostId;
+use super::tcp::Owner;
+use super::{Event, News, World};
+
+impl<M: Machine> World<M> {
+    pub(super) fn wake(&mut self, host: HostId, life: u32, serial: u32) {
+        let there = &mut self.hosts[host.index()];
+        let awake = there.awake();
+        let Some(process) = &mut there.process else { return };
+        if process.life != life || process.wake_serial != serial {
+            return;
+        }
+        process.deadline = None;
+        if awake {
+            self.deliver(host, Stored::Wake);
+        }
+    }
+
+    /// Brings an input to a host's daemon: now, or into its inbox if it does not keep up.
+    pub(super) fn deliver(&mut self, host: HostId, input: Stored<M>) {
+        let there = &mut self.hosts[host.index()];
+        let suspended = there.suspended.is_some();
+        let Some(process) = &mut there.process else {
+            if let Stored::Bytes(_, bytes) = input {
+                self.outbox.recycle(bytes);
+            }
+            return;
+        };
+        if process.pace == Pace::Running && process.inbox.is_empty() && !suspended {
+            return self.feed(host, input);
+        }
+        let ready = match process.pace {
+            Pace::Running | Pace::Stopped => self.now,
+            Pace::Slow(late) => {
+                let ready = process.inbox.back().map_or(self.now, |&(last, _)| last).max(self.now + late);
+                self.schedule.push(ready, Event::Inbox { host, life: process.life });
+                ready
+            }
+        };
+        process.inbox.push_back((ready, input));
+        self.counts.waiting_max = self.counts.waiting_max.max(process.inbox.len() as u64);
+    }
+
+    /// Feeds what waits and is due.
+    pub(super) fn drain_inbox(&mut self, host: HostId, life: u32) {
+        loop {
+            let now = self.now;
+            let there = &mut self.hosts[host.index()];
+            let awake = there.awake();
+            let Some(process) = there.process.as_mut().filter(|process| process.life == life) else { return };
+            let due = process.inbox.front().is_some_and(|&(ready, _)| ready <= now);
+            if !due || process.pace == Pace::Stopped || !awake {
+                return;
+            }
+            let Some((_, input)) = process.inbox.pop_front() else { return };
+            let gone = match &input {
+                Stored::Bytes(link, _) | Stored::Opened { link, .. } | Stored::Closed(link, _) => {
+                    !process.links.contains_key(link)
+                }
+                Stored::Job(job, done) => {
+                    // Its entry goes when it ends; a cancelled one must not be heard.
+                    **done == Done::Lock(LockNews::Held) && !process.jobs.contains_key(job)
+                }
+                Stored::Wake
+                | Stored::Port(..)
+                | Stored::Accepted(_)
+                | Stored::Fact(_)
+                | Stored::Order(_) => false,
+            };
+            if !gone {
+                self.feed(host, input);
+            }
+        }
+    }
+
+    /// One input, its effects, and the next deadline.
+    fn feed(&mut self, host: HostId, input: Stored<M>) {
+        let there = &mut self.hosts[host.index()];
+        let Some(process) = &mut there.process else { return };
+        let now = Instant(there.clock.read(self.now).since(process.born).0);
+        self.counts.events += 1;
+        let machine = &mut process.machine;
+        let out = &mut self.outbox;
+        let woken = matches!(input, Stored::Wake);
+        match input {
+            Stored::Bytes(link, bytes) => {
+                self.counts.segments += 1;
+                self.counts.bytes += bytes.len() as u64;
+                machine.handle(now, Input::Link(link, LinkInput::Bytes(&bytes)), out);
+                out.recycle(bytes);
+            }
+            Stored::Wake => {
+                self.counts.wakes += 1;
+                machine.handle(now, Input::Wake, out);
+            }
+            Stored::Port(port, answer) => machine.handle(now, Input::Port(port, answer), out),
+            Stored::Opened { link, local } => {
+                machine.handle(now, Input::Link(link, LinkInput::Opened { local }), out);
+            }
+            Stored::Accepted(accepted) => {
+                let Accepted { link, port, from, local, peer_pid } = *accepted;
+                machine.handle(
+                    now,
+                    Input::Link(link, LinkInput::Accepted { port, from, local, peer_pid }),
+                    out,
+                );
+            }
+            Stored::Closed(link, why) => {
+                process.links.remove(&link);
+                machine.handle(now, Input::Link(link, LinkInput::Closed(why)), out);
+            }
+            Stored::Job(job, done) => machine.handle(now, Input::Job(job, self.translator.done(*done)), out),
+            Stored::Fact(fact) => {
+                if let Some(fact) = self.translator.fact(*fact) {
+                    machine.handle(now, Input::Fact(fact), out);
+                }
+            }
+            Stored::Order(order) => machine.handle(now, Input::Order(*order), out),
+        }
+        machine.check(Depth::Quick);
+        let next = machine.next_deadline();
+        if next.map(|next| next.at) != process.deadline || woken {
+            process.deadline = next.map(|next| next.at);
+            process.wake_serial = process.wake_serial.wrapping_add(1);
+            if let Some(next) = next {
+                if woken && next.at <= now {
+                    self.news.push(News::Spins(host, next));
+                    return;
+                }
+                let local = Instant(next.at.0 + process.born.0);
+                let at = there.clock.when(local).max(self.now);
+                let (life, serial) = (process.life, process.wake_serial);
+                self.schedule.push(at, Event::Wake { host, life, serial });
+            }
+        }
+        if !self.outbox.is_empty() {
+            self.execute(host);
+        }
+    }
+
+    /// Does what a machine asked for, in order.
+    fn execute(&mut self, host: HostId) {
+        let mut effects = self.outbox.take();
+        let mut noticed = false;
+        for effect in effects.drain(..) {
+            let Some(process) = &mut self.hosts[host.index()].process else { continue };
+            match effect {
+                Effect::Send { link, bytes } => match process.links.get(&link) {
+                    Some(&end) => self.tcp_send(end, bytes),
+                    None => self.outbox.recycle(bytes),
+                },
+                Effect::Notice(notice) => {
+                    noticed = true;
+                    self.news.push(News::Notice(host, notice));
+                }
+                Effect::Dial { link, from, to } => {
+                    assert!(link.0.is_multiple_of(2), "{host} dialled with the driver's number {link:?}");
+                    let to = Endpoint::Tcp(to);
+                    let end = self.tcp_dial(host, Owner::Machine(link), from, &to);
+                    if let Some(process) = &mut self.hosts[host.index()].process {
+                        process.links.insert(link, end);
+                    }
+                    self.counts.connections_max = self.counts.connections_max.max(self.conns.len() as u64);
+                }
+                Effect::Close { link, how } => {
+                    if let Some(end) = process.links.remove(&link) {
+                        self.tcp_close(end, how);
+                    }
+                }
+                Effect::Listen { port, on } => self.listen(host, port, on),
+                Effect::Unlisten { port } => process.listeners.retain(|listener| listener.port != port),
+                Effect::Start { job, what } => {
+                    let what = self.translator.job(what);
+                    self.start_job(host, job, what);
+                }
+                Effect::Cancel { job } => self.cancel_job(host, job),
+                Effect::Exit { status } => {
+                    self.end_process(host);
+                    self.news.push(News::Exited(host, status));
+                }
+            }
+        }
+        self.outbox.restore(effects);
+        if noticed && let Some(process) = &self.hosts[host.index()].process {
+            process.machine.check(Depth::Whole);
+        }
+    }
+
+    fn listen(&mut self, host: HostId, port: PortId, on: Endpoint) {
+        let there = &mut self.hosts[host.index()];
+        let Some(process) = &mut there.process else { return };
+        let absent = on.ip().is_some_and(|ip| !ip.is_unspecified() && !there.kernel.holds(ip));
+        let taken = process.listeners.iter().any(|listener| listener.on == on);
+        let answer = match (absent, taken) {
+            (true, _) => Err(Why::NoAddress),
+            (_, true) => Err(Why::InUse),
+            _ => {
+                process.listeners.push(Listener { port, on: on.clone() });
+                Ok(on)
+            }
+        };
+        self.deliver_soon(host, Stored::Port(port, answer));
+    }
+
+    /// An answer to an effect is never part of the drain it came from.
+    pub(super) fn deliver_soon(&mut self, host: HostId, input: Stored<M>) {
+        let Some(process) = &mut self.hosts[host.index()].process else { return };
+        process.inbox.push_back((self.now, input));
+        let life = process.life;
+        self.schedule.push(self.now, Event::Inbox { host, life });
+    }
+
+    /// Starts the host's daemon, if it has power and none runs.
+    pub fn start(&mut self, host: HostId) {
+        let there = &mut self.hosts[host.index()];
+        if !there.powered || there.process.is_some() {
+            return;
+        }
+        there.lives += 1;
+        let seed = Rng::new(self.seed, (u64::from(host.0) << 32) | (1 << 31) | u64::from(there.lives)).bits();
+        let machine = self.translator.boot(host, &there.disk, seed);
+        there.process = Some(Process::new(machine, there.lives, there.clock.read(self.now)));
+        self.changed();
+        self.news.push(News::Started(host));
+        self.deliver_soon(host, Stored::Wake);
+    }
+
+    /// Ends the host's daemon as its kernel would: sockets closed, the lock freed. What it
+    /// had not read is answered with RST, the rest with FIN.
+    pub(super) fn end_process(&mut self, host: HostId) {
+        let Some(process) = self.hosts[host.index()].process.take() else { return };
+        let unread: Vec<_> = process
+            .inbox
+            .iter()
+            .filter_map(|(_, input)| if let Stored::Bytes(link, _) = input { Some(*link) } else { None })
+            .collect();
+        let mut links: Vec<_> = process.links.into_iter().collect();
+        links.sort_unstable();
+        for (link, end) in links {
+            let how = if unread.contains(&link) { How::Abort } else { How::Orderly };
+            self.tcp_close(end, how);
+        }
+        self.locks.died(host);
+        self.changed();
+    }
+}

@@ -1,0 +1,86 @@
+//! How a connection endures: retransmission once something is lost, probes once it is idle.
+
+use standin_core::machine::{Machine, Why};
+use standin_core::time::Duration;
+
+use super::conn::{EndRef, Held, Owner};
+use crate::world::{Event, World};
+
+/// Linux: the smallest and largest retransmission time-out, and how often each kind tries.
+pub(super) const RTO_MIN: Duration = Duration::from_millis(200);
+const RTO_MAX: Duration = Duration::from_secs(120);
+const TRIES_MAX: u32 = 15;
+const ORPHAN_TRIES_MAX: u32 = 8;
+/// `SO_KEEPALIVE`: idle time before the first probe, between probes, and how many.
+pub(super) const IDLE_MAX: Duration = Duration::from_secs(7_200);
+const PROBE_EVERY: Duration = Duration::from_secs(75);
+const PROBES_MAX: u32 = 9;
+
+impl<M: Machine> World<M> {
+    pub(in crate::world) fn tcp_retransmit(&mut self, at: EndRef, serial: u32) {
+        let EndRef { conn: id, side } = at;
+        let Some(conn) = self.conns.get(id) else { return };
+        let end = &mut conn.ends[side as usize];
+        let orphan = end.owner == Owner::Kernel;
+        let Some(stuck) = end.stuck.as_mut().filter(|stuck| stuck.serial == serial) else { return };
+        stuck.tries += 1;
+        stuck.rto = (stuck.rto + stuck.rto).min(RTO_MAX);
+        let (tries, next) = (stuck.tries, self.now + stuck.rto);
+        if tries > if orphan { ORPHAN_TRIES_MAX } else { TRIES_MAX } {
+            return self.end_closed(at, Why::TimedOut);
+        }
+        self.schedule.push(next, Event::Retransmit { end: at, serial });
+        if !self.passes(id, side) {
+            return;
+        }
+        let back = self.passes(id, side.other());
+        let arrives = self.now + self.delay(id, side);
+        let Some(conn) = self.conns.get(id) else { return };
+        let far_gone = matches!(conn.ends[side.other() as usize].owner, Owner::Nobody | Owner::Kernel);
+        let Some(stuck) = conn.ends[side as usize].stuck.as_mut() else { return };
+        if far_gone {
+            if back {
+                self.schedule.push(arrives, Event::Reset { conn: id, to: side, why: Why::Reset });
+            }
+        } else if back {
+            let queue = std::mem::take(&mut stuck.queue);
+            conn.ends[side as usize].stuck = None;
+            for held in queue {
+                if let Held::Waiting(piece) = held {
+                    self.transmit(id, side, piece);
+                }
+            }
+        } else if let Some(head) = stuck.queue.front_mut()
+            && let Held::Waiting(piece) = std::mem::replace(head, Held::Heard)
+        {
+            self.schedule.push(arrives, Event::Arrive { conn: id, to: side.other(), piece, again: true });
+        }
+    }
+
+    /// Two idle hours: is the peer still there?
+    pub(in crate::world) fn tcp_idle(&mut self, at: EndRef, probes: u32) {
+        let now = self.now;
+        let Some(conn) = self.conns.get(at.conn) else { return };
+        let end = &conn.ends[at.side as usize];
+        if !matches!(end.owner, Owner::Machine(_) | Owner::Puppet(_)) {
+            return;
+        }
+        let idle_until = end.heard.max(end.opened) + IDLE_MAX;
+        if idle_until > now || end.stuck.is_some() {
+            self.schedule.push(idle_until.max(now + PROBE_EVERY), Event::Idle { end: at, probes: 0 });
+            return;
+        }
+        let far_gone = matches!(conn.ends[at.side.other() as usize].owner, Owner::Nobody | Owner::Kernel);
+        if self.passes(at.conn, at.side) && self.passes(at.conn, at.side.other()) {
+            if far_gone {
+                self.end_closed(at, Why::Reset);
+            } else {
+                self.schedule.push(now + IDLE_MAX, Event::Idle { end: at, probes: 0 });
+            }
+        } else if probes >= PROBES_MAX {
+            self.end_closed(at, Why::TimedOut);
+        } else {
+            self.schedule.push(now + PROBE_EVERY, Event::Idle { end: at, probes: probes + 1 });
+        }
+    }
+}

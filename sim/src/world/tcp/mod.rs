@@ -1,0 +1,250 @@
+//! Byte streams with TCP's semantics under fault, by exception: an acknowledgement is a
+//! number nobody sends, retransmission exists only once a segment is lost.
+//!
+//! What bites is kept: a host without power says nothing, so its peers hold half-open
+//! connections until they write (and a rebooted kernel answers RST), give up after fifteen
+//! retransmissions (924 s), or probe after two idle hours; a connection to a hung process
+//! opens, because its kernel accepts; FIN needs a way through; an acknowledgement that cannot
+//! come back stalls the sender even where its data arrives. Figures are Linux's defaults.
+
+mod conn;
+mod endurance;
+mod handshake;
+mod view;
+
+use std::collections::VecDeque;
+
+use standin_core::machine::{How, Machine, Why};
+use standin_core::time::Duration;
+
+use self::conn::{Conn, End, Held, Stuck, fresh};
+pub(super) use self::conn::{ConnId, Conns, EndRef, Owner, Piece, Side};
+use self::endurance::RTO_MIN;
+use super::host::Stored;
+use super::moment::HostId;
+use super::{Event, World};
+
+/// What a sender may have queued before the driver calls it an overflow.
+const SEND_QUEUE_MAX: usize = 4 << 20;
+/// What a process may leave unread before its kernel's window closes.
+const UNREAD_MAX: usize = 1 << 16;
+
+impl<M: Machine> World<M> {
+    /// A connection with its ways reckoned for the topology there is now.
+    #[inline]
+    fn conn(&mut self, id: ConnId) -> Option<&mut Conn> {
+        fresh(&mut self.conns, &self.hosts, &self.network, self.topology, id)
+    }
+
+    /// Whether a segment sent from `side` would reach the other kernel.
+    fn open(&mut self, id: ConnId, side: Side) -> bool {
+        self.conn(id).is_some_and(|conn| conn.open[side as usize])
+    }
+
+    fn delay(&mut self, id: ConnId, side: Side) -> Duration {
+        let Some(conn) = self.conns.get(id) else { return Duration::ZERO };
+        let (net, from, to) =
+            (conn.net, conn.ends[side as usize].host, conn.ends[side.other() as usize].host);
+        self.network.delay(net, from, to)
+    }
+
+    /// Whether a segment sent now from `side` gets through.
+    fn passes(&mut self, id: ConnId, side: Side) -> bool {
+        if !self.open(id, side) {
+            return false;
+        }
+        let Some(conn) = self.conns.get(id) else { return false };
+        let (net, from, to) =
+            (conn.net, conn.ends[side as usize].host, conn.ends[side.other() as usize].host);
+        !self.network.loses(net, from, to)
+    }
+
+    /// Sends data on an open connection; dropped if it is not (or no more) open.
+    #[inline]
+    pub(super) fn tcp_send(&mut self, end: EndRef, bytes: Vec<u8>) {
+        self.transmit(end.conn, end.side, Piece::Bytes(bytes));
+    }
+
+    /// Sends a piece on an established connection, in order.
+    #[inline]
+    pub(super) fn transmit(&mut self, id: ConnId, side: Side, piece: Piece) {
+        let conn = fresh(&mut self.conns, &self.hosts, &self.network, self.topology, id);
+        let Some(conn) = conn.filter(|conn| conn.ends[side as usize].established) else {
+            if let Piece::Bytes(bytes) = piece {
+                self.outbox.recycle(bytes);
+            }
+            return;
+        };
+        let (net, from, to) =
+            (conn.net, conn.ends[side as usize].host, conn.ends[side.other() as usize].host);
+        let end = &mut conn.ends[side as usize];
+        let passes = conn.open[side as usize] && end.stuck.is_none() && !self.network.loses(net, from, to);
+        if !passes {
+            return self.stick(id, side, Held::Waiting(piece));
+        }
+        let at = (self.now + self.network.delay(net, from, to)).max(end.last_arrival);
+        end.last_arrival = at;
+        self.schedule.push(at, Event::Arrive { conn: id, to: side.other(), piece, again: false });
+    }
+
+    /// Keeps a piece for retransmission.
+    fn stick(&mut self, id: ConnId, side: Side, held: Held) {
+        let now = self.now;
+        let Some(conn) = self.conns.get(id) else { return };
+        let end = &mut conn.ends[side as usize];
+        if end.owner == Owner::Nobody {
+            return;
+        }
+        let stuck = end.stuck.get_or_insert_with(|| {
+            let serial = self.next_serial;
+            self.next_serial += 1;
+            self.schedule.push(now + RTO_MIN, Event::Retransmit { end: EndRef { conn: id, side }, serial });
+            Box::new(Stuck { queue: VecDeque::new(), bytes: 0, rto: RTO_MIN, tries: 0, serial })
+        });
+        if let Held::Waiting(Piece::Bytes(bytes)) = &held {
+            stuck.bytes += bytes.len();
+        }
+        stuck.queue.push_back(held);
+        if stuck.bytes > SEND_QUEUE_MAX {
+            self.schedule.push(now, Event::Reset { conn: id, to: side, why: Why::Overflow });
+        }
+    }
+
+    pub(super) fn tcp_arrives(&mut self, id: ConnId, to: Side, piece: Piece, again: bool) {
+        let from = to.other();
+        let now = self.now;
+        let Some(conn) = fresh(&mut self.conns, &self.hosts, &self.network, self.topology, id) else {
+            if let Piece::Bytes(bytes) = piece {
+                self.outbox.recycle(bytes);
+            }
+            return;
+        };
+        if !conn.open[from as usize] {
+            return self.lost(id, from, piece, again);
+        }
+        let acknowledged = conn.open[to as usize];
+        let before = conn.ends[from as usize].stuck.as_ref();
+        if !again && before.is_some_and(|stuck| stuck.queue.iter().any(Held::waits)) {
+            // Something before it is missing: the receiving kernel keeps it back.
+            return self.stick(id, from, Held::Waiting(piece));
+        }
+        let end = &mut conn.ends[to as usize];
+        if matches!(piece, Piece::Bytes(_)) {
+            end.heard = now;
+        }
+        let (owner, host) = (end.owner, end.host);
+        let is_fin = matches!(piece, Piece::Fin);
+        match (owner, piece) {
+            (Owner::Nobody, Piece::Fin) => self.end_gone(EndRef { conn: id, side: from }),
+            (Owner::Kernel, Piece::Fin) => {
+                self.end_gone(EndRef { conn: id, side: from });
+                self.end_gone(EndRef { conn: id, side: to });
+            }
+            (Owner::Nobody | Owner::Kernel, piece) => {
+                if self.passes(id, to) {
+                    let at = now + self.delay(id, to);
+                    self.schedule.push(at, Event::Reset { conn: id, to: from, why: Why::Reset });
+                } else if !again {
+                    self.stick(id, from, Held::Waiting(piece));
+                }
+                return;
+            }
+            (Owner::Embryo, _) => self.accept(id),
+            (_, Piece::Hello) => {}
+            (Owner::Machine(link), Piece::Bytes(bytes)) => {
+                let process = self.hosts[host.index()].process.as_ref();
+                if process.is_some_and(|process| process.inbox.len() >= UNREAD_MAX) {
+                    return self.lost(id, from, Piece::Bytes(bytes), again);
+                }
+                self.deliver(host, Stored::Bytes(link, bytes));
+            }
+            (Owner::Puppet(puppet), Piece::Bytes(bytes)) => self.puppet_heard(puppet, bytes),
+            (Owner::Machine(_) | Owner::Puppet(_), Piece::Fin) => {
+                self.end_closed(EndRef { conn: id, side: to }, Why::Eof);
+                self.end_gone(EndRef { conn: id, side: from });
+            }
+        }
+        if !again && !is_fin && !acknowledged {
+            self.stick(id, from, Held::Heard);
+        }
+    }
+
+    /// A piece that did not arrive goes back to its sender's kernel.
+    fn lost(&mut self, id: ConnId, from: Side, piece: Piece, again: bool) {
+        if !again {
+            return self.stick(id, from, Held::Waiting(piece));
+        }
+        let Some(conn) = self.conns.get(id) else { return };
+        if let Some(head) = conn.ends[from as usize].stuck.as_mut().and_then(|stuck| stuck.queue.front_mut())
+        {
+            *head = Held::Waiting(piece);
+        }
+    }
+
+    /// The owner closes its end.
+    pub(super) fn tcp_close(&mut self, at: EndRef, how: How) {
+        let Some(conn) = self.conns.get(at.conn) else { return };
+        let end = &mut conn.ends[at.side as usize];
+        match how {
+            How::Orderly if end.established => {
+                end.owner = Owner::Kernel;
+                self.transmit(at.conn, at.side, Piece::Fin);
+            }
+            How::Orderly | How::Abort => {
+                let embryo = &mut conn.ends[at.side.other() as usize];
+                if embryo.owner == Owner::Embryo {
+                    embryo.owner = Owner::Nobody;
+                }
+                self.end_gone(at);
+                if self.passes(at.conn, at.side) {
+                    let arrives = self.now + self.delay(at.conn, at.side);
+                    let to = at.side.other();
+                    self.schedule.push(arrives, Event::Reset { conn: at.conn, to, why: Why::Reset });
+                }
+            }
+        }
+    }
+
+    /// An end is no more and its owner is told.
+    fn end_closed(&mut self, at: EndRef, why: Why) {
+        let Some(conn) = self.conns.get(at.conn) else { return };
+        let end = &conn.ends[at.side as usize];
+        let (owner, host) = (end.owner, end.host);
+        self.end_gone(at);
+        match owner {
+            Owner::Machine(link) => self.deliver(host, Stored::Closed(link, why)),
+            Owner::Puppet(puppet) => self.puppet_closed(puppet, why),
+            Owner::Nobody | Owner::Kernel | Owner::Embryo => {}
+        }
+    }
+
+    /// An end is no more and nobody is told.
+    pub(super) fn end_gone(&mut self, at: EndRef) {
+        let Some(conn) = self.conns.get(at.conn) else { return };
+        let end = &mut conn.ends[at.side as usize];
+        end.owner = Owner::Nobody;
+        end.stuck = None;
+        let [one, other] = &conn.ends;
+        let over = |end: &End| matches!(end.owner, Owner::Nobody);
+        if over(one) && over(other) {
+            self.conns.remove(at.conn);
+        }
+    }
+
+    /// The host's kernel forgets every connection, without a word to anybody.
+    pub(super) fn tcp_forget(&mut self, host: HostId) {
+        for conn in self.conns.ids() {
+            for side in [Side::Dialler, Side::Acceptor] {
+                let Some(end) = self.conns.get(conn).map(|held| &held.ends[side as usize]) else { continue };
+                if end.host != host {
+                    continue;
+                }
+                let owner = end.owner;
+                self.end_gone(EndRef { conn, side });
+                if let Owner::Puppet(puppet) = owner {
+                    self.puppet_closed(puppet, Why::System);
+                }
+            }
+        }
+    }
+}
