@@ -6,7 +6,6 @@ use super::cx::Cx;
 use super::files::nodes::Nodes;
 use super::links::BUS;
 use super::notice::StartRefusal;
-use super::plant::Plant;
 use super::state::State;
 use super::types::Pnn;
 use crate::host::FileError;
@@ -51,7 +50,7 @@ pub(super) fn nodes_read(
             return Step::Refused(StartRefusal::BadNodesFile { problems: problems.len() as u32, line });
         }
     };
-    state.adopt(planted(cx, file));
+    state.adopt(cx.config.plants.read(file));
     match cx.config.listen {
         Some(address) => match state.find(address) {
             Some(pnn) => attempt(boot, cx, state, pnn),
@@ -91,12 +90,4 @@ fn attempt(boot: &mut Boot, cx: &mut Cx<'_>, state: &State, pnn: Pnn) -> Step {
     let on = Endpoint::Tcp(SocketAddr::new(address, cx.config.port));
     cx.push(Effect::Listen { port: BUS, on });
     Step::Wait
-}
-
-/// The file as the planted bug reads it.
-pub(super) fn planted(cx: &Cx<'_>, file: Nodes) -> Nodes {
-    if cx.config.plants.has(Plant::DeletedLineNotCounted) {
-        return Nodes::of(file.iter().filter(|(_, address)| address.is_some()).map(|(_, address)| address));
-    }
-    file
 }

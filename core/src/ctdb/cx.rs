@@ -50,3 +50,11 @@ impl Cx<'_> {
         self.out.push(effect);
     }
 }
+
+/// Borrows the context out of the machine's fields, leaving the parts free.
+macro_rules! cx {
+    ($self:ident, $now:expr, $out:expr) => {
+        Cx { now: $now, config: &$self.config, timers: &mut $self.timers, out: &mut *$out }
+    };
+}
+pub(super) use cx;

@@ -5,23 +5,21 @@ use alloc::collections::BTreeMap;
 use super::boot::{self, Boot};
 use super::clients::{Clients, SOCKET};
 use super::config::Config;
-use super::controls::{self, Answer, Then};
-use super::cx::{Cx, Wake};
+use super::controls::{self, Answer};
+use super::cx::{Cx, Wake, cx};
 use super::files::nodes::Nodes;
 use super::keepalive::{Keepalive, Tick};
 use super::links::{self, BUS, Links, Whose};
 use super::notice::{Cause, Notice, Oddity, StartRefusal, Stop, Unanswered};
 use super::plant::Plant;
-use super::reload::{self, Refused};
-use super::requests::{Asker, Pending, Requests};
+use super::requests::{Asker, Requests};
 use super::state::State;
 use super::types::{NodeFlags, Pnn, RequestId, RunState};
 use super::versions::{Running, we_must_go};
-use super::wire::{self, Body, ControlReply, ControlRequest, Header, Pdu};
-use crate::bytes::DecodeError;
-use crate::host::{Done, Fact, FileError, Job};
+use super::wire::{self, Body, Header, Pdu};
+use crate::host::{Done, Fact, Job};
 use crate::machine::{
-    Deadline, Depth, Effect, Endpoint, How, Input, JobId, LinkId, LinkInput, Machine, Outbox, PortId, Why,
+    Deadline, Depth, Effect, Endpoint, Input, JobId, LinkId, LinkInput, Machine, Outbox, PortId, Why,
 };
 use crate::time::Instant;
 use crate::timers::Timers;
@@ -29,19 +27,19 @@ use crate::timers::Timers;
 /// A node of a CTDB cluster.
 #[derive(Clone, Debug)]
 pub struct Ctdb {
-    config: Config,
-    state: State,
-    boot: Boot,
-    links: Links,
-    keepalive: Keepalive,
-    requests: Requests,
-    clients: Clients,
-    timers: Timers<Wake>,
+    pub(super) config: Config,
+    pub(super) state: State,
+    pub(super) boot: Boot,
+    pub(super) links: Links,
+    pub(super) keepalive: Keepalive,
+    pub(super) requests: Requests,
+    pub(super) clients: Clients,
+    pub(super) timers: Timers<Wake>,
     /// What each job under way is for.
-    jobs: BTreeMap<JobId, Purpose>,
-    next_job: u64,
+    pub(super) jobs: BTreeMap<JobId, Purpose>,
+    pub(super) next_job: u64,
     /// The machine has asked to end; nothing is heard any more.
-    over: bool,
+    pub(super) over: bool,
 }
 
 /// What the operator's side can say outside the wire.
@@ -57,7 +55,7 @@ pub enum Order {
 
 /// What a job is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Purpose {
+pub(super) enum Purpose {
     Boot,
     Reload(Option<Asker>),
     ShowNodes(Asker),
@@ -68,14 +66,7 @@ const EXIT_CONFIG: u8 = 78;
 /// The exit status of a node that another version, or its nodes file, drives out.
 const EXIT_FATAL: u8 = 1;
 
-/// Borrows the context out of the machine's fields, leaving the parts free.
-macro_rules! cx {
-    ($self:ident, $now:expr, $out:expr) => {
-        Cx { now: $now, config: &$self.config, timers: &mut $self.timers, out: &mut *$out }
-    };
-}
-
-type Out<'a> = &'a mut Outbox<Ctdb>;
+pub(super) type Out<'a> = &'a mut Outbox<Ctdb>;
 
 impl Ctdb {
     /// A node that has not started yet.
@@ -96,66 +87,24 @@ impl Ctdb {
         }
     }
 
-    /// Our number, once known.
-    #[must_use]
-    pub const fn pnn(&self) -> Option<Pnn> {
-        self.state.me
-    }
-
-    /// How many numbers the nodes file in force uses.
-    #[must_use]
-    pub fn node_count(&self) -> u32 {
-        self.state.nodes.len() as u32
-    }
-
-    /// The number of a node's address.
-    #[must_use]
-    pub fn find(&self, address: core::net::IpAddr) -> Option<Pnn> {
-        self.state.find(address)
-    }
-
-    /// A number's address; none if the number is deleted or not in use.
-    #[must_use]
-    pub fn address(&self, pnn: Pnn) -> Option<core::net::IpAddr> {
-        self.state.node(pnn).and_then(|node| node.address)
-    }
-
-    /// A node's flags as we know them.
-    #[must_use]
-    pub fn flags(&self, pnn: Pnn) -> Option<NodeFlags> {
-        self.state.node(pnn).map(|node| node.flags)
-    }
-
-    /// Whether we count a node as connected. We are always connected to ourselves.
-    #[must_use]
-    pub fn is_connected(&self, pnn: Pnn) -> bool {
-        self.state.node(pnn).is_some_and(|node| node.is_connected())
-    }
-
-    /// What is configured.
-    #[must_use]
-    pub const fn config(&self) -> &Config {
-        &self.config
-    }
-
-    fn start_job(&mut self, out: Out<'_>, purpose: Purpose, what: Job) {
+    pub(super) fn start_job(&mut self, out: Out<'_>, purpose: Purpose, what: Job) {
         let job = JobId(self.next_job);
         self.next_job += 1;
         self.jobs.insert(job, purpose);
         out.push(Effect::Start { job, what });
     }
 
-    fn read_nodes(&mut self, out: Out<'_>, purpose: Purpose) {
+    pub(super) fn read_nodes(&mut self, out: Out<'_>, purpose: Purpose) {
         let name = self.config.nodes_file.as_ref().into();
         self.start_job(out, purpose, Job::ReadFile { name });
     }
 
-    fn exit(&mut self, out: Out<'_>, status: u8) {
+    pub(super) fn exit(&mut self, out: Out<'_>, status: u8) {
         self.over = true;
         out.push(Effect::Exit { status });
     }
 
-    fn stop(&mut self, out: Out<'_>, why: Stop) {
+    pub(super) fn stop(&mut self, out: Out<'_>, why: Stop) {
         self.state.runstate = RunState::Shutdown;
         out.notice(Notice::Stopping(why));
         let status = if matches!(why, Stop::Ordered | Stop::Asked) { 0 } else { EXIT_FATAL };
@@ -250,11 +199,11 @@ impl Ctdb {
         }
     }
 
-    fn header(&self, destination: Pnn, reqid: RequestId) -> Header {
+    pub(super) fn header(&self, destination: Pnn, reqid: RequestId) -> Header {
         Header { generation: self.state.generation, destination, source: self.state.own(), reqid }
     }
 
-    fn running(&self, now: Instant) -> Running {
+    pub(super) fn running(&self, now: Instant) -> Running {
         let uptime = now.since(self.state.born).as_secs();
         Running { version: self.config.version, uptime: u32::try_from(uptime).unwrap_or(u32::MAX) }
     }
@@ -281,7 +230,7 @@ impl Ctdb {
     }
 
     /// A node's links are given up and dialled anew; if it counted as connected, it is dead.
-    fn node_dead(&mut self, now: Instant, out: Out<'_>, pnn: Pnn, cause: Cause) {
+    pub(super) fn node_dead(&mut self, now: Instant, out: Out<'_>, pnn: Pnn, cause: Cause) {
         self.links.drop_peer(&mut cx!(self, now, out), pnn);
         let me = self.state.is_me(pnn);
         let Some(node) = self.state.node_mut(pnn) else { return };
@@ -296,30 +245,6 @@ impl Ctdb {
             }
         }
         self.links.dial_again(&mut cx!(self, now, out), &self.state, pnn);
-    }
-
-    fn unanswered(&mut self, out: Out<'_>, pending: Pending, why: Unanswered) {
-        let Pending { to, opcode, asker, .. } = pending;
-        out.notice(Notice::RequestFailed { pnn: to, opcode, why });
-        let error = match why {
-            Unanswered::Died => "node is disconnected",
-            Unanswered::TimedOut => "ctdb_control timed out",
-        };
-        self.reply(out, asker, &Answer::failed(error));
-    }
-
-    fn reply(&mut self, out: Out<'_>, asker: Asker, answer: &Answer) {
-        let (link, header) = match asker {
-            Asker::Client(link, reqid) if self.clients.has(link) => {
-                (Some(link), Header { destination: Pnn(0), ..self.header(Pnn(0), reqid) })
-            }
-            Asker::Client(..) => return,
-            Asker::Node(pnn, reqid) => (self.links.outgoing(pnn), self.header(pnn, reqid)),
-        };
-        let Some(link) = link else { return };
-        let mut bytes = out.buffer();
-        wire::encode_reply(&header, answer.status, &answer.data, answer.error, &mut bytes);
-        out.push(Effect::Send { link, bytes });
     }
 
     /// Bytes of any link.
@@ -391,164 +316,6 @@ impl Ctdb {
         }
     }
 
-    fn answered(&mut self, now: Instant, out: Out<'_>, pnn: Pnn, id: RequestId, reply: &ControlReply<'_>) {
-        let Some(pending) = self.requests.answered(&mut cx!(self, now, out), pnn, id) else {
-            return out.notice(Notice::PacketRefused { pnn, why: Oddity::Unasked });
-        };
-        let Asker::Client(link, reqid) = pending.asker else { return };
-        if self.clients.has(link) {
-            let header = Header { destination: Pnn(0), ..self.header(Pnn(0), reqid) };
-            let mut bytes = out.buffer();
-            Pdu { header, body: Body::ControlReply(*reply) }.encode(&mut bytes);
-            out.push(Effect::Send { link, bytes });
-        }
-    }
-
-    /// A control addressed to us.
-    fn control(&mut self, now: Instant, out: Out<'_>, asker: Asker, request: &ControlRequest<'_>) {
-        let silent = request.wants_no_reply();
-        let Ok(asked) = request.decode_data() else {
-            if let Asker::Node(pnn, _) = asker {
-                out.notice(Notice::PacketRefused { pnn, why: Oddity::Payload { opcode: request.opcode } });
-            }
-            if !silent {
-                self.reply(out, asker, &Answer::REFUSED);
-            }
-            return;
-        };
-        let then = controls::judge(&cx!(self, now, out), &self.state, &asked, self.clients.count());
-        let answer = match then {
-            Then::Answer(answer) => answer,
-            Then::Shutdown => return self.stop(out, Stop::Asked),
-            Then::Reload => return self.read_nodes(out, Purpose::Reload(Some(asker))),
-            Then::ShowNodes => return self.read_nodes(out, Purpose::ShowNodes(asker)),
-            Then::OwnFlags { set, clear } => {
-                let own = self.state.own();
-                let flags = self.state.node(own).map_or(NodeFlags::empty(), |node| node.flags);
-                self.set_flags(out, own, (flags | set) - clear);
-                Answer::OK
-            }
-            Then::Flags(pnn, flags) => {
-                self.set_flags(out, pnn, flags);
-                Answer::OK
-            }
-            Then::Tunable(name, value, answer) => {
-                let set = self.config.tunables.set(&name, value);
-                debug_assert!(set.is_ok(), "{name} was looked up before");
-                answer
-            }
-        };
-        if !silent {
-            self.reply(out, asker, &answer);
-        }
-    }
-
-    fn set_flags(&mut self, out: Out<'_>, pnn: Pnn, to: NodeFlags) {
-        let Some(node) = self.state.node_mut(pnn) else { return };
-        let from = core::mem::replace(&mut node.flags, to);
-        if from != to {
-            out.notice(Notice::FlagsChanged { pnn, from, to });
-        }
-    }
-
-    fn client_bytes(&mut self, now: Instant, out: Out<'_>, link: LinkId, mut bytes: &[u8]) {
-        let mut stream = self.clients.borrow(link);
-        loop {
-            match stream.next_frame(&mut bytes) {
-                // A frame that is no packet is ignored and the client kept, as in ctdbd.
-                Ok(Some(frame)) => {
-                    if let Ok(pdu) = Pdu::decode(frame) {
-                        self.client_packet(now, out, link, &pdu);
-                    }
-                }
-                Ok(None) => return self.clients.restore(link, stream),
-                Err(error) => return self.client_refused(now, out, link, error),
-            }
-            if self.over || !self.clients.has(link) {
-                return;
-            }
-        }
-    }
-
-    fn client_refused(&mut self, now: Instant, out: Out<'_>, link: LinkId, error: DecodeError) {
-        out.notice(Notice::ClientRefused { error });
-        out.push(Effect::Close { link, how: How::Orderly });
-        self.client_gone(now, out, link);
-    }
-
-    fn client_gone(&mut self, now: Instant, out: Out<'_>, link: LinkId) -> bool {
-        let was = self.clients.gone(link);
-        if was {
-            self.requests.forget_client(&mut cx!(self, now, out), link);
-        }
-        was
-    }
-
-    /// A client's packet: ours to answer, or another node's.
-    fn client_packet(&mut self, now: Instant, out: Out<'_>, link: LinkId, pdu: &Pdu<'_>) {
-        let Body::ControlRequest(request) = &pdu.body else { return };
-        let asker = Asker::Client(link, pdu.header.reqid);
-        let to = pdu.header.destination;
-        if self.state.me.is_none() {
-            return;
-        }
-        if to == Pnn::CURRENT_NODE || self.state.is_me(to) {
-            return self.control(now, out, asker, request);
-        }
-        if to.is_broadcast() {
-            return self.client_broadcast(now, out, asker, to, request);
-        }
-        if !self.is_connected(to) {
-            return self.reply(out, asker, &Answer::failed("ctdb_control to disconnected node"));
-        }
-        self.forward(now, out, asker, to, request);
-    }
-
-    /// A control for many: without NOREPLY it is dropped and never answered, as in ctdbd.
-    fn client_broadcast(
-        &mut self,
-        now: Instant,
-        out: Out<'_>,
-        asker: Asker,
-        to: Pnn,
-        request: &ControlRequest<'_>,
-    ) {
-        if !request.wants_no_reply() {
-            return;
-        }
-        for pnn in self.state.all() {
-            let Some(node) = self.state.node(pnn) else { continue };
-            let meant = match to {
-                Pnn::BROADCAST_ACTIVE => !node.flags.is_inactive(),
-                Pnn::BROADCAST_CONNECTED => !node.flags.contains(NodeFlags::DELETED) && node.is_connected(),
-                _ => !node.flags.contains(NodeFlags::DELETED),
-            };
-            if !meant || self.over {
-                continue;
-            }
-            if self.state.is_me(pnn) {
-                self.control(now, out, asker, request);
-            } else {
-                self.forward(now, out, asker, pnn, request);
-            }
-        }
-    }
-
-    fn forward(&mut self, now: Instant, out: Out<'_>, asker: Asker, to: Pnn, request: &ControlRequest<'_>) {
-        let Asker::Client(client, _) = asker else { return };
-        let Some(link) = self.links.outgoing(to) else { return };
-        let reqid = if request.wants_no_reply() {
-            RequestId(0)
-        } else {
-            self.requests.ask(&mut cx!(self, now, out), to, request.opcode, asker)
-        };
-        let header = self.header(to, reqid);
-        let client = self.clients.id(client).unwrap_or_default();
-        let mut bytes = out.buffer();
-        Pdu { header, body: Body::ControlRequest(ControlRequest { client, ..*request }) }.encode(&mut bytes);
-        out.push(Effect::Send { link, bytes });
-    }
-
     fn job_done(&mut self, now: Instant, out: Out<'_>, job: JobId, done: Done) {
         let (Some(purpose), Done::Read(read)) = (self.jobs.remove(&job), done) else { return };
         match purpose {
@@ -563,42 +330,6 @@ impl Ctdb {
                 let answer = file.map_or(Answer::REFUSED, |file| controls::shown(&file, self.config.port));
                 self.reply(out, asker, &answer);
             }
-        }
-    }
-
-    fn reloaded(
-        &mut self,
-        now: Instant,
-        out: Out<'_>,
-        asker: Option<Asker>,
-        read: &Result<alloc::vec::Vec<u8>, FileError>,
-    ) {
-        let asked_beside = asker.is_none();
-        let taken = reload::take_over(&mut cx!(self, now, out), &mut self.state, read, asked_beside);
-        let answer = match taken {
-            Ok(applied) => {
-                for pnn in applied.drop {
-                    self.links.drop_peer(&mut cx!(self, now, out), pnn);
-                    self.timers.cancel(Wake::Redial(pnn));
-                    self.keepalive.forget(pnn);
-                    for lost in self.requests.take_to(&mut cx!(self, now, out), pnn) {
-                        self.unanswered(out, lost, Unanswered::Died);
-                    }
-                }
-                self.links.resize(self.state.nodes.len());
-                self.keepalive.resize(self.state.nodes.len());
-                for pnn in applied.dial {
-                    self.links.dial(&mut cx!(self, now, out), &self.state, pnn);
-                }
-                Answer::OK
-            }
-            Err(Refused::Unreadable) if !self.config.fixes.keep_nodes => {
-                return self.stop(out, Stop::NodesFile);
-            }
-            Err(Refused::Unreadable | Refused::Refused) => Answer::REFUSED,
-        };
-        if let Some(asker) = asker {
-            self.reply(out, asker, &answer);
         }
     }
 

@@ -2,11 +2,11 @@
 //!
 //! A packet's way: bytes → [`Links`](links) (whose link is it?) → frame → [`wire`] → `route` in
 //! `machine.rs` → a part → a small fact → `machine.rs` decides what it means → outbox. Parts
-//! never call each other; `machine.rs` is the only file that sees them all.
+//! never call each other; `machine.rs` and `serve.rs` are the only files that see them all.
 //!
 //! Reading order: [`types`], [`wire`] (bytes ↔ packets), [`tunables`] and [`files`] (text ↔
 //! values), [`config`], [`notice`], `state`, `cx`, then the parts: `boot`, `links`, `keepalive`,
-//! `versions`, `requests`, `clients`, `controls`, `reload`; last `machine`.
+//! `versions`, `requests`, `clients`, `controls`, `reload`; last `machine` with its other half `serve`, and `view`.
 
 mod boot;
 mod clients;
@@ -21,10 +21,12 @@ pub mod notice;
 pub mod plant;
 mod reload;
 mod requests;
+mod serve;
 mod state;
 pub mod tunables;
 pub mod types;
 mod versions;
+mod view;
 pub mod wire;
 
 pub use self::machine::{Ctdb, Order};

@@ -3,6 +3,8 @@
 //! They exist only with the feature `plants`; without it [`Plants::has`] is a constant `false`
 //! and a daemon's build carries none.
 
+use super::files::nodes::Nodes;
+
 /// One planted bug.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Plant {
@@ -74,6 +76,14 @@ impl Plants {
     #[must_use]
     pub const fn with(plant: Plant) -> Self {
         Self { planted: Some(plant) }
+    }
+
+    /// A nodes file as the planted bug reads it.
+    pub(super) fn read(self, file: Nodes) -> Nodes {
+        if self.has(Plant::DeletedLineNotCounted) {
+            return Nodes::of(file.iter().map(|(_, address)| address).filter(Option::is_some));
+        }
+        file
     }
 
     /// Whether this bug is planted.

@@ -6,7 +6,6 @@
 
 use alloc::vec::Vec;
 
-use super::boot::planted;
 use super::cx::Cx;
 use super::files::nodes::{Diff, Nodes, Refusal};
 use super::notice::Notice;
@@ -41,7 +40,7 @@ pub(super) fn take_over(
     asked_beside: bool,
 ) -> Result<Applied, Refused> {
     let file = match read.as_deref().map(Nodes::parse) {
-        Ok(Ok(file)) => planted(cx, file),
+        Ok(Ok(file)) => cx.config.plants.read(file),
         Ok(Err(problems)) => {
             cx.notice(Notice::ReloadFailed { problems: problems.len() as u32 });
             return Err(Refused::Unreadable);

@@ -18,11 +18,12 @@ struct Row {
 /// What lies below every protocol.
 const BELOW: &[&str] = &["time", "rng", "limited", "machine", "host", "timers", "gather", "bytes", "text"];
 
-/// What the parts of the CTDB machine share; they meet nowhere else but in its `mod.rs`.
+/// What the parts of the CTDB machine share; they meet nowhere else but in `machine` and `serve`.
 const SHARED: &[&str] = &[
     "ctdb::state",
     "ctdb::cx",
     "ctdb::config",
+    "ctdb::plant",
     "ctdb::notice",
     "ctdb::types",
     "ctdb::wire",
@@ -42,8 +43,11 @@ const TABLE: &[Row] = &[
     Row { module: "gather", may: &[&["time"]] },
     Row { module: "bytes", may: &[] },
     Row { module: "text", may: &[&["time"]] },
-    // The machine's mod.rs sees its whole folder.
+    // The machine and its other halves route: they see the whole folder.
     Row { module: "ctdb", may: &[BELOW] },
+    Row { module: "ctdb::machine", may: &[BELOW, &["ctdb"]] },
+    Row { module: "ctdb::serve", may: &[BELOW, &["ctdb"]] },
+    Row { module: "ctdb::view", may: &[BELOW, SHARED, &["ctdb::machine"]] },
     Row { module: "ctdb::types", may: &[BELOW] },
     Row { module: "ctdb::wire", may: &[&["bytes", "ctdb::types"]] },
     Row { module: "ctdb::tunables", may: &[&["text", "time"]] },
@@ -53,7 +57,10 @@ const TABLE: &[Row] = &[
     Row { module: "ctdb::notice", may: &[BELOW, SHARED] },
     Row { module: "ctdb::state", may: &[BELOW, SHARED] },
     Row { module: "ctdb::requests", may: &[BELOW, SHARED] },
-    Row { module: "ctdb::cx", may: &[BELOW, SHARED] },
+    // The context names the machine, whose outbox it is.
+    Row { module: "ctdb::cx", may: &[BELOW, SHARED, &["ctdb::machine"]] },
+    // Dialling again and listening for the first time name the same port.
+    Row { module: "ctdb::boot", may: &[BELOW, SHARED, &["ctdb::links"]] },
     Row { module: "ctdb::*", may: &[BELOW, SHARED] },
     Row { module: "gossip", may: &[BELOW] },
 ];
