@@ -166,7 +166,8 @@ impl Ctdb {
         self.timers.set(Wake::Keepalive, now + self.config.tunables.keepalive_interval());
         let itself = self.config.plants.has(Plant::KeepaliveToSelf);
         for pnn in self.state.all() {
-            if !self.state.is_peer(pnn) && !(itself && self.state.is_me(pnn)) {
+            let peer = self.state.is_peer(pnn) || (itself && self.state.is_me(pnn));
+            if !peer {
                 continue;
             }
             if !self.is_connected(pnn) {

@@ -40,7 +40,7 @@ impl Ctdb {
     /// Whether we count a node as connected. We are always connected to ourselves.
     #[must_use]
     pub fn is_connected(&self, pnn: Pnn) -> bool {
-        self.state.node(pnn).is_some_and(|node| node.is_connected())
+        self.state.node(pnn).is_some_and(super::state::Node::is_connected)
     }
 
     /// What is configured.

@@ -167,7 +167,7 @@ impl<M: Machine> World<M> {
         let Owner::Embryo = conn.ends[1].owner else { return };
         let peer_pid = match conn.ends[0].owner {
             Owner::Puppet(puppet) if conn.net.is_none() => Some(1_000 + puppet.0),
-            _ => None,
+            Owner::Nobody | Owner::Kernel | Owner::Embryo | Owner::Machine(_) | Owner::Puppet(_) => None,
         };
         let process = self.hosts[host.index()].process.as_mut();
         let port = process.and_then(|process| {
