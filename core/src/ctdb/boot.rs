@@ -13,6 +13,7 @@ use crate::machine::{Effect, Endpoint, Why};
 
 /// How far the start has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) enum Boot {
     /// Nothing has happened yet.
     Unborn,

@@ -12,12 +12,14 @@ pub(super) const SOCKET: PortId = PortId(1);
 
 /// Everybody connected.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Clients {
     clients: BTreeMap<LinkId, Client>,
     last: u32,
 }
 
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct Client {
     id: ClientId,
     stream: FrameBuffer<ClientFraming>,

@@ -15,6 +15,7 @@ pub const VERSION: u32 = 0x0004_0011;
 
 /// A machine's configuration.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Config {
     /// `[cluster] node address`; without it the first address of the nodes file that is ours.
     pub listen: Option<IpAddr>,

@@ -8,11 +8,13 @@ use super::types::Pnn;
 
 /// Signs of life by node number.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Keepalive {
     nodes: Vec<Counter>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct Counter {
     /// Something came since the last tick.
     heard: bool,

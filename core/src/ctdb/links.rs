@@ -26,6 +26,7 @@ const REDIAL_AFTER: Duration = Duration::from_secs(1);
 
 /// The links of all nodes, by number.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Links {
     peers: Vec<Peer>,
     /// Whose an accepted link is, sorted by link.
@@ -35,6 +36,7 @@ pub(super) struct Links {
 }
 
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct Peer {
     outgoing: Outgoing,
     incoming: Option<LinkId>,
@@ -44,6 +46,7 @@ struct Peer {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 enum Outgoing {
     /// Not wanted, or waiting for its timer.
     Idle,

@@ -26,6 +26,7 @@ use crate::timers::Timers;
 
 /// A node of a CTDB cluster.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Ctdb {
     pub(super) config: Config,
     pub(super) state: State,
@@ -55,6 +56,7 @@ pub enum Order {
 
 /// What a job is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) enum Purpose {
     Boot,
     Reload(Option<Asker>),

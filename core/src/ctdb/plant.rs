@@ -7,6 +7,7 @@ use super::files::nodes::Nodes;
 
 /// One planted bug.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Plant {
     /// A sign of life does not reset the dead count.
     DeadCountNotReset,
@@ -65,6 +66,7 @@ impl Plant {
 
 /// Which bug is planted, if any.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Plants {
     #[cfg(feature = "plants")]
     planted: Option<Plant>,

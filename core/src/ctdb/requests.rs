@@ -10,6 +10,7 @@ use crate::time::Instant;
 
 /// Who asked a control, and under which number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) enum Asker {
     /// A client of ours.
     Client(LinkId, RequestId),
@@ -19,6 +20,7 @@ pub(super) enum Asker {
 
 /// A question under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Pending {
     pub(super) to: Pnn,
     pub(super) opcode: Opcode,
@@ -28,6 +30,7 @@ pub(super) struct Pending {
 
 /// All of them.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Requests {
     next: u32,
     pending: BTreeMap<RequestId, Pending>,

@@ -9,6 +9,7 @@ use crate::time::Instant;
 
 /// A node as we know it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Node {
     /// `None` for a deleted line.
     pub(super) address: Option<IpAddr>,
@@ -29,6 +30,7 @@ impl Node {
 
 /// The machine's shared state.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct State {
     /// Our number, once known.
     pub(super) me: Option<Pnn>,
