@@ -5,7 +5,7 @@ use std::fmt::{Debug, Display};
 
 use standin_core::machine::Machine;
 use standin_core::rng::Rng;
-use standin_core::text::{Piece, Problem};
+use standin_core::text::{Piece, Problem, Problems};
 use standin_core::time::Duration;
 
 use crate::check::Checker;
@@ -37,6 +37,16 @@ pub trait Kit: Sized {
     /// # Errors
     /// What is wrong with a setting: its name, and what was expected.
     fn new(setup: &Setup) -> Result<Self, WrongSetting>;
+
+    /// Reads one of the protocol's own configuration files into settings, so that somebody's
+    /// real cluster can be rehearsed. `None` if the protocol has no such file.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    fn read_config(file: ConfigFile, text: &[u8]) -> Option<Result<Configured, Problems>> {
+        let _ = (file, text);
+        None
+    }
 
     /// The world at the beginning: hosts wired, disks written, nothing started.
     fn build(&self, setup: &Setup) -> World<Self::Machine>;
@@ -86,6 +96,24 @@ pub trait Kit: Sized {
 
     /// One character for a host in the trace.
     fn column(&self, world: &World<Self::Machine>, host: HostId) -> char;
+}
+
+/// A configuration file a protocol may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConfigFile {
+    /// Who belongs to the cluster.
+    Nodes,
+    /// What can be tuned.
+    Tunables,
+}
+
+/// What a configuration file means.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Configured {
+    /// Hosts that run a daemon, if the file says so.
+    pub nodes: Option<u32>,
+    /// Settings by name.
+    pub settings: Vec<(String, String)>,
 }
 
 /// A setting that cannot be.

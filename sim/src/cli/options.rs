@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use standin_sim::kit::Kit;
+use standin_sim::kit::{ConfigFile, Configured, Kit};
 use standin_sim::plan::{NODES_MAX, Wishes, general_names};
 
 use super::values::{Choice, Faults, Span, faults, hours, minutes, setting, small, whole, within};
-use super::{EXIT_STATUS, Errand, PROTOCOLS, Refusal, dispatch, many, one, print, wall};
+use super::{BAD_FILE, EXIT_STATUS, Errand, PROTOCOLS, Refusal, dispatch, many, one, print, wall};
 
 /// Run one seed, or a campaign of many.
 ///
@@ -24,18 +24,24 @@ pub(crate) struct Sim {
     /// Hosts that run a daemon, 1 to 250; else the seed draws 2 to 8.
     #[arg(long, value_name = "N", value_parser = small(1, NODES_MAX), help_heading = "The cluster")]
     pub(crate) nodes: Option<u32>,
+    /// Rehearse the cluster of this nodes file: as many nodes, their addresses, its deleted lines.
+    #[arg(long, value_name = "FILE", conflicts_with = "nodes", help_heading = "The cluster")]
+    pub(crate) nodes_file: Option<PathBuf>,
+    /// Tune every daemon as this tunables file (`ctdb.tunables`) says; --set goes beyond it.
+    #[arg(long, value_name = "FILE", help_heading = "The cluster")]
+    pub(crate) tunables_file: Option<PathBuf>,
     /// A setting of the protocol; may be given more than once.
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = setting, help_heading = "The cluster")]
     pub(crate) settings: Vec<(String, String)>,
-    /// Plant a known bug that a checker must find; `list` prints their names.
+    /// Plant a known bug that a checker must find within 100 seeds; `list` prints their names.
     #[arg(long, value_name = "NAME", help_heading = "The cluster")]
     pub(crate) plant: Option<String>,
     /// Simulated hours until everything is healed, up to 10000, fractions allowed; else the seed
     /// draws 10 to 40 minutes.
     #[arg(long, value_name = "H", value_parser = hours, help_heading = "What befalls it")]
     pub(crate) hours: Option<Span>,
-    /// `none`, `all`, family names with commas between them, or a number: at most so many of the
-    /// faults the seed draws, 0 to 100000.
+    /// `none`, `all`, family names with commas between them (`list` prints them), or a number: at
+    /// most so many of the faults the seed draws, 0 to 100000.
     #[arg(long, value_name = "FAULTS", value_parser = faults, help_heading = "What befalls it",
           allow_hyphen_values = true)]
     pub(crate) faults: Option<Faults>,
@@ -94,6 +100,10 @@ impl Errand for Sim {
             print(&K::PLANTS.iter().map(|(name, _)| format!("{name}\n")).collect::<String>());
             return Ok(0);
         }
+        if self.faults.as_ref().is_some_and(|faults| faults.text == "list") {
+            print(&families::<K>().iter().map(|name| format!("{name}\n")).collect::<String>());
+            return Ok(0);
+        }
         let wishes = self.wishes::<K>()?;
         match self.seeds {
             Some(seeds) => many::run::<K>(&self, seeds, &wishes),
@@ -124,14 +134,39 @@ impl Sim {
                 families = Some(names.clone());
             }
         }
+        let Configured { nodes, mut settings } = self.configured::<K>()?;
+        settings.extend(self.settings.iter().cloned());
         Ok(Wishes {
-            nodes: self.nodes,
+            nodes: self.nodes.or(nodes),
             hours: self.hours.as_ref().map(|hours| hours.span),
             families,
             faults: count,
-            settings: self.settings.clone(),
+            settings,
             plant: self.plant.clone(),
         })
+    }
+
+    /// What the files that were named say.
+    fn configured<K: Kit>(&self) -> Result<Configured, Refusal> {
+        let mut all = Configured::default();
+        let files = [
+            (ConfigFile::Nodes, "--nodes-file", &self.nodes_file),
+            (ConfigFile::Tunables, "--tunables-file", &self.tunables_file),
+        ];
+        for (kind, option, path) in files {
+            let Some(path) = path else { continue };
+            let text = std::fs::read(path).map_err(|why| Refusal::file(path, &why.to_string()))?;
+            let Some(read) = K::read_config(kind, &text) else {
+                return Err(Refusal::usage(format!("{option}: {} reads no such file", K::NAME)));
+            };
+            let read = read.map_err(|problems| Refusal {
+                status: BAD_FILE,
+                said: problems.render(&path.display().to_string(), &text).trim_end().to_owned(),
+            })?;
+            all.nodes = read.nodes.or(all.nodes);
+            all.settings.extend(read.settings);
+        }
+        Ok(all)
     }
 
     /// The command that runs a seed of this again: every option that shapes a run.
@@ -143,6 +178,11 @@ impl Sim {
         }
         if let Some(nodes) = self.nodes {
             say("--nodes", &nodes.to_string());
+        }
+        for (option, file) in [("--nodes-file", &self.nodes_file), ("--tunables-file", &self.tunables_file)] {
+            if let Some(file) = file {
+                say(option, &file.display().to_string());
+            }
         }
         for (name, value) in &self.settings {
             say("--set", &format!("{name}={value}"));

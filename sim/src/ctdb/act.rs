@@ -5,7 +5,7 @@ use standin_core::ctdb::wire::{self, Asked, Body, ControlReply, Header, Keepaliv
 use standin_core::ctdb::{Ctdb, Order};
 use standin_core::machine::Endpoint;
 
-use super::build::{CONF, Cluster, NODES, VERSION, private_address};
+use super::build::{CONF, Cluster, NODES, VERSION};
 use super::verbs::{Action, Forgery, NodesLine, Operator, StartAs};
 use crate::world::World;
 use crate::world::fault::{Fault, Who};
@@ -39,7 +39,7 @@ pub(super) fn act(cluster: &Cluster, world: &mut World<Ctdb>, action: &Action) {
             }
         }
         Action::Ping(from, to) => {
-            let number = world.host(*from).machine().and_then(|machine| machine.find(private_address(*to)));
+            let number = world.host(*from).machine().and_then(|machine| cluster.number_of(machine, *to));
             if let Some(number) = number {
                 ask(cluster, world, *from, number, &RequestData::Ping);
             }
@@ -85,7 +85,7 @@ pub(super) fn undo(cluster: &Cluster, action: &Action) -> Option<Action> {
 
 /// Files as at the beginning, every fault undone, every daemon told of its files.
 pub(super) fn heal(cluster: &Cluster, world: &mut World<Ctdb>) {
-    let file = Cluster::file_of(&cluster.nodes_lines());
+    let file = cluster.file_of(&cluster.nodes_lines());
     for host in (0..cluster.members).map(HostId) {
         let disk = world.disk(host);
         disk.edit(NODES, file.as_bytes());
@@ -101,7 +101,7 @@ fn reload(cluster: &Cluster, world: &mut World<Ctdb>, who: Who) {
 }
 
 fn write_nodes(cluster: &Cluster, world: &mut World<Ctdb>, who: Who, lines: &[NodesLine]) {
-    let text = Cluster::file_of(lines);
+    let text = cluster.file_of(lines);
     for host in hosts(cluster, who) {
         world.disk(host).edit(NODES, text.as_bytes());
     }
@@ -126,7 +126,7 @@ fn ask(cluster: &Cluster, world: &mut World<Ctdb>, host: HostId, to: Pnn, data: 
 
 /// The bytes of a packet nobody should send.
 fn forge(cluster: &Cluster, world: &World<Ctdb>, from: HostId, to: HostId, forgery: Forgery) -> Vec<u8> {
-    let number = |of| world.host(to).machine().and_then(|machine| machine.find(private_address(of)));
+    let number = |of| world.host(to).machine().and_then(|machine| cluster.number_of(machine, of));
     let (source, destination) = (number(from).unwrap_or(Pnn(0)), number(to).unwrap_or(Pnn(0)));
     let header = Header { generation: Generation::INVALID, destination, source, reqid: RequestId(0) };
     let packet = |header: Header, body: Body<'_>| {

@@ -1,18 +1,21 @@
 //! The cluster: addresses, disks, and how a daemon is born from them.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::rc::Rc;
 
 use standin_core::ctdb::Ctdb;
 use standin_core::ctdb::config::{Config, Fixes};
+use standin_core::ctdb::files::{self, nodes::Nodes};
 use standin_core::ctdb::tunables::{self, Tunables};
+use standin_core::ctdb::types::Pnn;
 use standin_core::host::{Done, Fact, Job};
+use standin_core::text::{Piece, Problems};
 use standin_core::time::Duration;
 
 use super::plant_named;
 use super::verbs::NodesLine;
-use crate::kit::WrongSetting;
-use crate::plan::Setup;
+use crate::kit::{Configured, WrongSetting};
+use crate::plan::{NODES_MAX, Setup};
 use crate::world::disk::Disk;
 use crate::world::fault::interface_name;
 use crate::world::kernel::Kernel;
@@ -28,7 +31,9 @@ pub struct Cluster {
     pub config: Config,
     /// Each daemon is told its address, instead of finding it.
     listen: bool,
-    /// Numbers of nodes that were deleted before the run began.
+    /// The members' addresses on the private network.
+    addresses: Vec<IpAddr>,
+    /// Lines that were deleted before the run began.
     deleted: Vec<u32>,
 }
 
@@ -38,41 +43,38 @@ pub(super) const CONF: &str = "ctdb.conf";
 pub(super) const VERSION: &str = "samba-version";
 
 /// Settings beside the tunables.
-const SETTINGS: [(&str, &str); 3] = [
+const SETTINGS: [(&str, &str); 5] = [
     ("strict", "0 or 1: every fault of ctdbd as it is"),
     ("listen", "auto or configured"),
     ("deleted", "numbers of deleted lines, as 1 or 1,3"),
+    ("ipv6", "0 or 1: the nodes have IPv6 addresses"),
+    ("addresses", "an address a node with commas between them, - for a deleted line"),
 ];
 
-/// The address of a member on the private network.
-#[must_use]
-pub fn private_address(host: HostId) -> IpAddr {
-    address(0, host.0)
-}
+/// The stranger's number among addresses, beyond every member's.
+const STRANGER: u32 = 50_000;
 
-/// The member with that address on the private network.
-#[must_use]
-pub(super) fn host_at(address: IpAddr) -> Option<HostId> {
-    match address {
-        IpAddr::V4(address) => match address.octets() {
-            [10, 0, high, low] if (1..=200).contains(&low) => {
-                Some(HostId(u32::from(high) * 200 + u32::from(low) - 1))
-            }
-            _ => None,
-        },
-        IpAddr::V6(_) => None,
+/// A host's address where the cluster's own are not given: IPv4, or IPv6 on the private network.
+fn usual_address(net: Net, ipv6: bool, host: u32) -> IpAddr {
+    let (high, low) = ((host / 200) as u8, (host % 200) as u8 + 1);
+    if ipv6 {
+        return Ipv6Addr::new(0xfd00, 0, 0, net as u16, 0, 0, u16::from(high), u16::from(low)).into();
     }
-}
-
-fn address(net: u8, host: u32) -> IpAddr {
-    IpAddr::V4(Ipv4Addr::new(10, net, (host / 200) as u8, (host % 200) as u8 + 1))
+    // Benchmarking networks for what no nodes file should name.
+    match (net, host) {
+        (Net::Private, 0..STRANGER) => Ipv4Addr::new(10, 0, high, low).into(),
+        (Net::Private, _) => Ipv4Addr::new(198, 19, high, low).into(),
+        (Net::Public, _) => Ipv4Addr::new(198, 18, high, low).into(),
+    }
 }
 
 impl Cluster {
     /// Reads the settings.
     pub(crate) fn new(setup: &Setup) -> Result<Self, WrongSetting> {
+        let addresses = (0..setup.nodes).map(|host| usual_address(Net::Private, false, host)).collect();
+        let config = Config::default();
         let mut cluster =
-            Self { members: setup.nodes, config: Config::default(), listen: false, deleted: Vec::new() };
+            Self { members: setup.nodes, config, listen: false, addresses, deleted: Vec::new() };
         for (name, value) in &setup.settings {
             cluster.set(name, value)?;
         }
@@ -112,6 +114,14 @@ impl Cluster {
                 self.deleted = numbers.ok_or_else(|| wrong(SETTINGS[2].1))?;
                 self.deleted.sort_unstable();
             }
+            "ipv6" => match value {
+                "0" | "1" => {
+                    let address = |host| usual_address(Net::Private, value == "1", host);
+                    self.addresses = (0..self.members).map(address).collect();
+                }
+                _ => return Err(wrong(SETTINGS[3].1)),
+            },
+            "addresses" => self.set_addresses(value).ok_or_else(|| wrong(SETTINGS[4].1))?,
             _ if tunables::position(name).is_some() => {
                 let number = value.parse().map_err(|_| wrong("a number from 0 to 4294967295"))?;
                 let least = u32::from(name.eq_ignore_ascii_case("KeepaliveInterval"));
@@ -127,12 +137,46 @@ impl Cluster {
                 return Err(WrongSetting {
                     name: name.to_owned(),
                     what: format!("there is no setting {name}"),
-                    expected: "a tunable's name, strict, listen or deleted".to_owned(),
+                    expected: "a tunable's name, strict, listen, deleted, ipv6 or addresses".to_owned(),
                     nearest: standin_core::text::nearest(name, known).map(str::to_owned),
                 });
             }
         }
         Ok(())
+    }
+
+    fn set_addresses(&mut self, value: &str) -> Option<()> {
+        let (mut addresses, mut deleted) = (Vec::new(), Vec::new());
+        for (line, word) in (0..).zip(value.split(',')) {
+            match word {
+                "-" => deleted.push(line),
+                _ => addresses.push(word.parse().ok()?),
+            }
+        }
+        if addresses.len() != self.members as usize {
+            return None;
+        }
+        (self.addresses, self.deleted) = (addresses, deleted);
+        Some(())
+    }
+
+    /// The address of a member on the private network.
+    #[must_use]
+    pub fn address(&self, host: HostId) -> IpAddr {
+        self.addresses[host.index()]
+    }
+
+    /// The member with that address on the private network.
+    #[must_use]
+    pub fn host_at(&self, address: IpAddr) -> Option<HostId> {
+        self.addresses.iter().position(|held| *held == address).map(|host| HostId(host as u32))
+    }
+
+    /// The number a machine's nodes file gives a member; mostly the member's own.
+    #[must_use]
+    pub fn number_of(&self, machine: &Ctdb, of: HostId) -> Option<Pnn> {
+        let (address, likely) = (self.address(of), Pnn(of.0));
+        if machine.address(likely) == Some(address) { Some(likely) } else { machine.find(address) }
     }
 
     /// The nodes file the cluster begins with, and returns to when healed.
@@ -153,10 +197,10 @@ impl Cluster {
 
     /// Lines as they stand in a file.
     #[must_use]
-    pub fn file_of(lines: &[NodesLine]) -> String {
+    pub fn file_of(&self, lines: &[NodesLine]) -> String {
         let line = |line: &NodesLine| match line {
-            NodesLine::Node(host) => private_address(*host).to_string(),
-            NodesLine::Deleted(host) => format!("#{}", private_address(*host)),
+            NodesLine::Node(host) => self.address(*host).to_string(),
+            NodesLine::Deleted(host) => format!("#{}", self.address(*host)),
             NodesLine::Gone(text) => format!("#{text}"),
             NodesLine::Blank => String::new(),
             NodesLine::Text(text) => text.clone(),
@@ -188,8 +232,8 @@ impl Cluster {
     /// The number a member's line has in a nodes file, counted as ctdbd counts: blank lines
     /// take no number, deleted ones do.
     #[must_use]
-    pub fn line_of(file: &str, host: HostId) -> Option<u32> {
-        let own = private_address(host).to_string();
+    pub fn line_of(&self, file: &str, host: HostId) -> Option<u32> {
+        let own = self.address(host).to_string();
         let lines = file.lines().map(str::trim).filter(|line| !line.is_empty());
         lines.zip(0..).find(|(line, _)| *line == own).map(|(_, number)| number)
     }
@@ -199,7 +243,7 @@ impl Translator<Ctdb> for Cluster {
     fn boot(&self, host: HostId, disk: &Disk, _: u64) -> Ctdb {
         let mut config = self.config.clone();
         if self.listen {
-            config.listen = Some(private_address(host));
+            config.listen = Some(self.address(host));
         }
         let text =
             |name| disk.read(name).ok().and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or_default();
@@ -225,19 +269,43 @@ impl Translator<Ctdb> for Cluster {
 /// The hosts on their networks, with their files.
 pub(super) fn world(setup: &Setup, cluster: &Rc<Cluster>) -> World<Ctdb> {
     let mut world = World::new(setup.seed, cluster.clone());
-    let kernel = |host: u32| {
-        Kernel::new().plugged(interface_name(Net::Private), Net::Private, address(0, host), 16).plugged(
+    let kernel = |private: IpAddr, host: u32| {
+        let prefix = if private.is_ipv4() { 16 } else { 64 };
+        Kernel::new().plugged(interface_name(Net::Private), Net::Private, private, prefix).plugged(
             interface_name(Net::Public),
             Net::Public,
-            address(1, host),
+            usual_address(Net::Public, false, host),
             16,
         )
     };
-    let file = Cluster::file_of(&cluster.nodes_lines());
+    let file = cluster.file_of(&cluster.nodes_lines());
     for host in 0..setup.nodes {
-        let host = world.add_member(kernel(host));
+        let host = world.add_member(kernel(cluster.address(HostId(host)), host));
         world.disk(host).edit(NODES, file.as_bytes());
     }
-    world.add_stranger(kernel(199 + 200 * 254));
+    let ipv6 = cluster.address(HostId(0)).is_ipv6();
+    world.add_stranger(kernel(usual_address(Net::Private, ipv6, STRANGER), STRANGER));
     world
+}
+
+/// A nodes file as settings.
+pub(super) fn nodes_file(text: &[u8]) -> Result<Configured, Problems> {
+    let nodes = Nodes::parse(text)?;
+    let word =
+        |(_, address): (u32, Option<IpAddr>)| address.map_or_else(|| "-".to_owned(), |held| held.to_string());
+    let words: Vec<_> = nodes.iter().map(word).collect();
+    let live = nodes.iter().filter(|(_, address)| address.is_some()).count() as u32;
+    if live > NODES_MAX {
+        let start = Piece { text: "", line: 1, column: 1 };
+        let what = format!("{live} nodes are more than can be rehearsed");
+        return Err(start.problem(what, format!("at most {NODES_MAX}")).into());
+    }
+    Ok(Configured { nodes: Some(live), settings: vec![("addresses".to_owned(), words.join(","))] })
+}
+
+/// A tunables file as settings.
+pub(super) fn tunables_file(text: &[u8]) -> Result<Configured, Problems> {
+    let tuned = files::tunables::parse(text)?;
+    let settings = tuned.changed().map(|(name, value)| (name.to_owned(), value.to_string())).collect();
+    Ok(Configured { nodes: None, settings })
 }

@@ -107,7 +107,14 @@ pub(super) fn draw_settings(rng: &mut Rng) -> Vec<(String, String)> {
     if deleted {
         set("deleted", line.to_string());
     }
-    if rng.chance(500_000) {
+    let (ipv6, strict, listen) = (rng.chance(200_000), rng.chance(150_000), rng.chance(500_000));
+    if ipv6 {
+        set("ipv6", "1".to_owned());
+    }
+    if strict {
+        set("strict", "1".to_owned());
+    }
+    if listen {
         set("listen", "configured".to_owned());
     }
     settings

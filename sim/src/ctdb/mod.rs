@@ -17,13 +17,13 @@ use standin_core::ctdb::config::Config;
 use standin_core::ctdb::plant::{Plant, Plants};
 use standin_core::ctdb::types::Pnn;
 use standin_core::rng::Rng;
-use standin_core::text::{Piece, Problem};
+use standin_core::text::{Piece, Problem, Problems};
 use standin_core::time::Duration;
 
-pub use self::build::{Cluster, private_address};
+pub use self::build::Cluster;
 use self::verbs::{Action, Fact};
 use crate::check::Checker;
-use crate::kit::{Kit, WrongSetting};
+use crate::kit::{ConfigFile, Configured, Kit, WrongSetting};
 use crate::plan::{Family, Setup};
 use crate::world::World;
 use crate::world::moment::HostId;
@@ -65,6 +65,13 @@ impl Kit for CtdbKit {
 
     fn new(setup: &Setup) -> Result<Self, WrongSetting> {
         Ok(Self { cluster: Rc::new(Cluster::new(setup)?) })
+    }
+
+    fn read_config(file: ConfigFile, text: &[u8]) -> Option<Result<Configured, Problems>> {
+        Some(match file {
+            ConfigFile::Nodes => build::nodes_file(text),
+            ConfigFile::Tunables => build::tunables_file(text),
+        })
     }
 
     fn build(&self, setup: &Setup) -> World<Ctdb> {

@@ -8,7 +8,7 @@ use standin_core::ctdb::types::{NodeFlags, Pnn};
 use standin_core::machine::Noticed;
 use standin_core::text::{Piece, Problem, nearest};
 
-use super::build::{Cluster, private_address};
+use super::build::Cluster;
 use crate::world::World;
 use crate::world::fault::Who;
 use crate::world::moment::HostId;
@@ -235,21 +235,16 @@ impl fmt::Display for Fact {
     }
 }
 
-/// The number of a host's address in a daemon's nodes file; mostly the host's own.
-pub(super) fn number_of(machine: &Ctdb, of: HostId) -> Option<Pnn> {
-    let (address, likely) = (private_address(of), Pnn(of.0));
-    if machine.address(likely) == Some(address) { Some(likely) } else { machine.find(address) }
-}
-
 /// A number a host goes by in the eyes of another: the line of its address there.
-fn number_at(world: &World<Ctdb>, at: HostId, of: HostId) -> Option<Pnn> {
-    number_of(world.host(at).machine()?, of)
+fn number_at(cluster: &Cluster, world: &World<Ctdb>, at: HostId, of: HostId) -> Option<Pnn> {
+    cluster.number_of(world.host(at).machine()?, of)
 }
 
 /// Whether a daemon counts another host as connected.
-pub(super) fn counts_connected(world: &World<Ctdb>, at: HostId, of: HostId) -> bool {
+pub(super) fn counts_connected(cluster: &Cluster, world: &World<Ctdb>, at: HostId, of: HostId) -> bool {
     let machine = world.host(at).machine();
-    number_at(world, at, of).is_some_and(|pnn| machine.is_some_and(|machine| machine.is_connected(pnn)))
+    let number = number_at(cluster, world, at, of);
+    number.is_some_and(|pnn| machine.is_some_and(|machine| machine.is_connected(pnn)))
 }
 
 pub(super) fn holds(
@@ -261,14 +256,14 @@ pub(super) fn holds(
     let runs = |host: HostId| world.host(host).runs();
     let running = || (0..cluster.members).map(HostId).filter(|&host| runs(host));
     match fact {
-        Fact::Connected(from, to) => counts_connected(world, *from, *to),
+        Fact::Connected(from, to) => counts_connected(cluster, world, *from, *to),
         Fact::AllConnected => {
             running().count() > 0
-                && running().all(|one| running().all(|other| counts_connected(world, one, other)))
+                && running().all(|one| running().all(|other| counts_connected(cluster, world, one, other)))
         }
         Fact::Dead(host) => {
             let mut others = running().filter(|other| other != host).peekable();
-            others.peek().is_some() && others.all(|other| !counts_connected(world, other, *host))
+            others.peek().is_some() && others.all(|other| !counts_connected(cluster, world, other, *host))
         }
         Fact::Number(host, number) => {
             world.host(*host).machine().and_then(Ctdb::pnn).is_some_and(|pnn| pnn.0 == *number)
@@ -278,8 +273,9 @@ pub(super) fn holds(
         }
         Fact::Flags(from, to, flags) => {
             let machine = world.host(*from).machine();
-            let known =
-                machine.zip(number_at(world, *from, *to)).and_then(|(machine, pnn)| machine.flags(pnn));
+            let known = machine
+                .zip(number_at(cluster, world, *from, *to))
+                .and_then(|(machine, pnn)| machine.flags(pnn));
             known.is_some_and(|known| known - NodeFlags::DISCONNECTED - NodeFlags::UNHEALTHY == *flags)
         }
         Fact::Running(host) => runs(*host),

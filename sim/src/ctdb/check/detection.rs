@@ -42,7 +42,7 @@ pub(super) struct Detection {
 
 impl Detection {
     pub(super) fn new(cluster: Rc<Cluster>) -> Self {
-        let truth = Truth::new(&cluster);
+        let truth = Truth::new(cluster.clone());
         Self {
             cluster,
             truth,
@@ -70,7 +70,7 @@ impl Detection {
         let pair = *self.truth.pair(one, other);
         let now = world.now();
         let (silent, closed) = (pair.silent_since, pair.closed_at);
-        if (silent.is_none() && closed.is_none()) || !counts_connected(world, one, other) {
+        if (silent.is_none() && closed.is_none()) || !counts_connected(&self.cluster, world, one, other) {
             return Ok(());
         }
         self.looked += 1;
@@ -137,7 +137,7 @@ impl Detection {
 /// Which member a number means to a daemon.
 pub(super) fn host_of(world: &World<Ctdb>, cluster: &Cluster, at: HostId, pnn: Pnn) -> Option<HostId> {
     let address = world.host(at).machine()?.address(pnn)?;
-    super::super::build::host_at(address).filter(|host| host.0 < cluster.members && *host != at)
+    cluster.host_at(address).filter(|host| host.0 < cluster.members && *host != at)
 }
 
 impl Checker<Ctdb> for Detection {
@@ -206,7 +206,7 @@ impl Checker<Ctdb> for Detection {
         }
         for (one, other) in self.truth.all().filter(|(one, other)| !down(*one) && !down(*other)) {
             self.looked += 1;
-            if !counts_connected(world, one, other) {
+            if !counts_connected(&self.cluster, world, one, other) {
                 let what = format!("healed, but {one} does not count {other} as connected");
                 return Err(Violation::liveness("connected-again", what));
             }

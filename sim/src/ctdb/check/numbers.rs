@@ -43,7 +43,7 @@ impl Numbers {
     fn by_the_file(&self, world: &World<Ctdb>, host: HostId, number: u32) -> Result<(), Violation> {
         let there = world.host(host);
         let file = there.disk.read(NODES).ok().and_then(|bytes| std::str::from_utf8(bytes).ok());
-        let expected = file.and_then(|file| Cluster::line_of(file, host));
+        let expected = file.and_then(|file| self.cluster.line_of(file, host));
         match expected {
             Some(expected) if expected != number => {
                 let what = format!("{host} took number {number}, its line is {expected}");

@@ -1,11 +1,12 @@
 //! What the world knows about every two nodes, reckoned anew whenever a condition changes:
 //! since when nothing can be heard, and since when nothing has been wrong.
 
+use std::rc::Rc;
+
 use standin_core::ctdb::Ctdb;
 use standin_core::time::Duration;
 
-use super::super::build::{Cluster, private_address};
-use super::super::verbs::number_of;
+use super::super::build::Cluster;
 use crate::world::World;
 use crate::world::moment::{HostId, Moment, Net};
 use crate::world::network::Weather;
@@ -36,6 +37,7 @@ pub(super) struct Pair {
 /// All pairs.
 #[derive(Debug)]
 pub(super) struct Truth {
+    cluster: Rc<Cluster>,
     members: u32,
     pairs: Vec<Pair>,
     /// Since when each host's daemon takes its inputs at once, on a clock that neither drifts
@@ -50,7 +52,7 @@ pub(super) struct Truth {
 const BACKOFF_MAX: Duration = Duration::from_secs(120);
 
 impl Truth {
-    pub(super) fn new(cluster: &Cluster) -> Self {
+    pub(super) fn new(cluster: Rc<Cluster>) -> Self {
         let fresh = Pair {
             silent_since: None,
             closed_at: None,
@@ -65,7 +67,8 @@ impl Truth {
         let pairs = vec![fresh; (cluster.members * cluster.members) as usize];
         let aftermath = cluster.silence_max().times(2) + Duration::from_secs(5);
         let steady = vec![(None, 0); cluster.members as usize];
-        Self { members: cluster.members, pairs, steady, aftermath }
+        let members = cluster.members;
+        Self { cluster, members, pairs, steady, aftermath }
     }
 
     pub(super) fn pair(&self, one: HostId, other: HostId) -> &Pair {
@@ -118,14 +121,16 @@ impl Truth {
     fn observe_pair(&mut self, world: &World<Ctdb>, one: HostId, other: HostId) {
         let now = world.now();
         let (here, there) = (world.host(one), world.host(other));
-        let (to_us, to_them) = (reaches(world, other, one), reaches(world, one, other));
+        let (to_us, to_them) =
+            (reaches(&self.cluster, world, other, one), reaches(&self.cluster, world, one, other));
         let both = to_us && to_them;
         let calm = world.network().weather(Net::Private, one, other) == Weather::CALM;
         let lives = (here.lives, there.lives);
         let jumps = (here.clock.jumps(), there.clock.jumps());
         let pair = &mut self.pairs[(one.0 * self.members + other.0) as usize];
         let same = pair.lives == lives && pair.jumps == jumps;
-        let fine = both && calm && here.brisk() && there.brisk() && same && agree(world, one, other);
+        let fine =
+            both && calm && here.brisk() && there.brisk() && same && agree(&self.cluster, world, one, other);
 
         match (both && calm, pair.lossy_since) {
             (false, None) => pair.lossy_since = Some(now),
@@ -172,11 +177,12 @@ impl Truth {
 
 /// Whether two daemons know each other under the same numbers. Nodes files that disagree are
 /// their operator's mistake.
-fn agree(world: &World<Ctdb>, one: HostId, other: HostId) -> bool {
+fn agree(cluster: &Cluster, world: &World<Ctdb>, one: HostId, other: HostId) -> bool {
     let (Some(here), Some(there)) = (world.host(one).machine(), world.host(other).machine()) else {
         return false;
     };
-    let known = |at: &Ctdb, of: HostId, who: &Ctdb| who.pnn().is_some() && number_of(at, of) == who.pnn();
+    let known =
+        |at: &Ctdb, of: HostId, who: &Ctdb| who.pnn().is_some() && cluster.number_of(at, of) == who.pnn();
     known(here, other, there) && known(there, one, here)
 }
 
@@ -185,10 +191,10 @@ const fn stopped(pace: crate::world::host::Pace) -> bool {
 }
 
 /// Whether a segment of the first would arrive at the second's kernel.
-pub(super) fn reaches(world: &World<Ctdb>, from: HostId, to: HostId) -> bool {
+pub(super) fn reaches(cluster: &Cluster, world: &World<Ctdb>, from: HostId, to: HostId) -> bool {
     let usable = |host: HostId| {
         let there = world.host(host);
-        there.awake() && there.kernel.usable(private_address(host))
+        there.awake() && there.kernel.usable(cluster.address(host))
     };
     usable(from) && usable(to) && world.network().open(Net::Private, from, to)
 }
