@@ -42,6 +42,8 @@ enum Work {
     Tidy,
     /// `standin-sim ARGS…`, built in profile `sim`.
     Simulator(&'static [&'static str]),
+    /// `standin-sim ARGS…` from a debug build and from profile `sim`: the same campaign hash.
+    BuildsAgree(&'static [&'static str]),
 }
 
 const STEP: Step = Step { name: "", work: Work::Tidy, env: &[], tool: None, about: None };
@@ -97,9 +99,10 @@ const STEPS: &[Step] = &[
     Step { name: "scenarios", work: Work::Simulator(&["scenario", "check"]), ..STEP },
     Step {
         name: "campaign",
-        work: Work::Simulator(&["sim", "--seeds", "200", "--check-determinism"]),
+        work: Work::Simulator(&["sim", "--seeds", "1000", "--check-determinism"]),
         ..STEP
     },
+    Step { name: "builds", work: Work::BuildsAgree(&["sim", "--seeds", "100"]), ..STEP },
 ];
 
 /// How a step ended.
@@ -159,8 +162,33 @@ fn run_step(root: &Path, step: &Step) -> Ended {
             Ok(simulator) => simulator::run(root, &simulator, args.iter().map(OsString::from)),
             Err(why) => return Ended::Failed(why),
         },
+        Work::BuildsAgree(args) => return builds_agree(root, args),
     };
     if status == 0 { Ended::Passed } else { Ended::Failed(format!("status {status}")) }
+}
+
+/// One seed, one trace: whatever the build.
+fn builds_agree(root: &Path, args: &[&str]) -> Ended {
+    let simulator = match simulator::build(root) {
+        Ok(simulator) => simulator,
+        Err(why) => return Ended::Failed(why),
+    };
+    let mut debug = cargo(root);
+    debug.args(["run", "--quiet", "--package", "standin-sim", "--bin", "standin-sim", "--"]).args(args);
+    let mut released = Command::new(simulator);
+    released.args(args).current_dir(root);
+    let hash = |command: &mut Command| -> Option<String> {
+        let said = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output().ok()?;
+        let text = String::from_utf8_lossy(&said.stdout).into_owned();
+        text.lines().find(|line| line.starts_with("campaign hash ")).map(str::to_owned)
+    };
+    match (hash(&mut debug), hash(&mut released)) {
+        (Some(one), Some(other)) if one == other => {
+            println!("{one}, debug and profile sim alike");
+            Ended::Passed
+        }
+        (one, other) => Ended::Failed(format!("debug says {one:?}, profile sim {other:?}")),
+    }
 }
 
 fn run_cargo(root: &Path, step: &Step, args: &[&str]) -> i32 {
@@ -195,6 +223,7 @@ fn command_line(step: &Step) -> String {
         Work::Cargo(args) | Work::Tests { nextest: args, .. } => format!("cargo {}", args.join(" ")),
         Work::Tidy => "cargo xtask tidy".into(),
         Work::Simulator(args) => format!("cargo xtask {}", args.join(" ")),
+        Work::BuildsAgree(args) => format!("cargo xtask {} (debug and profile sim)", args.join(" ")),
     };
     line
 }
