@@ -481,8 +481,8 @@ impl<M: Machine> World<M> {
             (conn.ends[0].address.clone(), conn.ends[1].address.clone(), conn.ends[1].host);
         let Owner::Embryo = conn.ends[1].owner else { return };
         let peer_pid = match conn.ends[0].owner {
-            Owner::Puppet(puppet) if conn.net.is_none() => Some(1_000 + puppet.0),
-            _ => None,
+            Owner::Puppet(puppet) => conn.net.is_none().then_some(1_000 + puppet.0),
+            Owner::Nobody | Owner::Kernel | Owner::Embryo | Owner::Machine(_) => None,
         };
         let process = self.hosts[host.index()].process.as_mut();
         let port = process.and_then(|process| {
@@ -521,6 +521,12 @@ impl<M: Machine> World<M> {
         let end = &mut conn.ends[side as usize];
         let orphan = end.owner == Owner::Kernel;
         let Some(stuck) = end.stuck.as_mut().filter(|stuck| stuck.serial == serial) else { return };
+        let host = &self.hosts[end.host.index()];
+        if host.powered && !host.awake() {
+            // Its kernel's timers sleep with it.
+            self.schedule.push(self.now + stuck.rto, Event::Retransmit { end: at, serial });
+            return;
+        }
         stuck.tries += 1;
         stuck.rto = (stuck.rto + stuck.rto).min(RTO_MAX);
         let (tries, next) = (stuck.tries, self.now + stuck.rto);
