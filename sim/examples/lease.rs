@@ -119,11 +119,9 @@ impl Checker<Lease> for OneHolder {
         "one-holder"
     }
     fn news(&mut self, world: &World<Lease>, news: &News<Lease>) -> Result<(), Violation> {
-        match news {
-            News::Notice(host, Holds(true)) => self.0.insert(*host),
-            News::Notice(host, Holds(false)) => self.0.remove(host),
-            _ => false,
-        };
+        if let News::Notice(host, Holds(holds)) = news {
+            let _ = if *holds { self.0.insert(*host) } else { self.0.remove(host) };
+        }
         self.0.retain(|host| world.host(*host).runs());
         if self.0.len() < 2 { Ok(()) } else { Err(Violation::safety("one-holder", format!("{:?}", self.0))) }
     }

@@ -60,6 +60,7 @@ pub(super) enum Then {
 }
 
 /// Judges a control addressed to us.
+#[expect(clippy::wildcard_enum_match_arm, reason = "ctdbd refuses what it does not know")]
 pub(super) fn judge(cx: &Cx<'_>, state: &State, request: &RequestData, clients: usize) -> Then {
     let flags = |set, clear| Then::OwnFlags { set, clear };
     let none = NodeFlags::empty();

@@ -123,7 +123,7 @@ impl Ctdb {
     /// Whether we count a node as connected. We are always connected to ourselves.
     #[must_use]
     pub fn is_connected(&self, pnn: Pnn) -> bool {
-        self.state.node(pnn).is_some_and(|node| node.is_connected())
+        self.state.node(pnn).is_some_and(super::state::Node::is_connected)
     }
 
     /// What is configured.
@@ -211,7 +211,7 @@ impl Ctdb {
         self.timers.set(Wake::Keepalive, now + self.config.tunables.keepalive_interval());
         let itself = self.config.plants.has(Plant::KeepaliveToSelf);
         for pnn in self.state.all() {
-            if !self.state.is_peer(pnn) && !(itself && self.state.is_me(pnn)) {
+            if !(self.state.is_peer(pnn) || itself && self.state.is_me(pnn)) {
                 continue;
             }
             if !self.is_connected(pnn) {

@@ -53,7 +53,7 @@ pub(super) fn take_over(
     };
     // A daemon that is still starting reads the file anyway.
     let Some(diff) = state.file.as_ref().map(|held| held.diff(&file)) else { return Err(Refused::Refused) };
-    let connected = |pnn: u32| state.node(Pnn(pnn)).is_some_and(|node| node.is_connected());
+    let connected = |pnn: u32| state.node(Pnn(pnn)).is_some_and(super::state::Node::is_connected);
     let ours = |refusal: &Refusal| asked_beside || state.is_me(Pnn(refusal.pnn()));
     let refusals: Vec<_> = diff.refusals(connected).into_iter().filter(ours).collect();
     if !refusals.is_empty() {

@@ -209,11 +209,11 @@ impl<M: Machine> World<M> {
                 world.start(host);
             }),
             Fault::Hang(who) | Fault::Pause(who) => {
-                self.each(*who, |world, host| world.pace(host, Pace::Stopped))
+                self.each(*who, |world, host| world.pace(host, Pace::Stopped));
             }
             Fault::Resume(who) => self.each(*who, |world, host| world.pace(host, Pace::Running)),
             Fault::Slow(who, Duration::ZERO) => {
-                self.each(*who, |world, host| world.pace(host, Pace::Running))
+                self.each(*who, |world, host| world.pace(host, Pace::Running));
             }
             Fault::Slow(who, late) => self.each(*who, |world, host| world.pace(host, Pace::Slow(*late))),
             Fault::Suspend(who) => self.each(*who, Self::suspend),
@@ -269,7 +269,7 @@ impl<M: Machine> World<M> {
             Fault::Garbage(from, to) => self.garbage(*from, *to),
             Fault::DiskFull(who) => self.each(*who, |world, host| world.hosts[host.index()].disk.full = true),
             Fault::DiskFree(who) => {
-                self.each(*who, |world, host| world.hosts[host.index()].disk.full = false)
+                self.each(*who, |world, host| world.hosts[host.index()].disk.full = false);
             }
             Fault::Heal => self.heal(),
         }

@@ -39,7 +39,11 @@ impl<M: Machine> World<M> {
                 running = Running::Lock(name.clone());
                 Work::Do(Job::HoldLock { name })
             }
-            other => Work::Do(other),
+            other @ (Job::ReadFile { .. }
+            | Job::WriteFile { .. }
+            | Job::AddAddress(_)
+            | Job::DropAddress(_)
+            | Job::Announce { .. }) => Work::Do(other),
         };
         let Some(process) = self.hosts[host.index()].process.as_mut() else { return };
         process.jobs.insert(job, running);

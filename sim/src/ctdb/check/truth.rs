@@ -135,7 +135,7 @@ impl Truth {
             (false, Some(_)) | (true, None) => {}
         }
         // A daemon that stands still says nothing, but its kernel still brings over what it said.
-        let stands = there.awake() && !there.process.as_ref().is_some_and(|process| !stopped(process.pace));
+        let stands = there.awake() && there.process.as_ref().is_none_or(|process| stopped(process.pace));
         let mute = stands && pair.lossy_since.is_none();
         let silent = here.brisk() && pair.lives.0 == lives.0 && (!to_us || !there.awake() || mute);
         let from = if to_us && there.awake() { pair.flushed_at.max(now) } else { now };
