@@ -21,7 +21,7 @@ fn main() -> ExitCode {
     report_panics_once();
     let ended = match Cli::try_parse() {
         Ok(Cli::Sim(args)) => cli::options::run(*args),
-        Ok(Cli::Scenario(args)) => cli::scenario::run(&args, &cli::scenario::Bare),
+        Ok(Cli::Scenario(args)) => cli::scenario::run(&args),
         Ok(Cli::Bench(args)) => cli::bench::run(&args),
         Err(why) => {
             // Nothing is left to do about a closed terminal.
@@ -112,6 +112,47 @@ mod tests {
         }
         assert!(parse("bench --quick --hours 2").is_err());
         assert!(parse("scenario").is_err() && parse("scenario run a.scn b.scn").is_ok());
+        assert!(parse("scenario accept").is_err(), "what is accepted is named");
+    }
+
+    #[test]
+    fn a_scenario_ends_with_its_verdict() {
+        let folder = std::env::temp_dir().join(format!("standin-scn-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let scenario = |word: &str, name: &str| {
+            let line = format!("scenario {word} {}", folder.join(name).display());
+            match parse(&line) {
+                Ok(Cli::Scenario(args)) => cli::scenario::run(&args).unwrap_or_else(|refusal| refusal.status),
+                other => panic!("{line}: {other:?}"),
+            }
+        };
+        for (name, text) in [
+            ("kept.scn", "nodes 2; expect within 5s connected all; end 5s"),
+            ("early.scn", "nodes 2; expect connected all; end 5s"),
+            ("late.scn", "nodes 2; start none; expect within 5s connected all; end 5s"),
+            ("bad.scn", "nodes 2; expect within 5s conected all; end 5s"),
+        ] {
+            std::fs::write(folder.join(name), text).unwrap();
+        }
+        for (word, name, status) in [
+            ("run", "kept.scn", 0),
+            ("run --no-trace", "kept.scn", 0),
+            ("list", "kept.scn", 0),
+            ("check", "kept.scn", 1),
+            ("accept", "kept.scn", 0),
+            ("check", "kept.scn", 0),
+            ("run", "early.scn", 1),
+            ("run", "late.scn", 2),
+            ("check", "late.scn", 2),
+            ("accept", "late.scn", 2),
+            ("run", "bad.scn", 65),
+            ("check", "missing.scn", 65),
+            ("check", ".", 65),
+        ] {
+            assert_eq!(scenario(word, name), status, "{word} {name}");
+        }
+        assert!(!folder.join("late.snap").exists(), "a failing run is not accepted");
+        std::fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The CTDB machine, first half: nodes file, links, keepalive, death and return.
 //!
-//! A packet's way: bytes → [`Links`](links) (whose link is it?) → frame → [`wire`] → `route` in
+//! A packet's way: bytes → `links` (whose link is it?) → frame → [`wire`] → `route` in
 //! `machine.rs` → a part → a small fact → `machine.rs` decides what it means → outbox. Parts
 //! never call each other; `machine.rs` and `serve.rs` are the only files that see them all.
 //!

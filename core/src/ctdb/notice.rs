@@ -309,7 +309,7 @@ impl fmt::Display for Notice {
                 if none { f.write_str(" no change") } else { Ok(()) }
             }
             Self::ReloadRefused(refusal) => write!(f, "{refusal}"),
-            Self::ReloadFailed { problems } => write!(f, "{problems} problems"),
+            Self::ReloadFailed { problems } => write!(f, "the nodes file has {}", mistakes(*problems)),
             Self::RequestFailed { pnn, opcode, why } => {
                 let why = match why {
                     Unanswered::Died => "died",
@@ -321,6 +321,11 @@ impl fmt::Display for Notice {
             Self::ClientRefused { error } => write!(f, "{error}"),
         }
     }
+}
+
+/// `1 mistake`, `2 mistakes`.
+fn mistakes(count: u32) -> impl fmt::Display {
+    fmt::from_fn(move |f| write!(f, "{count} mistake{}", if count == 1 { "" } else { "s" }))
 }
 
 impl fmt::Display for Cause {
@@ -340,7 +345,7 @@ impl fmt::Display for StartRefusal {
         match self {
             Self::NoNodesFile => f.write_str("the nodes file cannot be read"),
             Self::BadNodesFile { problems, line } => {
-                write!(f, "the nodes file has {problems} mistakes, the first in line {line}")
+                write!(f, "the nodes file has {}, the first in line {line}", mistakes(*problems))
             }
             Self::NotANode { address } => write!(f, "{address} is not in the nodes file"),
             Self::CannotListen { address, why } => write!(f, "cannot listen on {address}: {why}"),

@@ -190,12 +190,13 @@ impl Ctdb {
 
     fn forward(&mut self, now: Instant, out: Out<'_>, asker: Asker, to: Pnn, request: &ControlRequest<'_>) {
         let Asker::Client(client, _) = asker else { return };
-        let Some(link) = self.links.outgoing(to) else { return };
         let reqid = if request.wants_no_reply() {
             RequestId(0)
         } else {
             self.requests.ask(&mut cx!(self, now, out), to, request.opcode, asker)
         };
+        // Without a link to write on it is lost, as in ctdbd; whoever asked hears of it in time.
+        let Some(link) = self.links.outgoing(to) else { return };
         let header = self.header(to, reqid);
         let client = self.clients.id(client).unwrap_or_default();
         let mut bytes = out.buffer();

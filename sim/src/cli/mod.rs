@@ -10,6 +10,7 @@ use std::path::Path;
 use standin_core::text::nearest;
 use standin_sim::ctdb::CtdbKit;
 use standin_sim::kit::{Kit, WrongSetting};
+use standin_sim::scenario::command::{Protocol, REFUSED};
 
 pub(crate) mod bench;
 pub(crate) mod file;
@@ -26,7 +27,7 @@ pub(crate) mod wall;
 /// A command line that is not understood: what clap calls 2, which is a liveness failure here.
 pub(crate) const USAGE: u8 = 64;
 /// A file that cannot be read, understood or written.
-pub(crate) const BAD_FILE: u8 = 65;
+pub(crate) const BAD_FILE: u8 = REFUSED;
 
 /// Something crashed that had no verdict to say so.
 pub(crate) const CRASH: u8 = 3;
@@ -35,12 +36,13 @@ pub(crate) const CRASH: u8 = 3;
 pub(crate) const EXIT_STATUS: &str = "\
 Exit status:
   0   passed
-  1   a safety promise broke: something happened that must never
+  1   a safety promise broke: something happened that must never; or a trace is not the one
+      on record
   2   a liveness promise broke: something did not happen in time
   3   a machine crashed: its own invariant broke
   64  this command line is not understood
   65  a file cannot be read, understood or written
-Of a campaign's failures the worst counts: 3, then 1, then 2.";
+Of a campaign's failures the worst counts: 3, then 1, then 2; of scenarios the first.";
 
 /// Work for a protocol's kit, whichever it is.
 pub(crate) trait Errand {
@@ -50,6 +52,9 @@ pub(crate) trait Errand {
 
 /// The protocols that [`dispatch`] knows, the default first.
 pub(crate) const PROTOCOLS: &[&str] = &["ctdb"];
+
+/// The protocols whose scenarios can be played: those of [`PROTOCOLS`].
+pub(crate) const PLAYED: &[Protocol] = &[Protocol::of::<CtdbKit>()];
 
 /// Hands an errand to the kit of a protocol. The one place that knows them all.
 pub(crate) fn dispatch(protocol: &str, errand: impl Errand) -> Result<u8, Refusal> {

@@ -1,8 +1,12 @@
-//! Scenarios on the command line. What the words do is the library's side ([`Stage`]).
+//! Scenarios on the command line. What the words do is the library's side
+//! ([`standin_sim::scenario::command`]).
 
+use std::io::{self, Write};
 use std::path::PathBuf;
 
-use super::Refusal;
+use standin_sim::scenario::command::{FOLDER, Show, Verb, carry_out};
+
+use super::{BAD_FILE, PLAYED, Refusal};
 
 /// Run, check, list or accept scenarios.
 #[derive(Clone, Debug, clap::Args)]
@@ -15,14 +19,27 @@ pub(crate) struct Scenario {
 /// What to do with them.
 #[derive(Clone, Debug, clap::Subcommand)]
 enum Word {
-    /// Run scenarios and print their traces.
-    Run(Files),
+    /// Run scenarios: expectations with the time each came true, trace, hash, verdict.
+    #[command(after_help = super::EXIT_STATUS)]
+    Run {
+        /// Leave the trace out.
+        #[arg(long)]
+        no_trace: bool,
+        #[command(flatten)]
+        files: Files,
+    },
     /// Run scenarios and compare each trace with the snapshot beside it.
+    #[command(after_help = super::EXIT_STATUS)]
     Check(Files),
     /// Name scenarios with the first line of what each is about.
     List(Files),
-    /// Run scenarios and make their traces the snapshots.
-    Accept(Files),
+    /// Run scenarios and make their traces the snapshots, once each has been read.
+    #[command(after_help = super::EXIT_STATUS)]
+    Accept {
+        /// Scenario files, or folders of them.
+        #[arg(value_name = "FILE", required = true)]
+        files: Vec<PathBuf>,
+    },
 }
 
 /// Which scenarios.
@@ -33,49 +50,24 @@ struct Files {
     files: Vec<PathBuf>,
 }
 
-/// The library's side of the four words; each answers the exit status.
-pub(crate) trait Stage {
-    /// Runs and prints.
-    fn run(&self, files: &[PathBuf]) -> Result<u8, Refusal>;
-    /// Runs and compares.
-    fn check(&self, files: &[PathBuf]) -> Result<u8, Refusal>;
-    /// Names.
-    fn list(&self, files: &[PathBuf]) -> Result<u8, Refusal>;
-    /// Runs and keeps.
-    fn accept(&self, files: &[PathBuf]) -> Result<u8, Refusal>;
-}
-
-/// Does what `scenario` was asked for.
-pub(crate) fn run(args: &Scenario, stage: &dyn Stage) -> Result<u8, Refusal> {
-    match &args.word {
-        Word::Run(Files { files }) => stage.run(files),
-        Word::Check(Files { files }) => stage.check(files),
-        Word::List(Files { files }) => stage.list(files),
-        Word::Accept(Files { files }) => stage.accept(files),
-    }
-}
-
-/// The stage of a build whose library knows no scenarios.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Bare;
-
-impl Bare {
-    fn refuse() -> Result<u8, Refusal> {
-        Err(Refusal::usage("this build plays no scenarios".to_owned()))
-    }
-}
-
-impl Stage for Bare {
-    fn run(&self, _: &[PathBuf]) -> Result<u8, Refusal> {
-        Self::refuse()
-    }
-    fn check(&self, _: &[PathBuf]) -> Result<u8, Refusal> {
-        Self::refuse()
-    }
-    fn list(&self, _: &[PathBuf]) -> Result<u8, Refusal> {
-        Self::refuse()
-    }
-    fn accept(&self, _: &[PathBuf]) -> Result<u8, Refusal> {
-        Self::refuse()
+/// Does what `scenario` was asked for. The status is that of the first file that failed.
+pub(crate) fn run(args: &Scenario) -> Result<u8, Refusal> {
+    let (verb, files) = match &args.word {
+        Word::Run { no_trace: false, files } => (Verb::Run(Show::Trace), &files.files),
+        Word::Run { no_trace: true, files } => (Verb::Run(Show::Verdict), &files.files),
+        Word::Check(files) => (Verb::Check, &files.files),
+        Word::List(files) => (Verb::List, &files.files),
+        Word::Accept { files } => (Verb::Accept, files),
+    };
+    let mut out: Box<dyn Write> =
+        if cfg!(test) { Box::new(io::sink()) } else { Box::new(io::stdout().lock()) };
+    match carry_out(verb, files, PLAYED, &mut *out) {
+        Ok(status) => Ok(status),
+        // Nobody reads any more: `scenario run | head`.
+        Err(why) if why.kind() == io::ErrorKind::BrokenPipe => Ok(0),
+        Err(why) => {
+            let at = if files.is_empty() { format!("{FOLDER}: ") } else { String::new() };
+            Err(Refusal { status: BAD_FILE, said: format!("{at}{why}") })
+        }
     }
 }

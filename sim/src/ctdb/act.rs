@@ -60,6 +60,14 @@ pub(super) fn act(cluster: &Cluster, world: &mut World<Ctdb>, action: &Action) {
             let bytes = forge(cluster, world, *from, *to, *forgery);
             world.speak_as(*from, *to, &bytes);
         }
+        Action::Babble(who) => {
+            let socket = Endpoint::Unix(cluster.config.socket.clone());
+            for host in hosts(cluster, *who) {
+                if able(world, host) {
+                    world.puppet_dial(host, None, &socket, b"GET / HTTP/1.1\r\n\r\n".to_vec());
+                }
+            }
+        }
     }
 }
 
@@ -79,7 +87,8 @@ pub(super) fn undo(cluster: &Cluster, action: &Action) -> Option<Action> {
         | Action::WriteNodes(..)
         | Action::Ping(..)
         | Action::Version(..)
-        | Action::Forge(..) => None,
+        | Action::Forge(..)
+        | Action::Babble(_) => None,
     }
 }
 
@@ -107,9 +116,14 @@ fn write_nodes(cluster: &Cluster, world: &mut World<Ctdb>, who: Who, lines: &[No
     }
 }
 
+/// Whether a program can be run on the host, and finds its daemon.
+fn able(world: &World<Ctdb>, host: HostId) -> bool {
+    world.host(host).runs() && world.host(host).awake()
+}
+
 /// An operator's tool on `host` asks a control.
 fn ask(cluster: &Cluster, world: &mut World<Ctdb>, host: HostId, to: Pnn, data: &RequestData) {
-    if !world.host(host).runs() || !world.host(host).awake() {
+    if !able(world, host) {
         return;
     }
     let header = Header {

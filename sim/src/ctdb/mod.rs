@@ -1,13 +1,15 @@
 //! CTDB's side of a rehearsal.
 //!
-//! `build` wires the hosts and boots machines from what their disks hold; `verbs` reads and
-//! prints actions and facts; `act` does them; `families` is what a seed may draw; `check` is
-//! what must hold.
+//! `build` wires the hosts and boots machines from what their disks hold; `verbs` is what can
+//! be done and expected, `read` reads it, `act` does it and `facts` sees whether it is so;
+//! `families` is what a seed may draw; `check` is what must hold.
 
 mod act;
 mod build;
 pub mod check;
+mod facts;
 mod families;
+mod read;
 pub mod verbs;
 
 use std::rc::Rc;
@@ -95,15 +97,15 @@ impl Kit for CtdbKit {
     }
 
     fn holds(&self, world: &World<Ctdb>, fact: &Fact, seen: &dyn Fn(HostId, &str) -> bool) -> bool {
-        verbs::holds(&self.cluster, world, fact, seen)
+        facts::holds(&self.cluster, world, fact, seen)
     }
 
     fn parse_action(words: &[Piece<'_>], hosts: u32) -> Result<Action, Problem> {
-        verbs::parse_action(words, hosts)
+        read::action(words, hosts)
     }
 
     fn parse_fact(words: &[Piece<'_>], hosts: u32) -> Result<Fact, Problem> {
-        verbs::parse_fact(words, hosts)
+        read::fact(words, hosts)
     }
 
     fn families() -> &'static [Family<Action>] {

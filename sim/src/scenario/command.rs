@@ -1,11 +1,9 @@
 //! `scenario run`, `check`, `list` and `accept`: files in, text and a status out.
 
-use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, Read as _, Write};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use standin_core::text::{Piece, Problems};
 
@@ -17,18 +15,10 @@ use crate::outcome::{Outcome, Verdict};
 
 /// Where scenarios lie if no file is named.
 pub const FOLDER: &str = "scenarios";
-/// The status if a trace is not the one on record.
-pub const DIFFERS: u8 = 4;
-/// The status if a file or the command line cannot be understood.
-pub const REFUSED: u8 = 64;
-
-const USAGE: &str = "\
-usage: scenario run [--no-trace] [FILE…]   play them: expectations, trace, hash
-       scenario check [FILE…]              play them and compare with the traces on record
-       scenario list [FILE…]               a line a scenario
-       scenario accept FILE…               put traces on record, once each has been read
-A FILE may be a folder; without any it is all of `scenarios`.
-";
+/// The status if a trace is not the one on record, or none is: that of a broken safety promise.
+pub const DIFFERS: u8 = 1;
+/// The status if a file cannot be read, understood or written.
+pub const REFUSED: u8 = 65;
 
 /// What to do with scenarios.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,44 +78,6 @@ pub fn run_text<K: Kit>(text: &str, show: Show) -> Result<Report, Problems> {
         .map_err(|wrong| Piece { text: "", line: 1, column: 1 }.problem(wrong.what, wrong.expected))?;
     let played = play(kit, &scenario, show == Show::Trace);
     Ok(Report { title: scenario.title, kept: played.kept, outcome: played.outcome })
-}
-
-/// Does what the arguments after `scenario` say; the protocol of a file is the folder it lies in.
-#[must_use]
-pub fn run(args: &[OsString], protocols: &[Protocol]) -> ExitCode {
-    let Some((verb, files)) = understood(args) else {
-        eprint!("{USAGE}");
-        return ExitCode::from(REFUSED);
-    };
-    match carry_out(verb, &files, protocols, &mut io::stdout().lock()) {
-        Ok(status) => ExitCode::from(status),
-        // Nobody reads any more: `scenario run | head`.
-        Err(why) if why.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-        Err(why) => {
-            eprintln!("scenario: {why}");
-            ExitCode::from(REFUSED)
-        }
-    }
-}
-
-fn understood(args: &[OsString]) -> Option<(Verb, Vec<PathBuf>)> {
-    let (verb, rest) = args.split_first()?;
-    let brief = rest.iter().any(|arg| arg == "--no-trace");
-    let verb = match verb.to_str()? {
-        "run" if brief => Verb::Run(Show::Verdict),
-        "run" => Verb::Run(Show::Trace),
-        "check" => Verb::Check,
-        "list" => Verb::List,
-        "accept" => Verb::Accept,
-        _ => return None,
-    };
-    let brief = verb == Verb::Run(Show::Verdict);
-    let files: Vec<_> =
-        rest.iter().filter(|arg| !(brief && *arg == "--no-trace")).map(PathBuf::from).collect();
-    let option = |file: &PathBuf| file.to_string_lossy().starts_with('-');
-    let unread = verb == Verb::Accept && files.is_empty();
-    let refused = unread || files.iter().any(option);
-    (!refused).then_some((verb, files))
 }
 
 /// Does one thing with every file, and with every scenario below each that is a folder; with

@@ -376,7 +376,8 @@ impl<'t, K: Kit> Reader<'t, K> {
         let last = self.steps.last();
         let healed = last.is_some_and(|step| step.deed == Deed::Fault(Fault::Heal));
         let Some((end, _)) = self.end else {
-            let aftermath = if healed { AFTERMATH.max(settles) } else { AFTERMATH };
+            // As long as a seed's own run, so that its text leaves the same trace.
+            let aftermath = if healed { settles } else { AFTERMATH };
             return latest.max(self.last.0 + aftermath);
         };
         for (one, word) in self.expectations.iter().filter(|(one, _)| one.deadline() > end) {

@@ -35,6 +35,17 @@ fn told(text: &str) -> String {
     }
 }
 
+/// Late by 4 s it ticks every 9 s, whatever else waits for it meanwhile.
+#[test]
+fn a_slow_daemon_is_woken_once_a_deadline() {
+    let pokes: String = (1..60).map(|second| format!("at {second}s poke n0\n")).collect();
+    let text = format!(
+        "nodes 1; set Every 5\nat 0s slow n0 4s\nexpect within 55s ticked n0 6\n\
+         expect throughout 62s not ticked n0 7\n{pokes}"
+    );
+    assert_eq!(told(&text), "54s 62s");
+}
+
 #[test]
 fn a_story_is_read_word_by_word() {
     let text = "

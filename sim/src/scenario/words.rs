@@ -157,6 +157,15 @@ impl<'s, 't> Words<'s, 't> {
         }
     }
 
+    /// Takes a word of a table, and answers what it stands for. `what` says what it is: `a flag`.
+    ///
+    /// # Errors
+    /// If the next word is not in the table.
+    pub fn one_of<T: Copy>(&mut self, what: &str, table: &[(T, &'static str)]) -> Result<T, Problem> {
+        let word = self.take(&listed(what, table))?;
+        one_of(word, what, table)
+    }
+
     /// There must be no more words.
     ///
     /// # Errors
@@ -169,6 +178,24 @@ impl<'s, 't> Words<'s, 't> {
             }
         }
     }
+}
+
+/// What a word of a table stands for.
+///
+/// # Errors
+/// If the word is not in the table.
+pub fn one_of<T: Copy>(word: Piece<'_>, what: &str, table: &[(T, &'static str)]) -> Result<T, Problem> {
+    let found = table.iter().find(|(_, name)| *name == word.text);
+    found.map(|(value, _)| *value).ok_or_else(|| {
+        word.problem(format!("{} is not {what}", word.quoted()), listed(what, table))
+            .or_nearest(nearest(word.text, table.iter().map(|(_, name)| *name)))
+    })
+}
+
+/// `a flag: ok, stopped, banned`.
+fn listed<T>(what: &str, table: &[(T, &'static str)]) -> String {
+    let names: Vec<_> = table.iter().map(|(_, name)| *name).collect();
+    format!("{what}: {}", names.join(", "))
 }
 
 /// The hosts there are, for a sentence: ``a host: `n0` to `n2` ``.

@@ -18,9 +18,11 @@ impl<M: Machine> World<M> {
         if process.life != life || process.wake_serial != serial {
             return;
         }
-        process.deadline = None;
         if awake {
+            // The deadline stays noted: while its wake waits in the inbox there is no second one.
             self.deliver(host, Stored::Wake);
+        } else {
+            process.deadline = None;
         }
     }
 

@@ -10,7 +10,7 @@ use standin_core::ctdb::types::Pnn;
 use standin_core::time::Duration;
 
 use super::super::build::Cluster;
-use super::super::verbs::counts_connected;
+use super::super::facts::counts_connected;
 use super::SLACK;
 use super::truth::Truth;
 use crate::check::{Checker, Violation};

@@ -23,6 +23,12 @@ impl<M: Machine> World<M> {
         let end = &mut conn.ends[side as usize];
         let orphan = end.owner == Owner::Kernel;
         let Some(stuck) = end.stuck.as_mut().filter(|stuck| stuck.serial == serial) else { return };
+        let host = &self.hosts[end.host.index()];
+        if host.powered && !host.awake() {
+            // Its kernel's timers sleep with it.
+            self.schedule.push(self.now + stuck.rto, Event::Retransmit { end: at, serial });
+            return;
+        }
         stuck.tries += 1;
         stuck.rto = (stuck.rto + stuck.rto).min(RTO_MAX);
         let (tries, next) = (stuck.tries, self.now + stuck.rto);

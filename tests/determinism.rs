@@ -1,0 +1,57 @@
+//! The same seed is the same run: twice, from its own text, on every machine and in every build.
+
+use std::collections::BTreeMap;
+
+use standin_sim::campaign::{prepare, run_seed};
+use standin_sim::ctdb::CtdbKit;
+use standin_sim::plan::Wishes;
+use standin_sim::scenario::command::{Show, run_text};
+
+/// Two seeds and their hashes. They may change with a commit that changes what happens in a run: the
+/// machine, the world, a plan's draws. Its message says why. Never with one that only makes a
+/// run faster or names things anew, and never between debug and release or two machines.
+const KNOWN: [(u64, u64); 2] = [(42, 0xe498_e2ce_5c2d_b504), (1_000_003, 0xfe5c_6eb0_2f8e_57c8)];
+
+fn hash(seed: u64) -> u64 {
+    run_seed::<CtdbKit>(seed, &Wishes::default(), false).expect("a seed draws settings that can be").hash
+}
+
+#[test]
+fn the_same_seed_leaves_the_same_trace() {
+    for seed in [0, 1, 7, 42, 4711, u64::MAX] {
+        assert_eq!(hash(seed), hash(seed), "seed {seed}");
+    }
+}
+
+#[test]
+fn different_seeds_leave_different_traces() {
+    let mut seen = BTreeMap::new();
+    for seed in 0..200 {
+        if let Some(other) = seen.insert(hash(seed), seed) {
+            panic!("seeds {other} and {seed} have the same hash");
+        }
+    }
+}
+
+#[test]
+fn known_seeds_leave_known_traces() {
+    let found = KNOWN.map(|(seed, _)| (seed, hash(seed)));
+    assert_eq!(found, KNOWN, "\nfound {found:#018x?}\nknown {KNOWN:#018x?}");
+}
+
+#[test]
+fn keeping_the_trace_changes_nothing() {
+    let kept = run_seed::<CtdbKit>(42, &Wishes::default(), true).expect("as before");
+    assert_eq!((kept.hash, kept.notices), (hash(42), kept.lines.len() as u64));
+}
+
+#[test]
+fn a_seed_read_back_from_its_own_text_leaves_the_same_trace() {
+    for seed in 0..20 {
+        let (_, plan) = prepare::<CtdbKit>(seed, &Wishes::default()).expect("as before");
+        let text = plan.to_string();
+        let report = run_text::<CtdbKit>(&text, Show::Verdict)
+            .unwrap_or_else(|problems| panic!("seed {seed}: {}", problems.render("its text", &text)));
+        assert_eq!(report.outcome.hash, hash(seed), "seed {seed}");
+    }
+}
