@@ -70,13 +70,18 @@ pub struct Fixes {
     /// Only both links make a node connected. In ctdbd anything heard from a disconnected node
     /// also does, at the next keepalive tick.
     pub both_links: bool,
+    /// A packet that claims to come from another node than its link's is dropped. ctdbd believes
+    /// what the header says.
+    pub check_source: bool,
     /// A nodes file that does not load leaves the old one in force. In ctdbd it is fatal.
     pub keep_nodes: bool,
 }
 
 impl Fixes {
     /// Every fix.
-    pub const ALL: Self = Self { patient_redial: true, both_links: true, keep_nodes: true };
-    /// As ctdbd.
-    pub const NONE: Self = Self { patient_redial: false, both_links: false, keep_nodes: false };
+    pub const ALL: Self =
+        Self { patient_redial: true, both_links: true, check_source: true, keep_nodes: true };
+    /// As ctdbd; but for a bad frame, which costs its sender the link in any case and kills ctdbd.
+    pub const NONE: Self =
+        Self { patient_redial: false, both_links: false, check_source: false, keep_nodes: false };
 }

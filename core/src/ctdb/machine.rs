@@ -290,10 +290,11 @@ impl Ctdb {
 
     /// A packet of a node: any is a sign of life, then it goes to its part.
     fn route(&mut self, now: Instant, out: Out<'_>, pnn: Pnn, pdu: &Pdu<'_>) {
-        if pdu.header.source != pnn {
-            let why = Oddity::Liar { claims: pdu.header.source };
-            return out.notice(Notice::PacketRefused { pnn, why });
+        let claims = pdu.header.source;
+        if claims != pnn && (self.config.fixes.check_source || !self.state.is_peer(claims)) {
+            return out.notice(Notice::PacketRefused { pnn, why: Oddity::Liar { claims } });
         }
+        let pnn = claims;
         self.keepalive.heard(pnn);
         match &pdu.body {
             Body::Keepalive(keepalive) => self.versions_met(now, out, pnn, *keepalive),

@@ -288,7 +288,7 @@ impl fmt::Display for Notice {
             Self::Stopping(stop) => f.write_str(match stop {
                 Stop::Ordered => "ordered",
                 Stop::Asked => "asked by a control",
-                Stop::Version => "another version is older here",
+                Stop::Version => "as the younger of two versions",
                 Stop::NodesFile => "the nodes file means nothing",
             }),
             Self::FlagsChanged { pnn, from, to } => write!(f, "{pnn} {from} to {to}"),

@@ -232,13 +232,13 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Missing { pnn } => {
-                write!(f, "node {pnn} is missing: a node is deleted by a `#` before its line")
+                write!(f, "n{pnn} is missing: a node is deleted by a `#` before its line")
             }
             Self::AddressChanged { pnn, from, to } => {
-                write!(f, "node {pnn} has changed from {from} to {to}: delete it and append the new address")
+                write!(f, "n{pnn} has changed from {from} to {to}: delete it and append the new address")
             }
             Self::DeletedButConnected { pnn } => {
-                write!(f, "node {pnn} is deleted but still connected: shut it down first")
+                write!(f, "n{pnn} is deleted but still connected: shut it down first")
             }
         }
     }
@@ -418,16 +418,16 @@ nodes:7:10: `# five` behind the address
                 "deleted and there",
                 "10.0.0.1\n#10.0.0.2\n10.0.0.3\n10.0.0.4\n#",
                 &[0, 1, 2, 3],
-                "node 1 is deleted but still connected: shut it down first",
+                "n1 is deleted but still connected: shut it down first",
             ),
             (
                 "all at once",
                 "10.0.0.1\n#\n10.0.0.33",
                 &[0, 1],
-                "node 1 is deleted but still connected: shut it down first\n\
-                 node 2 has changed from 10.0.0.3 to 10.0.0.33: delete it and append the new address\n\
-                 node 3 is missing: a node is deleted by a `#` before its line\n\
-                 node 4 is missing: a node is deleted by a `#` before its line",
+                "n1 is deleted but still connected: shut it down first\n\
+                 n2 has changed from 10.0.0.3 to 10.0.0.33: delete it and append the new address\n\
+                 n3 is missing: a node is deleted by a `#` before its line\n\
+                 n4 is missing: a node is deleted by a `#` before its line",
             ),
         ] {
             assert_eq!(refused(new, connected), refusals, "{what}");
