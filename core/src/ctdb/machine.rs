@@ -183,6 +183,7 @@ impl Ctdb {
         let itself = self.config.plants.has(Plant::KeepaliveToSelf);
         let Running { version, uptime } = self.running(now);
         let body = Body::Keepalive(wire::Keepalive { version, uptime });
+        let limit = Keepalive::limit(&self.config);
         for pnn in self.state.all() {
             let peer = self.state.is_peer(pnn) || (itself && self.state.is_me(pnn));
             if !peer {
@@ -195,7 +196,7 @@ impl Ctdb {
                 }
                 continue;
             }
-            match self.keepalive.tick(&cx!(self, now, out), pnn) {
+            match self.keepalive.tick(self.config.plants, limit, pnn) {
                 Tick::Dead => {
                     self.node_dead(now, out, pnn, Cause::Silence);
                     continue;

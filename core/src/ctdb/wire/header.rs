@@ -41,7 +41,7 @@ impl Header {
     }
 
     /// Pads the packet and fills in its length.
-    #[inline]
+    #[inline(always)]
     pub(super) fn finish(out: &mut Writer<'_>) {
         out.pad_to(ALIGNMENT);
         out.patch_count_le(0, out.position());
