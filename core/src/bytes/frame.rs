@@ -1,8 +1,10 @@
 //! Stream → frames, with a ceiling.
 //!
 //! A stream arrives in any cut. Frames that lie whole in one piece of it are lent straight out
-//! of that piece; only a tail that is not whole yet is copied and kept.
+//! of that piece; only a tail that is not whole yet is copied and kept, and leaves as a frame of
+//! its own. So no frame borrows the buffer it came through.
 
+use alloc::borrow::Cow;
 use alloc::vec::Vec;
 use core::marker::PhantomData;
 use core::ops::ControlFlow;
@@ -30,25 +32,20 @@ pub trait Framing {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct FrameBuffer<F> {
     held: Vec<u8>,
-    /// `held` is a whole frame that was lent by the last call.
-    lent: bool,
     framing: PhantomData<F>,
 }
-
-/// A buffer that grew beyond this is given back once its frame was seen.
-const KEPT_BYTES_MAX: usize = 64 * 1024;
 
 impl<F: Framing> FrameBuffer<F> {
     /// An empty buffer: the stream begins.
     #[must_use]
     pub const fn new() -> Self {
-        Self { held: Vec::new(), lent: false, framing: PhantomData }
+        Self { held: Vec::new(), framing: PhantomData }
     }
 
     /// Bytes kept of a frame that is not whole yet.
     #[must_use]
     pub const fn held(&self) -> usize {
-        if self.lent { 0 } else { self.held.len() }
+        self.held.len()
     }
 
     /// The next whole frame. Takes from the front of `input`; `None` means that all of it was
@@ -57,21 +54,15 @@ impl<F: Framing> FrameBuffer<F> {
     /// # Errors
     /// If the stream cannot continue. That is final: the next call says the same.
     #[inline]
-    pub fn next_frame<'s, 'i: 's>(
-        &'s mut self,
-        input: &mut &'i [u8],
-    ) -> Result<Option<&'s [u8]>, DecodeError> {
-        if self.lent {
-            self.forget();
-        }
+    pub fn next_frame<'i>(&mut self, input: &mut &'i [u8]) -> Result<Option<Cow<'i, [u8]>>, DecodeError> {
         if !self.held.is_empty() {
-            return self.complete(input);
+            return Ok(self.complete(input)?.map(Cow::Owned));
         }
         if let Some(length) = frame_length::<F>(input)?
             && let Some((frame, rest)) = input.split_at_checked(length)
         {
             *input = rest;
-            return Ok(Some(frame));
+            return Ok(Some(Cow::Borrowed(frame)));
         }
         self.held.extend_from_slice(input);
         *input = &[];
@@ -89,7 +80,7 @@ impl<F: Framing> FrameBuffer<F> {
         mut each: impl FnMut(&[u8]) -> ControlFlow<B>,
     ) -> Result<ControlFlow<B>, DecodeError> {
         while let Some(frame) = self.next_frame(&mut input)? {
-            if let ControlFlow::Break(why) = each(frame) {
+            if let ControlFlow::Break(why) = each(&frame) {
                 return Ok(ControlFlow::Break(why));
             }
         }
@@ -97,7 +88,7 @@ impl<F: Framing> FrameBuffer<F> {
     }
 
     /// Completes the frame whose beginning is held, head first.
-    fn complete<'s>(&'s mut self, input: &mut &[u8]) -> Result<Option<&'s [u8]>, DecodeError> {
+    fn complete(&mut self, input: &mut &[u8]) -> Result<Option<Vec<u8>>, DecodeError> {
         loop {
             let length = frame_length::<F>(&self.held)?;
             let wanted = length.unwrap_or(F::HEAD);
@@ -108,16 +99,9 @@ impl<F: Framing> FrameBuffer<F> {
                 return Ok(None);
             }
             if length.is_some() {
-                self.lent = true;
-                return Ok(Some(&self.held));
+                return Ok(Some(core::mem::take(&mut self.held)));
             }
         }
-    }
-
-    fn forget(&mut self) {
-        self.lent = false;
-        self.held.clear();
-        self.held.shrink_to(KEPT_BYTES_MAX);
     }
 }
 

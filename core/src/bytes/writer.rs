@@ -52,7 +52,16 @@ impl<'a> Writer<'a> {
     /// Appends zeros until the position is a multiple of `alignment`.
     #[inline]
     pub fn pad_to(&mut self, alignment: usize) {
-        self.zeros(self.position().next_multiple_of(alignment) - self.position());
+        let over = self.position() % alignment;
+        if over > 0 {
+            self.zeros(alignment - over);
+        }
+    }
+
+    /// Appends numbers of 4 bytes each, little endian.
+    #[inline]
+    pub fn all_u32_le<const N: usize>(&mut self, values: [u32; N]) {
+        self.out.extend_from_slice(values.map(u32::to_le_bytes).as_flattened());
     }
 
     /// Appends a count or a length as 4 bytes, little endian.
@@ -92,8 +101,8 @@ impl<'a> Writer<'a> {
     }
 
     fn patch(&mut self, at: usize, bytes: [u8; 4]) {
-        let at = self.start + at;
-        self.out[at..at + 4].copy_from_slice(&bytes);
+        let place = self.out[self.start + at..].first_chunk_mut();
+        *place.expect("patched bytes are written before") = bytes;
     }
 
     numbers! {
@@ -156,6 +165,9 @@ mod tests {
         out.count_le(2);
         out.patch_count_be(4, 3);
         out.i32_le(-2);
-        assert_eq!(buffer, [1, 0, 0, 1, 0, 0, 0, 3, 2, 0, 0, 0, 0xfe, 0xff, 0xff, 0xff]);
+        out.all_u32_le([1, 2]);
+        let words = [0xfe, 0xff, 0xff, 0xff, 1, 0, 0, 0, 2, 0, 0, 0];
+        assert_eq!(buffer[..12], [1, 0, 0, 1, 0, 0, 0, 3, 2, 0, 0, 0]);
+        assert_eq!(buffer[12..], words);
     }
 }

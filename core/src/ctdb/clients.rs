@@ -51,16 +51,9 @@ impl Clients {
         self.clients.contains_key(&link)
     }
 
-    /// A client's stream, lent out while its frames are routed.
-    pub(super) fn borrow(&mut self, link: LinkId) -> FrameBuffer<ClientFraming> {
-        self.clients.get_mut(&link).map(|client| core::mem::take(&mut client.stream)).unwrap_or_default()
-    }
-
-    /// Takes a stream back.
-    pub(super) fn restore(&mut self, link: LinkId, stream: FrameBuffer<ClientFraming>) {
-        if let Some(client) = self.clients.get_mut(&link) {
-            client.stream = stream;
-        }
+    /// A client's stream, while it is connected.
+    pub(super) fn stream(&mut self, link: LinkId) -> Option<&mut FrameBuffer<ClientFraming>> {
+        self.clients.get_mut(&link).map(|client| &mut client.stream)
     }
 
     /// A client is gone. False if it was none.

@@ -2,8 +2,8 @@
 
 use alloc::vec::Vec;
 
-use super::cx::Cx;
-use super::plant::Plant;
+use super::config::Config;
+use super::plant::{Plant, Plants};
 use super::types::Pnn;
 
 /// Signs of life by node number.
@@ -59,16 +59,21 @@ impl Keepalive {
         self.nodes.get_mut(pnn.0 as usize).is_some_and(|counter| core::mem::take(&mut counter.heard))
     }
 
-    /// A tick passes for a connected node.
+    /// How many intervals of silence are a death.
     #[must_use]
-    pub(super) fn tick(&mut self, cx: &Cx<'_>, pnn: Pnn) -> Tick {
-        let plants = cx.config.plants;
-        let limit = cx.config.tunables.keepalive_limit();
-        let limit = match (plants.has(Plant::LimitOneLess), plants.has(Plant::LimitOneMore)) {
+    pub(super) fn limit(config: &Config) -> u32 {
+        let plants = config.plants;
+        let limit = config.tunables.keepalive_limit();
+        match (plants.has(Plant::LimitOneLess), plants.has(Plant::LimitOneMore)) {
             (true, _) => limit.saturating_sub(1),
             (_, true) => limit + 1,
             _ => limit,
-        };
+        }
+    }
+
+    /// A tick passes for a connected node, of which [`limit`](Self::limit) may pass in silence.
+    #[must_use]
+    pub(super) fn tick(&mut self, plants: Plants, limit: u32, pnn: Pnn) -> Tick {
         let Some(counter) = self.nodes.get_mut(pnn.0 as usize) else { return Tick::Alive };
         if core::mem::take(&mut counter.heard) {
             if !plants.has(Plant::DeadCountNotReset) {

@@ -8,6 +8,7 @@
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 
+use super::config::Config;
 use super::cx::{Cx, Wake};
 use super::plant::Plant;
 use super::state::State;
@@ -20,17 +21,24 @@ use crate::time::{Duration, Instant};
 /// The port nodes dial.
 pub(super) const BUS: PortId = PortId(0);
 
+/// How many links are told apart without a search.
+const GUESSES: usize = 256;
+
 /// How long a connect may take, and how long a refused one waits.
 const DIAL_LIMIT: Duration = Duration::from_secs(1);
 const REDIAL_AFTER: Duration = Duration::from_secs(1);
 
 /// The links of all nodes, by number.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Links {
     peers: Vec<Peer>,
     /// Whose an accepted link is, sorted by link.
     accepted: Vec<(LinkId, Pnn)>,
+    /// Whose the link last accepted in this place was: a guess that spares most searches, good
+    /// only if that node holds the link still.
+    #[cfg_attr(feature = "serde", serde(skip, default = "no_guesses"))]
+    guesses: [Pnn; GUESSES],
     /// Links dialled so far: numbers the next one.
     dialled: u64,
 }
@@ -165,6 +173,7 @@ impl Links {
     }
 
     fn remember(&mut self, link: LinkId, pnn: Pnn) {
+        self.guesses[guess(link)] = pnn;
         let place = self.accepted.partition_point(|&(held, _)| held < link);
         self.accepted.insert(place, (link, pnn));
     }
@@ -172,6 +181,14 @@ impl Links {
     /// Whose link this is.
     #[inline]
     pub(super) fn whose(&self, link: LinkId) -> Whose {
+        let likely = self.guesses[guess(link)];
+        if self.is_incoming(likely, link) {
+            return Whose::In(likely);
+        }
+        self.search(link)
+    }
+
+    fn search(&self, link: LinkId) -> Whose {
         if let Ok(place) = self.accepted.binary_search_by_key(&link, |&(held, _)| held) {
             return Whose::In(self.accepted[place].1);
         }
@@ -180,26 +197,22 @@ impl Links {
         ours.map_or(Whose::Gone, |at| Whose::Out(Pnn(at as u32)))
     }
 
-    /// The stream of a node's link to us, lent out while its frames are routed. It goes back
-    /// with [`restore`](Self::restore) if the link survived.
+    /// The stream of a node's link to us, as long as this is it.
     #[inline]
-    pub(super) fn borrow(&mut self, pnn: Pnn) -> FrameBuffer<NodeFraming> {
-        core::mem::take(&mut self.peers[pnn.0 as usize].stream)
-    }
-
-    /// Takes a stream back.
-    #[inline]
-    pub(super) fn restore(&mut self, pnn: Pnn, link: LinkId, stream: FrameBuffer<NodeFraming>) {
-        if let Some(peer) = self.peers.get_mut(pnn.0 as usize)
-            && peer.incoming == Some(link)
-        {
-            peer.stream = stream;
-        }
+    pub(super) fn stream(
+        &mut self,
+        config: &Config,
+        pnn: Pnn,
+        link: LinkId,
+    ) -> Option<&mut FrameBuffer<NodeFraming>> {
+        let peer = self.peers.get_mut(pnn.0 as usize)?;
+        let read = peer.incoming == Some(link) || config.plants.has(Plant::StaleLinkCounted);
+        read.then_some(&mut peer.stream)
     }
 
     /// Whether a node's link to us is this one.
     #[inline]
-    pub(super) fn is_incoming(&self, pnn: Pnn, link: LinkId) -> bool {
+    fn is_incoming(&self, pnn: Pnn, link: LinkId) -> bool {
         self.peers.get(pnn.0 as usize).is_some_and(|peer| peer.incoming == Some(link))
     }
 
@@ -283,9 +296,26 @@ impl Links {
         assert!(self.accepted.is_sorted(), "accepted links are sorted");
         for (at, peer) in self.peers.iter().enumerate() {
             let Some(link) = peer.incoming else { continue };
-            assert_eq!(self.whose(link), Whose::In(Pnn(at as u32)), "n{at}'s own link");
+            assert_eq!(self.search(link), Whose::In(Pnn(at as u32)), "n{at}'s own link");
         }
     }
+}
+
+impl Default for Links {
+    fn default() -> Self {
+        Self { peers: Vec::new(), accepted: Vec::new(), guesses: no_guesses(), dialled: 0 }
+    }
+}
+
+/// Every guess is checked, so any will do to begin with; none needs to be written down.
+const fn no_guesses() -> [Pnn; GUESSES] {
+    [Pnn(0); GUESSES]
+}
+
+/// The place of an accepted link, an odd number, among the guesses.
+#[inline]
+const fn guess(link: LinkId) -> usize {
+    (link.0 / 2) as usize % GUESSES
 }
 
 impl Peer {

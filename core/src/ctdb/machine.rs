@@ -17,6 +17,7 @@ use super::state::State;
 use super::types::{NodeFlags, Pnn, RequestId, RunState};
 use super::versions::{Running, we_must_go};
 use super::wire::{self, Body, Header, Pdu};
+use crate::bytes::DecodeError;
 use crate::host::{Done, Fact, Job};
 use crate::machine::{
     Deadline, Depth, Effect, Endpoint, Input, JobId, LinkId, LinkInput, Machine, Outbox, PortId, Why,
@@ -113,6 +114,21 @@ impl Ctdb {
         self.exit(out, status);
     }
 
+    /// Every input but bytes; apart from them, because they come a hundred times as often.
+    #[inline(never)]
+    fn handle_rare(&mut self, now: Instant, input: Input<'_, Self>, out: Out<'_>) {
+        match input {
+            Input::Link(link, input) => self.link(now, out, link, input),
+            Input::Wake => self.woken(now, out),
+            Input::Port(port, answer) => self.port(now, out, port, answer),
+            Input::Job(job, done) => self.job_done(now, out, job, done),
+            Input::Fact(Fact::Woke { slept }) => out.notice(Notice::Woke { slept }),
+            Input::Fact(_) => {}
+            Input::Order(Order::Stop) => self.stop(out, Stop::Ordered),
+            Input::Order(Order::Reload) => self.read_nodes(out, Purpose::Reload(None)),
+        }
+    }
+
     fn boot_step(&mut self, now: Instant, out: Out<'_>, step: boot::Step) {
         match step {
             boot::Step::Wait => {}
@@ -167,6 +183,9 @@ impl Ctdb {
     fn keepalive_tick(&mut self, now: Instant, out: Out<'_>) {
         self.timers.set(Wake::Keepalive, now + self.config.tunables.keepalive_interval());
         let itself = self.config.plants.has(Plant::KeepaliveToSelf);
+        let Running { version, uptime } = self.running(now);
+        let body = Body::Keepalive(wire::Keepalive { version, uptime });
+        let limit = Keepalive::limit(&self.config);
         for pnn in self.state.all() {
             let peer = self.state.is_peer(pnn) || (itself && self.state.is_me(pnn));
             if !peer {
@@ -179,7 +198,7 @@ impl Ctdb {
                 }
                 continue;
             }
-            match self.keepalive.tick(&cx!(self, now, out), pnn) {
+            match self.keepalive.tick(self.config.plants, limit, pnn) {
                 Tick::Dead => {
                     self.node_dead(now, out, pnn, Cause::Silence);
                     continue;
@@ -193,10 +212,8 @@ impl Ctdb {
             }
             if let Some(link) = self.links.outgoing(pnn) {
                 let header = self.header(pnn, RequestId(0));
-                let running = self.running(now);
-                let keepalive = wire::Keepalive { version: running.version, uptime: running.uptime };
                 let mut bytes = out.buffer();
-                Pdu { header, body: Body::Keepalive(keepalive) }.encode(&mut bytes);
+                Pdu { header, body }.encode(&mut bytes);
                 out.push(Effect::Send { link, bytes });
             }
         }
@@ -263,29 +280,27 @@ impl Ctdb {
     }
 
     fn node_bytes(&mut self, now: Instant, out: Out<'_>, pnn: Pnn, link: LinkId, mut bytes: &[u8]) {
-        let mut stream = self.links.borrow(pnn);
-        let broken = loop {
+        // A packet may cost its sender the link, and us our life.
+        while !bytes.is_empty()
+            && !self.over
+            && let Some(stream) = self.links.stream(&self.config, pnn, link)
+        {
             let frame = match stream.next_frame(&mut bytes) {
                 Ok(Some(frame)) => frame,
-                Ok(None) => break None,
-                Err(error) => break Some(error),
+                Ok(None) => return,
+                Err(error) => return self.frame_refused(now, out, pnn, error),
             };
-            match Pdu::decode(frame) {
+            match Pdu::decode(&frame) {
                 Ok(pdu) => self.route(now, out, pnn, &pdu),
-                Err(error) => break Some(error),
-            }
-            let stale = self.config.plants.has(Plant::StaleLinkCounted);
-            if self.over || !(self.links.is_incoming(pnn, link) || stale) {
-                return;
-            }
-        };
-        match broken {
-            None => self.links.restore(pnn, link, stream),
-            Some(error) => {
-                out.notice(Notice::FrameRefused { pnn, error });
-                self.node_dead(now, out, pnn, Cause::BadFrame);
+                Err(error) => return self.frame_refused(now, out, pnn, error),
             }
         }
+    }
+
+    #[cold]
+    fn frame_refused(&mut self, now: Instant, out: Out<'_>, pnn: Pnn, error: DecodeError) {
+        out.notice(Notice::FrameRefused { pnn, error });
+        self.node_dead(now, out, pnn, Cause::BadFrame);
     }
 
     /// A packet of a node: any is a sign of life, then it goes to its part.
@@ -385,16 +400,12 @@ impl Machine for Ctdb {
         if self.over {
             return;
         }
-        match input {
-            Input::Link(link, LinkInput::Bytes(bytes)) => self.bytes(now, out, link, bytes),
-            Input::Link(link, input) => self.link(now, out, link, input),
-            Input::Wake => self.woken(now, out),
-            Input::Port(port, answer) => self.port(now, out, port, answer),
-            Input::Job(job, done) => self.job_done(now, out, job, done),
-            Input::Fact(Fact::Woke { slept }) => out.notice(Notice::Woke { slept }),
-            Input::Fact(_) => {}
-            Input::Order(Order::Stop) => self.stop(out, Stop::Ordered),
-            Input::Order(Order::Reload) => self.read_nodes(out, Purpose::Reload(None)),
+        if let Input::Link(link, LinkInput::Bytes(bytes)) = input {
+            // Bytes are lent: to find out that nothing is to be dropped would take a call.
+            core::mem::forget(input);
+            self.bytes(now, out, link, bytes);
+        } else {
+            self.handle_rare(now, input, out);
         }
     }
 

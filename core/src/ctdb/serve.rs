@@ -106,20 +106,18 @@ impl Ctdb {
     }
 
     pub(super) fn client_bytes(&mut self, now: Instant, out: Out<'_>, link: LinkId, mut bytes: &[u8]) {
-        let mut stream = self.clients.borrow(link);
-        loop {
+        while !self.over
+            && let Some(stream) = self.clients.stream(link)
+        {
             match stream.next_frame(&mut bytes) {
                 // A frame that is no packet is ignored and the client kept, as in ctdbd.
                 Ok(Some(frame)) => {
-                    if let Ok(pdu) = Pdu::decode(frame) {
+                    if let Ok(pdu) = Pdu::decode(&frame) {
                         self.client_packet(now, out, link, &pdu);
                     }
                 }
-                Ok(None) => return self.clients.restore(link, stream),
+                Ok(None) => return,
                 Err(error) => return self.client_refused(now, out, link, error),
-            }
-            if self.over || !self.clients.has(link) {
-                return;
             }
         }
     }

@@ -1,7 +1,9 @@
 //! From an event to a machine and back: its input, its effects, its next deadline.
 
 use standin_core::host::{Done, LockNews};
-use standin_core::machine::{Depth, Effect, Endpoint, How, Input, LinkInput, Machine, PortId, Why};
+use standin_core::machine::{
+    Depth, Effect, Endpoint, How, Input, LinkId, LinkInput, Machine, Outbox, PortId, Why,
+};
 use standin_core::rng::Rng;
 use standin_core::time::Instant;
 
@@ -9,6 +11,9 @@ use super::host::{Accepted, Listener, Pace, Process, Stored};
 use super::moment::HostId;
 use super::tcp::Owner;
 use super::{Event, News, World};
+
+/// What a process may leave unread before its kernel's window closes.
+const UNREAD_MAX: usize = 1 << 16;
 
 impl<M: Machine> World<M> {
     pub(super) fn wake(&mut self, host: HostId, life: u32, serial: u32) {
@@ -26,19 +31,48 @@ impl<M: Machine> World<M> {
         }
     }
 
+    /// Brings bytes to a host's daemon, as [`deliver`](Self::deliver). Gives them back if the
+    /// daemon has left so much unread that its kernel's window is closed.
+    #[inline]
+    pub(super) fn deliver_bytes(
+        &mut self,
+        host: HostId,
+        link: LinkId,
+        bytes: Vec<u8>,
+    ) -> Result<(), Vec<u8>> {
+        if !self.hosts[host.index()].takes_at_once() {
+            return self.keep_bytes(host, link, bytes);
+        }
+        self.feed_bytes(host, link, bytes);
+        Ok(())
+    }
+
+    #[cold]
+    fn keep_bytes(&mut self, host: HostId, link: LinkId, bytes: Vec<u8>) -> Result<(), Vec<u8>> {
+        let process = self.hosts[host.index()].process.as_ref();
+        if process.is_some_and(|process| process.inbox.len() >= UNREAD_MAX) {
+            return Err(bytes);
+        }
+        self.keep(host, Stored::Bytes(link, bytes));
+        Ok(())
+    }
+
     /// Brings an input to a host's daemon: now, or into its inbox if it does not keep up.
     pub(super) fn deliver(&mut self, host: HostId, input: Stored<M>) {
-        let there = &mut self.hosts[host.index()];
-        let suspended = there.suspended.is_some();
-        let Some(process) = &mut there.process else {
+        if self.hosts[host.index()].takes_at_once() {
+            self.feed_stored(host, input);
+        } else {
+            self.keep(host, input);
+        }
+    }
+
+    fn keep(&mut self, host: HostId, input: Stored<M>) {
+        let Some(process) = &mut self.hosts[host.index()].process else {
             if let Stored::Bytes(_, bytes) = input {
                 self.outbox.recycle(bytes);
             }
             return;
         };
-        if process.pace == Pace::Running && process.inbox.is_empty() && !suspended {
-            return self.feed(host, input);
-        }
         let ready = match process.pace {
             Pace::Running | Pace::Stopped => self.now,
             Pace::Slow(late) => {
@@ -78,55 +112,62 @@ impl<M: Machine> World<M> {
                 | Stored::Order(_) => false,
             };
             if !gone {
-                self.feed(host, input);
+                self.feed_stored(host, input);
             }
         }
     }
 
-    /// One input, its effects, and the next deadline.
-    fn feed(&mut self, host: HostId, input: Stored<M>) {
+    #[inline]
+    fn feed_bytes(&mut self, host: HostId, link: LinkId, bytes: Vec<u8>) {
+        self.counts.segments += 1;
+        self.counts.bytes += bytes.len() as u64;
+        self.feed(host, false, |machine, now, out| {
+            machine.handle(now, Input::Link(link, LinkInput::Bytes(&bytes)), out);
+            out.recycle(bytes);
+        });
+    }
+
+    /// Feeds an input that was stored.
+    fn feed_stored(&mut self, host: HostId, input: Stored<M>) {
+        let input = match input {
+            Stored::Bytes(link, bytes) => return self.feed_bytes(host, link, bytes),
+            Stored::Wake => {
+                self.counts.wakes += 1;
+                return self.feed(host, true, |machine, now, out| machine.handle(now, Input::Wake, out));
+            }
+            Stored::Port(port, answer) => Some(Input::Port(port, answer)),
+            Stored::Opened { link, local } => Some(Input::Link(link, LinkInput::Opened { local })),
+            Stored::Accepted(accepted) => {
+                let Accepted { link, port, from, local, peer_pid } = *accepted;
+                Some(Input::Link(link, LinkInput::Accepted { port, from, local, peer_pid }))
+            }
+            Stored::Closed(link, why) => {
+                if let Some(process) = &mut self.hosts[host.index()].process {
+                    process.links.remove(&link);
+                }
+                Some(Input::Link(link, LinkInput::Closed(why)))
+            }
+            Stored::Job(job, done) => Some(Input::Job(job, self.translator.done(*done))),
+            Stored::Fact(fact) => self.translator.fact(*fact).map(Input::Fact),
+            Stored::Order(order) => Some(Input::Order(*order)),
+        };
+        self.feed(host, false, |machine, now, out| {
+            // What a machine has no word for is an event nevertheless.
+            if let Some(input) = input {
+                machine.handle(now, input, out);
+            }
+        });
+    }
+
+    /// One input as `give` gives it, its effects, and the next deadline.
+    #[inline]
+    fn feed(&mut self, host: HostId, woken: bool, give: impl FnOnce(&mut M, Instant, &mut Outbox<M>)) {
         let there = &mut self.hosts[host.index()];
         let Some(process) = &mut there.process else { return };
         let now = Instant(there.clock.read(self.now).since(process.born).0);
         self.counts.events += 1;
         let machine = &mut process.machine;
-        let out = &mut self.outbox;
-        let woken = matches!(input, Stored::Wake);
-        match input {
-            Stored::Bytes(link, bytes) => {
-                self.counts.segments += 1;
-                self.counts.bytes += bytes.len() as u64;
-                machine.handle(now, Input::Link(link, LinkInput::Bytes(&bytes)), out);
-                out.recycle(bytes);
-            }
-            Stored::Wake => {
-                self.counts.wakes += 1;
-                machine.handle(now, Input::Wake, out);
-            }
-            Stored::Port(port, answer) => machine.handle(now, Input::Port(port, answer), out),
-            Stored::Opened { link, local } => {
-                machine.handle(now, Input::Link(link, LinkInput::Opened { local }), out);
-            }
-            Stored::Accepted(accepted) => {
-                let Accepted { link, port, from, local, peer_pid } = *accepted;
-                machine.handle(
-                    now,
-                    Input::Link(link, LinkInput::Accepted { port, from, local, peer_pid }),
-                    out,
-                );
-            }
-            Stored::Closed(link, why) => {
-                process.links.remove(&link);
-                machine.handle(now, Input::Link(link, LinkInput::Closed(why)), out);
-            }
-            Stored::Job(job, done) => machine.handle(now, Input::Job(job, self.translator.done(*done)), out),
-            Stored::Fact(fact) => {
-                if let Some(fact) = self.translator.fact(*fact) {
-                    machine.handle(now, Input::Fact(fact), out);
-                }
-            }
-            Stored::Order(order) => machine.handle(now, Input::Order(*order), out),
-        }
+        give(machine, now, &mut self.outbox);
         machine.check(Depth::Quick);
         let next = machine.next_deadline();
         if next.map(|next| next.at) != process.deadline || woken {

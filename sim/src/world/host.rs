@@ -64,6 +64,13 @@ impl<M: Machine> Host<M> {
         self.awake() && self.process.as_ref().is_some_and(|process| process.pace == Pace::Running)
     }
 
+    /// Whether an input that comes now is taken now: nothing holds its daemon up.
+    #[inline]
+    pub(super) fn takes_at_once(&self) -> bool {
+        let free = |process: &Process<M>| process.pace == Pace::Running && process.inbox.is_empty();
+        self.suspended.is_none() && self.process.as_ref().is_some_and(free)
+    }
+
     /// Whether its daemon has taken all that has reached its kernel.
     #[must_use]
     pub fn caught_up(&self) -> bool {

@@ -10,8 +10,8 @@
 //! lower level goes front to back, into slots that are empty (every lower level is). So no event
 //! overtakes one of its own time, whichever level either went through.
 //!
-//! A slot is a list linked through `links` (16 bytes an event; the events themselves lie
-//! elsewhere and do not move), so a schedule that has reached its size allocates no more.
+//! A slot is a list linked through `entries`, which do not move, so a schedule that has reached
+//! its size allocates no more.
 
 use super::moment::Moment;
 
@@ -34,11 +34,9 @@ pub struct Schedule<E> {
     levels: u16,
     /// Per level, bit `s` is set if slot `s` holds anything.
     used: [u64; LEVELS],
-    slots: Vec<Queue>,
-    links: Vec<Link>,
-    /// In step with `links`; `None` where that is free.
-    events: Vec<Option<E>>,
-    /// The first free link; the others follow it.
+    slots: Box<[[Queue; SLOTS]; LEVELS]>,
+    entries: Vec<Entry<E>>,
+    /// The first free entry; the others follow it.
     free: u32,
 }
 
@@ -49,10 +47,12 @@ struct Queue {
     last: u32,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Link {
+#[derive(Clone, Debug)]
+struct Entry<E> {
     time: u64,
     next: u32,
+    /// `None` where the entry is free.
+    event: Option<E>,
 }
 
 impl<E> Schedule<E> {
@@ -64,9 +64,8 @@ impl<E> Schedule<E> {
             len: 0,
             levels: 0,
             used: [0; LEVELS],
-            slots: vec![Queue { first: NONE, last: NONE }; LEVELS * SLOTS],
-            links: Vec::new(),
-            events: Vec::new(),
+            slots: Box::new([[Queue { first: NONE, last: NONE }; SLOTS]; LEVELS]),
+            entries: Vec::new(),
             free: NONE,
         }
     }
@@ -75,23 +74,28 @@ impl<E> Schedule<E> {
     ///
     /// # Panics
     /// If `at` lies before the last event taken: the world's past is closed.
+    #[inline]
     pub fn push(&mut self, at: Moment, event: E) {
+        *self.book(at) = Some(event);
+    }
+
+    /// Appends an entry at `at`; its event is for the caller to put, where it is to stay.
+    fn book(&mut self, at: Moment) -> &mut Option<E> {
         assert!(at.0 >= self.last, "an event for {at}, but it is {} already", Moment(self.last));
-        let link = Link { time: at.0, next: NONE };
-        let entry = self.free;
-        let entry = if entry == NONE {
-            let entry = u32::try_from(self.links.len()).expect("fewer than 4 G events in flight");
-            self.links.push(link);
-            self.events.push(Some(event));
-            entry
-        } else {
-            self.free = self.links[entry as usize].next;
-            self.links[entry as usize] = link;
-            self.events[entry as usize] = Some(event);
-            entry
-        };
+        if self.free == NONE {
+            self.grow();
+        }
+        let place = self.free;
+        self.free = self.entries[place as usize].next;
         self.len += 1;
-        self.append(entry, at.0);
+        self.append(place, at.0)
+    }
+
+    /// Makes a free entry where there is none.
+    #[cold]
+    fn grow(&mut self) {
+        self.free = u32::try_from(self.entries.len()).expect("fewer than 4 G events in flight");
+        self.entries.push(Entry { time: 0, next: NONE, event: None });
     }
 
     /// Takes the next event.
@@ -112,7 +116,7 @@ impl<E> Schedule<E> {
             if time > until.0 {
                 return None;
             }
-            let queue = self.slots[level * SLOTS + slot];
+            let queue = self.slots[level][slot];
             if queue.first != queue.last {
                 self.take_apart(level, slot, time);
                 (level, slot) = (0, time as usize % SLOTS);
@@ -162,12 +166,12 @@ impl<E> Schedule<E> {
 
     /// The earliest time in a slot that holds something.
     fn earliest_in(&self, level: usize, slot: usize) -> u64 {
-        let mut entry = self.slots[level * SLOTS + slot].first;
+        let mut at = self.slots[level][slot].first;
         let mut time = u64::MAX;
-        while entry != NONE {
-            let link = self.links[entry as usize];
-            time = time.min(link.time);
-            entry = link.next;
+        while at != NONE {
+            let entry = &self.entries[at as usize];
+            time = time.min(entry.time);
+            at = entry.next;
         }
         time
     }
@@ -176,46 +180,52 @@ impl<E> Schedule<E> {
     fn take_apart(&mut self, level: usize, slot: usize, time: u64) {
         self.mark_empty(level, slot);
         self.last = time;
-        let mut entry = self.slots[level * SLOTS + slot].first;
-        while entry != NONE {
-            let link = &mut self.links[entry as usize];
-            let (at, next) = (link.time, link.next);
-            link.next = NONE;
-            self.append(entry, at);
-            entry = next;
+        let mut at = self.slots[level][slot].first;
+        while at != NONE {
+            let Entry { time, next, .. } = self.entries[at as usize];
+            self.append(at, time);
+            at = next;
         }
     }
 
-    /// Puts an entry (with no next) at the end of the slot its time belongs to.
-    fn append(&mut self, entry: u32, time: u64) {
+    /// Puts an entry at the end of the slot its time belongs to.
+    #[inline(always)]
+    fn append(&mut self, at: u32, time: u64) -> &mut Option<E> {
         // The lowest bit only keeps the logarithm of "no difference" defined.
         let level = ((time ^ self.last) | 1).ilog2() / BITS;
         let slot = (time >> (level * BITS)) as usize % SLOTS;
         let level = level as usize;
-        let queue = &mut self.slots[level * SLOTS + slot];
-        if self.used[level] & (1 << slot) == 0 {
-            self.used[level] |= 1 << slot;
+        let queue = &mut self.slots[level][slot];
+        let used = &mut self.used[level];
+        let bit = 1 << slot;
+        if *used & bit == 0 {
+            *used |= bit;
             self.levels |= 1 << level;
-            *queue = Queue { first: entry, last: entry };
+            queue.first = at;
         } else {
-            self.links[queue.last as usize].next = entry;
-            queue.last = entry;
+            self.entries[queue.last as usize].next = at;
         }
+        queue.last = at;
+        let entry = &mut self.entries[at as usize];
+        (entry.time, entry.next) = (time, NONE);
+        &mut entry.event
     }
 
     /// Takes the first entry of a slot out and frees it.
     fn remove_first(&mut self, level: usize, slot: usize) -> E {
-        let queue = &mut self.slots[level * SLOTS + slot];
-        let entry = queue.first;
-        let link = &mut self.links[entry as usize];
-        queue.first = link.next;
-        link.next = self.free;
-        self.free = entry;
-        if queue.first == NONE {
+        let queue = &mut self.slots[level][slot];
+        let at = queue.first;
+        let entry = &mut self.entries[at as usize];
+        queue.first = entry.next;
+        let last = entry.next == NONE;
+        entry.next = self.free;
+        self.free = at;
+        let event = entry.event.take().expect("a linked entry holds an event");
+        if last {
             self.mark_empty(level, slot);
         }
         self.len -= 1;
-        self.events[entry as usize].take().expect("a linked entry holds an event")
+        event
     }
 
     const fn mark_empty(&mut self, level: usize, slot: usize) {

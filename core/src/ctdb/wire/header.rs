@@ -36,16 +36,12 @@ impl Header {
     #[inline]
     pub(super) fn begin(&self, operation: Operation, out: &mut Writer<'_>) {
         let Self { generation, destination, source, reqid } = self;
-        let mut bytes = [0; HEADER_SIZE];
         let words = [0, MAGIC, VERSION, generation.0, operation.0, destination.0, source.0, reqid.0];
-        for (word, bytes) in words.iter().zip(bytes.as_chunks_mut().0) {
-            *bytes = word.to_le_bytes();
-        }
-        out.bytes(&bytes);
+        out.all_u32_le(words);
     }
 
     /// Pads the packet and fills in its length.
-    #[inline]
+    #[inline(always)]
     pub(super) fn finish(out: &mut Writer<'_>) {
         out.pad_to(ALIGNMENT);
         out.patch_count_le(0, out.position());

@@ -17,8 +17,7 @@ impl Wire for Keepalive {
     #[inline]
     fn encode(&self, out: &mut Writer<'_>) {
         let Self { version, uptime } = self;
-        out.u32_le(*version);
-        out.u32_le(*uptime);
+        out.all_u32_le([*version, *uptime]);
     }
 
     #[inline]

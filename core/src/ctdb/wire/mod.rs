@@ -109,7 +109,7 @@ impl<'a> Pdu<'a> {
     ///
     /// # Errors
     /// If this is not a packet of this protocol, or shorter than it says.
-    #[inline]
+    #[inline(always)]
     pub fn decode(frame: &'a [u8]) -> Result<Self, DecodeError> {
         let mut from = Reader::new(frame);
         let (header, operation) = Header::decode(&mut from, frame.len())?;

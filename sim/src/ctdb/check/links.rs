@@ -8,6 +8,7 @@ use standin_core::ctdb::notice::Notice;
 use super::super::build::Cluster;
 use super::detection::host_of;
 use crate::check::{Checker, Violation};
+use crate::world::moment::HostId;
 use crate::world::{News, World};
 
 /// The checker.
@@ -15,19 +16,26 @@ use crate::world::{News, World};
 pub(super) struct Links {
     cluster: Rc<Cluster>,
     looked: u64,
+    /// How many links each host has accepted of each, while that is looked at.
+    held: Vec<u32>,
 }
 
 impl Links {
     pub(super) const fn new(cluster: Rc<Cluster>) -> Self {
-        Self { cluster, looked: 0 }
+        Self { cluster, looked: 0, held: Vec::new() }
     }
 
     /// No daemon that has taken all its inputs holds two links of one other, or its own.
     fn one_each_way(&mut self, world: &World<Ctdb>) -> Result<(), Violation> {
-        let mut held = world.links_accepted();
-        held.sort_unstable();
-        for (at, &(from, host)) in held.iter().enumerate() {
-            self.looked += 1;
+        let hosts = world.host_count();
+        self.held.clear();
+        self.held.resize(hosts * hosts, 0);
+        for (from, host) in world.links_accepted() {
+            self.held[from.index() * hosts + host.index()] += 1;
+        }
+        for (at, &held) in self.held.iter().enumerate().filter(|&(_, &held)| held > 0) {
+            self.looked += u64::from(held);
+            let (from, host) = (HostId((at / hosts) as u32), HostId((at % hosts) as u32));
             // What waits in its kernel it can do nothing about yet.
             if !world.host(host).caught_up() {
                 continue;
@@ -35,7 +43,7 @@ impl Links {
             if from == host {
                 return Err(Violation::safety("no-link-to-oneself", format!("{host} is its own peer")));
             }
-            if at > 0 && held[at - 1] == (from, host) {
+            if held > 1 {
                 return Err(Violation::safety(
                     "one-link-a-direction",
                     format!("{host} keeps two links of {from}"),
@@ -56,8 +64,8 @@ impl Checker<Ctdb> for Links {
             News::Notice(host, Notice::NodeConnected { pnn }) => {
                 let Some(other) = host_of(world, &self.cluster, *host, *pnn) else { return Ok(()) };
                 self.looked += 1;
-                let out = world.links_between(*host, other).into_iter().any(|(dialled, _)| dialled);
-                let back = world.links_between(other, *host).into_iter().any(|(_, accepted)| accepted);
+                let out = world.holds_link_to(*host, other);
+                let back = world.holds_link_from(*host, other);
                 let still = world.host(*host).machine().is_some_and(|machine| machine.is_connected(*pnn));
                 let must = self.cluster.config.fixes.both_links && still && world.host(*host).caught_up();
                 if !(out && back) && must {

@@ -8,6 +8,7 @@ use standin_core::time::Duration;
 
 use super::super::build::Cluster;
 use crate::world::World;
+use crate::world::host::Pace;
 use crate::world::moment::{HostId, Moment, Net};
 use crate::world::network::Weather;
 
@@ -32,6 +33,40 @@ pub(super) struct Pair {
     pub(super) meddled_until: Moment,
     lives: (u32, u32),
     jumps: (u32, u32),
+}
+
+/// What the conditions between two nodes follow from, on one host.
+#[derive(Clone, Copy, Debug)]
+struct Standing {
+    life: u32,
+    jumps: u32,
+    awake: bool,
+    brisk: bool,
+    /// A daemon has been started and not ended.
+    runs: bool,
+    /// There is no daemon, or it stands still.
+    stands: bool,
+    /// The kernel is awake and its address can be reached.
+    usable: bool,
+    /// Nothing is delayed or lost at its port.
+    calm: bool,
+}
+
+impl Standing {
+    fn of(cluster: &Cluster, world: &World<Ctdb>, host: HostId) -> Self {
+        let there = world.host(host);
+        let process = there.process.as_ref();
+        Self {
+            life: there.lives,
+            jumps: there.clock.jumps(),
+            awake: there.awake(),
+            brisk: there.brisk(),
+            runs: process.is_some(),
+            stands: process.is_none_or(|process| process.pace == Pace::Stopped),
+            usable: there.awake() && there.kernel.usable(cluster.address(host)),
+            calm: world.network().weather(Net::Private, host, host) == Weather::CALM,
+        }
+    }
 }
 
 /// All pairs.
@@ -113,24 +148,30 @@ impl Truth {
             let calm = there.brisk() && there.clock.drift_ppm() == 0 && jumps == steady.1;
             *steady = (calm.then(|| steady.0.unwrap_or(world.now())), jumps);
         }
+        let standing = |host| Standing::of(&self.cluster, world, HostId(host));
+        let hosts: Vec<_> = (0..self.members).map(standing).collect();
         for (one, other) in self.all() {
-            self.observe_pair(world, one, other);
+            self.observe_pair(world, (one, &hosts[one.index()]), (other, &hosts[other.index()]));
         }
     }
 
-    fn observe_pair(&mut self, world: &World<Ctdb>, one: HostId, other: HostId) {
+    fn observe_pair(
+        &mut self,
+        world: &World<Ctdb>,
+        (one, here): (HostId, &Standing),
+        (other, there): (HostId, &Standing),
+    ) {
         let now = world.now();
-        let (here, there) = (world.host(one), world.host(other));
-        let (to_us, to_them) =
-            (reaches(&self.cluster, world, other, one), reaches(&self.cluster, world, one, other));
-        let both = to_us && to_them;
-        let calm = world.network().weather(Net::Private, one, other) == Weather::CALM;
-        let lives = (here.lives, there.lives);
-        let jumps = (here.clock.jumps(), there.clock.jumps());
+        let usable = here.usable && there.usable;
+        let to_us = usable && world.network().open(Net::Private, other, one);
+        let both = to_us && world.network().open(Net::Private, one, other);
+        let calm = here.calm && there.calm;
+        let lives = (here.life, there.life);
+        let jumps = (here.jumps, there.jumps);
         let pair = &mut self.pairs[(one.0 * self.members + other.0) as usize];
         let same = pair.lives == lives && pair.jumps == jumps;
         let fine =
-            both && calm && here.brisk() && there.brisk() && same && agree(&self.cluster, world, one, other);
+            both && calm && here.brisk && there.brisk && same && agree(&self.cluster, world, one, other);
 
         match (both && calm, pair.lossy_since) {
             (false, None) => pair.lossy_since = Some(now),
@@ -141,16 +182,15 @@ impl Truth {
             (false, Some(_)) | (true, None) => {}
         }
         // A daemon that stands still says nothing, but its kernel still brings over what it said.
-        let stands = there.awake() && there.process.as_ref().is_none_or(|process| stopped(process.pace));
-        let mute = stands && pair.lossy_since.is_none();
-        let silent = here.brisk() && pair.lives.0 == lives.0 && (!to_us || !there.awake() || mute);
-        let from = if to_us && there.awake() { pair.flushed_at.max(now) } else { now };
+        let mute = there.awake && there.stands && pair.lossy_since.is_none();
+        let silent = here.brisk && pair.lives.0 == lives.0 && (!to_us || !there.awake || mute);
+        let from = if to_us && there.awake { pair.flushed_at.max(now) } else { now };
         pair.silent_since = silent.then(|| {
             pair.silent_since.unwrap_or(from).max(if mute && to_us { pair.flushed_at } else { Moment::START })
         });
 
-        let gone = there.awake() && there.process.is_none();
-        let closing = gone && both && calm && here.brisk() && pair.lives.0 == lives.0;
+        let gone = there.awake && !there.runs;
+        let closing = gone && both && calm && here.brisk && pair.lives.0 == lives.0;
         let was_fine = pair.wrong_since.is_none() && pair.excused_until < now;
         pair.closed_at = match pair.closed_at {
             Some(at) if closing => Some(at),
@@ -184,17 +224,4 @@ fn agree(cluster: &Cluster, world: &World<Ctdb>, one: HostId, other: HostId) -> 
     let known =
         |at: &Ctdb, of: HostId, who: &Ctdb| who.pnn().is_some() && cluster.number_of(at, of) == who.pnn();
     known(here, other, there) && known(there, one, here)
-}
-
-const fn stopped(pace: crate::world::host::Pace) -> bool {
-    matches!(pace, crate::world::host::Pace::Stopped)
-}
-
-/// Whether a segment of the first would arrive at the second's kernel.
-pub(super) fn reaches(cluster: &Cluster, world: &World<Ctdb>, from: HostId, to: HostId) -> bool {
-    let usable = |host: HostId| {
-        let there = world.host(host);
-        there.awake() && there.kernel.usable(cluster.address(host))
-    };
-    usable(from) && usable(to) && world.network().open(Net::Private, from, to)
 }

@@ -58,16 +58,21 @@ pub(in crate::world) enum Owner {
 #[derive(Clone, Debug)]
 pub(in crate::world) struct End {
     pub(in crate::world) host: HostId,
-    pub(in crate::world) address: Endpoint,
-    pub(in crate::world) owner: Owner,
     pub(super) established: bool,
-    /// When it came to be.
-    pub(super) opened: Moment,
+    pub(in crate::world) owner: Owner,
     /// When the last segment this end sent arrives: streams stay in order.
     pub(super) last_arrival: Moment,
     /// When this end last received data.
     pub(super) heard: Moment,
     pub(super) stuck: Option<Box<Stuck>>,
+}
+
+/// What is rarely asked of an end.
+#[derive(Clone, Debug)]
+pub(super) struct Origin {
+    pub(super) address: Endpoint,
+    /// When it came to be.
+    pub(super) opened: Moment,
 }
 
 /// What an end has sent without acknowledgement, once that is an exception.
@@ -113,18 +118,33 @@ pub(in crate::world) struct Conn {
 #[derive(Clone, Debug, Default)]
 pub(in crate::world) struct Conns {
     pub(super) slots: Vec<(u32, Option<Conn>)>,
+    /// Of each slot's two ends; apart from what every segment touches.
+    pub(super) origins: Vec<[Origin; 2]>,
     pub(super) free: Vec<u32>,
 }
 
 impl Conns {
-    pub(super) fn insert(&mut self, conn: Conn) -> ConnId {
-        let slot = self.free.pop().unwrap_or_else(|| {
-            self.slots.push((0, None));
-            self.slots.len() as u32 - 1
-        });
+    pub(super) fn insert(&mut self, conn: Conn, origins: [Origin; 2]) -> ConnId {
+        let Some(slot) = self.free.pop() else {
+            self.slots.push((0, Some(conn)));
+            self.origins.push(origins);
+            return ConnId { slot: self.slots.len() as u32 - 1, serial: 0 };
+        };
         let place = &mut self.slots[slot as usize];
         place.1 = Some(conn);
+        self.origins[slot as usize] = origins;
         ConnId { slot, serial: place.0 }
+    }
+
+    /// Where the ends of a connection that [`get`](Self::get) knows came from.
+    pub(super) fn origins(&mut self, id: ConnId) -> &mut [Origin; 2] {
+        &mut self.origins[id.slot as usize]
+    }
+
+    /// Every connection there is, with where its ends came from.
+    pub(super) fn live(&self) -> impl Iterator<Item = (&Conn, &[Origin; 2])> {
+        let all = self.slots.iter().zip(&self.origins);
+        all.filter_map(|((_, conn), origins)| Some((conn.as_ref()?, origins)))
     }
 
     #[inline]
@@ -133,9 +153,10 @@ impl Conns {
         if *serial == id.serial { conn.as_mut() } else { None }
     }
 
-    pub(super) fn peek(&self, id: ConnId) -> Option<&Conn> {
+    pub(super) fn peek(&self, id: ConnId) -> Option<(&Conn, &[Origin; 2])> {
         let (serial, conn) = &self.slots[id.slot as usize];
-        if *serial == id.serial { conn.as_ref() } else { None }
+        let conn = conn.as_ref().filter(|_| *serial == id.serial)?;
+        Some((conn, &self.origins[id.slot as usize]))
     }
 
     pub(super) fn remove(&mut self, id: ConnId) {
@@ -173,22 +194,30 @@ pub(super) fn fresh<'a, M: Machine>(
     topology: u64,
     id: ConnId,
 ) -> Option<&'a mut Conn> {
-    let conn = conns.get(id)?;
+    let (serial, conn) = &mut conns.slots[id.slot as usize];
+    let conn = conn.as_mut().filter(|_| *serial == id.serial)?;
     if conn.seen != topology {
         conn.seen = topology;
-        conn.open = open_ways(hosts, network, conn);
+        conn.open = open_ways(hosts, network, conn, &conns.origins[id.slot as usize]);
     }
     Some(conn)
 }
 
 /// Which ways of a connection carry a segment to the other kernel.
-pub(super) fn open_ways<M: Machine>(hosts: &[Host<M>], network: &Network, conn: &Conn) -> [bool; 2] {
-    let reachable = |end: &End| {
-        let host = &hosts[end.host.index()];
-        let local = conn.net.is_none() || end.address.ip().is_none_or(|ip| ip.is_loopback());
-        host.awake() && (local || end.address.ip().is_some_and(|ip| host.kernel.usable(ip)))
+#[cold]
+pub(super) fn open_ways<M: Machine>(
+    hosts: &[Host<M>],
+    network: &Network,
+    conn: &Conn,
+    origins: &[Origin; 2],
+) -> [bool; 2] {
+    let reachable = |side: Side| {
+        let host = &hosts[conn.ends[side as usize].host.index()];
+        let ip = origins[side as usize].address.ip();
+        let local = conn.net.is_none() || ip.is_none_or(|ip| ip.is_loopback());
+        host.awake() && (local || ip.is_some_and(|ip| host.kernel.usable(ip)))
     };
-    let both = reachable(&conn.ends[0]) && reachable(&conn.ends[1]);
+    let both = reachable(Side::Dialler) && reachable(Side::Acceptor);
     let (one, other) = (conn.ends[0].host, conn.ends[1].host);
     match conn.net {
         None => [both; 2],

@@ -71,12 +71,14 @@ impl<M: Machine> World<M> {
         if !matches!(end.owner, Owner::Machine(_) | Owner::Puppet(_)) {
             return;
         }
-        let idle_until = end.heard.max(end.opened) + IDLE_MAX;
-        if idle_until > now || end.stuck.is_some() {
+        let (heard, stuck) = (end.heard, end.stuck.is_some());
+        let far_gone = matches!(conn.ends[at.side.other() as usize].owner, Owner::Nobody | Owner::Kernel);
+        let opened = self.conns.origins(at.conn)[at.side as usize].opened;
+        let idle_until = heard.max(opened) + IDLE_MAX;
+        if idle_until > now || stuck {
             self.schedule.push(idle_until.max(now + PROBE_EVERY), Event::Idle { end: at, probes: 0 });
             return;
         }
-        let far_gone = matches!(conn.ends[at.side.other() as usize].owner, Owner::Nobody | Owner::Kernel);
         if self.passes(at.conn, at.side) && self.passes(at.conn, at.side.other()) {
             if far_gone {
                 self.end_closed(at, Why::Reset);

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use standin_core::machine::{Endpoint, LinkId, Machine, Why};
 use standin_core::time::Duration;
 
-use super::conn::{Conn, ConnId, End, EndRef, Owner, Piece, Side};
+use super::conn::{Conn, ConnId, End, EndRef, Origin, Owner, Piece, Side};
 use super::endurance::IDLE_MAX;
 use crate::world::host::{Accepted, Stored};
 use crate::world::kernel::Kernel;
@@ -27,19 +27,19 @@ impl<M: Machine> World<M> {
         to: &Endpoint,
     ) -> EndRef {
         let (local, remote, net, failure) = self.route(host, from, to);
-        let end = |host, address, owner| End {
+        let now = self.now;
+        let end = |host, owner| End {
             host,
-            address,
-            owner,
             established: false,
-            opened: self.now,
-            last_arrival: self.now,
+            owner,
+            last_arrival: now,
             heard: Moment::START,
             stuck: None,
         };
-        let far = remote.unwrap_or(host);
-        let ends = [end(host, local, owner), end(far, to.clone(), Owner::Nobody)];
-        let conn = self.conns.insert(Conn { net, ends, seen: u64::MAX, open: [false; 2] });
+        let ends = [end(host, owner), end(remote.unwrap_or(host), Owner::Nobody)];
+        let origins = [local, to.clone()].map(|address| Origin { address, opened: now });
+        let conn = Conn { net, ends, seen: u64::MAX, open: [false; 2] };
+        let conn = self.conns.insert(conn, origins);
         match failure {
             Some((after, why)) => {
                 self.schedule.push(self.now + after, Event::Reset { conn, to: Side::Dialler, why });
@@ -113,12 +113,12 @@ impl<M: Machine> World<M> {
         if !self.open(conn, Side::Dialler) {
             return;
         }
-        let Some(held) = self.conns.get(conn) else { return };
-        let end = &held.ends[1];
+        let Some((held, origins)) = self.conns.peek(conn) else { return };
+        let (end, address) = (&held.ends[1], &origins[1].address);
         let listens = self.hosts[end.host.index()]
             .process
             .as_ref()
-            .is_some_and(|process| process.listeners.iter().any(|listener| listener.on == end.address));
+            .is_some_and(|process| process.listeners.iter().any(|listener| listener.on == *address));
         let fresh = matches!(end.owner, Owner::Nobody | Owner::Embryo);
         if !fresh || !self.passes(conn, Side::Acceptor) {
             return;
@@ -144,8 +144,10 @@ impl<M: Machine> World<M> {
             return;
         }
         end.established = true;
-        end.opened = self.now;
-        let (owner, host, local) = (end.owner, end.host, end.address.clone());
+        let (owner, host) = (end.owner, end.host);
+        let origin = &mut self.conns.origins(conn)[0];
+        origin.opened = self.now;
+        let local = origin.address.clone();
         self.transmit(conn, Side::Dialler, Piece::Hello);
         self.watch_idle(EndRef { conn, side: Side::Dialler });
         match owner {
@@ -161,9 +163,9 @@ impl<M: Machine> World<M> {
 
     /// Hands a completed connection to the process that listens.
     pub(super) fn accept(&mut self, id: ConnId) {
-        let Some(conn) = self.conns.get(id) else { return };
-        let (from, local, host) =
-            (conn.ends[0].address.clone(), conn.ends[1].address.clone(), conn.ends[1].host);
+        let Some((conn, origins)) = self.conns.peek(id) else { return };
+        let [from, local] = origins.clone().map(|origin| origin.address);
+        let host = conn.ends[1].host;
         let Owner::Embryo = conn.ends[1].owner else { return };
         let peer_pid = match conn.ends[0].owner {
             Owner::Puppet(puppet) if conn.net.is_none() => Some(1_000 + puppet.0),
@@ -185,7 +187,7 @@ impl<M: Machine> World<M> {
         };
         conn.ends[1].owner = Owner::Machine(link);
         conn.ends[1].established = true;
-        conn.ends[1].opened = self.now;
+        self.conns.origins(id)[1].opened = self.now;
         self.watch_idle(EndRef { conn: id, side: Side::Acceptor });
         self.deliver(host, Stored::Accepted(Box::new(Accepted { link, port, from, local, peer_pid })));
     }

@@ -26,8 +26,6 @@ use super::{Event, World};
 
 /// What a sender may have queued before the driver calls it an overflow.
 const SEND_QUEUE_MAX: usize = 4 << 20;
-/// What a process may leave unread before its kernel's window closes.
-const UNREAD_MAX: usize = 1 << 16;
 
 impl<M: Machine> World<M> {
     /// A connection with its ways reckoned for the topology there is now.
@@ -88,6 +86,7 @@ impl<M: Machine> World<M> {
     }
 
     /// Keeps a piece for retransmission.
+    #[cold]
     fn stick(&mut self, id: ConnId, side: Side, held: Held) {
         let now = self.now;
         let Some(conn) = self.conns.get(id) else { return };
@@ -152,11 +151,9 @@ impl<M: Machine> World<M> {
             (Owner::Embryo, _) => self.accept(id),
             (_, Piece::Hello) => {}
             (Owner::Machine(link), Piece::Bytes(bytes)) => {
-                let process = self.hosts[host.index()].process.as_ref();
-                if process.is_some_and(|process| process.inbox.len() >= UNREAD_MAX) {
+                if let Err(bytes) = self.deliver_bytes(host, link, bytes) {
                     return self.lost(id, from, Piece::Bytes(bytes), again);
                 }
-                self.deliver(host, Stored::Bytes(link, bytes));
             }
             (Owner::Puppet(puppet), Piece::Bytes(bytes)) => self.puppet_heard(puppet, bytes),
             (Owner::Machine(_) | Owner::Puppet(_), Piece::Fin) => {
@@ -170,6 +167,7 @@ impl<M: Machine> World<M> {
     }
 
     /// A piece that did not arrive goes back to its sender's kernel.
+    #[cold]
     fn lost(&mut self, id: ConnId, from: Side, piece: Piece, again: bool) {
         if !again {
             return self.stick(id, from, Held::Waiting(piece));

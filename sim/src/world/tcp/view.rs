@@ -2,52 +2,60 @@
 
 use standin_core::machine::Machine;
 
-use super::conn::{End, EndRef, Owner, open_ways};
+use super::conn::{Conn, EndRef, Owner, Side, open_ways};
 use crate::world::World;
 use crate::world::moment::{HostId, Moment};
 
 impl<M: Machine> World<M> {
     /// Whether a daemon holds the other end of a connection and segments pass both ways.
     pub(in crate::world) fn is_heard(&self, end: EndRef) -> bool {
-        let Some(conn) = self.conns.peek(end.conn) else { return false };
+        let Some((conn, origins)) = self.conns.peek(end.conn) else { return false };
         let held = matches!(conn.ends[end.side.other() as usize].owner, Owner::Machine(_));
-        held && open_ways(&self.hosts, &self.network, conn) == [true; 2]
+        held && open_ways(&self.hosts, &self.network, conn, origins) == [true; 2]
     }
 
     /// When the first host last received data on connections that the second dialled, among
     /// those its kernel still knows. `None` if there is none, or one has been opened since.
     #[must_use]
     pub fn last_heard(&self, host: HostId, from: HostId) -> Option<Moment> {
-        let live = self.conns.slots.iter().filter_map(|(_, conn)| conn.as_ref());
-        let theirs = live.filter(|conn| conn.ends[0].host == from && conn.ends[1].host == host);
-        let theirs: Vec<_> = theirs.map(|conn| &conn.ends[1]).filter(|end| end.established).collect();
-        let heard = theirs.iter().map(|end| end.heard).max()?;
-        theirs.iter().all(|end| end.opened < heard).then_some(heard)
+        let between = |conn: &Conn| conn.ends[0].host == from && conn.ends[1].host == host;
+        let theirs = self.conns.live().filter(|(conn, _)| between(conn) && conn.ends[1].established);
+        let theirs: Vec<_> = theirs.map(|(conn, origins)| (conn.ends[1].heard, origins[1].opened)).collect();
+        let heard = theirs.iter().map(|&(heard, _)| heard).max()?;
+        theirs.iter().all(|&(_, opened)| opened < heard).then_some(heard)
     }
 
     /// Every connection between daemons that the second has accepted: (who dialled, who accepted).
-    #[must_use]
-    pub fn links_accepted(&self) -> Vec<(HostId, HostId)> {
-        let live = self.conns.slots.iter().filter_map(|(_, conn)| conn.as_ref());
-        let accepted = live.filter(|conn| {
+    pub fn links_accepted(&self) -> impl Iterator<Item = (HostId, HostId)> {
+        let accepted = self.conns.live().filter(|(conn, origins)| {
             let [dialled, accepted] = &conn.ends;
-            let daemons = !matches!(dialled.owner, Owner::Puppet(_)) && accepted.address.ip().is_some();
+            let daemons = !matches!(dialled.owner, Owner::Puppet(_)) && origins[1].address.ip().is_some();
             daemons && matches!(accepted.owner, Owner::Machine(_))
         });
-        accepted.map(|conn| (conn.ends[0].host, conn.ends[1].host)).collect()
+        accepted.map(|(conn, _)| (conn.ends[0].host, conn.ends[1].host))
     }
 
-    /// Connections the first daemon dialled and the second holds, as kernels see them:
-    /// (the dialler's end is up, the acceptor's end is up) of each.
+    /// Whether a daemon holds an open link that it has dialled to another host.
     #[must_use]
-    pub fn links_between(&self, from: HostId, to: HostId) -> Vec<(bool, bool)> {
-        let held = |end: &End| end.established && matches!(end.owner, Owner::Machine(_));
-        let live = self.conns.slots.iter().filter_map(|(_, conn)| conn.as_ref());
-        let theirs = live.filter(|conn| conn.ends[0].host == from && conn.ends[1].host == to);
-        theirs
-            .filter(|conn| conn.ends[1].address.ip().is_some())
-            .map(|conn| (held(&conn.ends[0]), held(&conn.ends[1])))
-            .filter(|&(one, other)| one || other)
-            .collect()
+    pub fn holds_link_to(&self, host: HostId, to: HostId) -> bool {
+        self.holds_link(host, Side::Dialler, to)
+    }
+
+    /// Whether a daemon holds an open link that another host has dialled.
+    #[must_use]
+    pub fn holds_link_from(&self, host: HostId, from: HostId) -> bool {
+        self.holds_link(host, Side::Acceptor, from)
+    }
+
+    fn holds_link(&self, host: HostId, side: Side, far: HostId) -> bool {
+        let Some(process) = &self.hosts[host.index()].process else { return false };
+        let mut links = process.links.values().filter(|end| end.side == side);
+        links.any(|end| {
+            self.conns.peek(end.conn).is_some_and(|(conn, origins)| {
+                let held = &conn.ends[side as usize];
+                let open = held.established && matches!(held.owner, Owner::Machine(_));
+                open && conn.ends[side.other() as usize].host == far && origins[1].address.ip().is_some()
+            })
+        })
     }
 }
