@@ -55,3 +55,10 @@ fn a_seed_read_back_from_its_own_text_leaves_the_same_trace() {
         assert_eq!(report.outcome.hash, hash(seed), "seed {seed}");
     }
 }
+
+#[test]
+fn the_readme_shows_what_seed_42_prints() {
+    let readme = include_str!("../README.md");
+    let line = format!("trace hash {:016x}", hash(42));
+    assert!(readme.contains(&line), "README.md has another hash than `{line}`");
+}
