@@ -26,11 +26,13 @@ impl Rng {
     }
 
     /// Any 64 bits.
+    #[inline]
     pub fn bits(&mut self) -> u64 {
         self.chacha.next_u64()
     }
 
     /// A number in `0..limit`, every one as likely; 0 if `limit` is 0.
+    #[inline]
     pub fn below(&mut self, limit: u64) -> u64 {
         ((u128::from(self.bits()) * u128::from(limit)) >> 64) as u64
     }

@@ -250,6 +250,7 @@ impl Ctdb {
     }
 
     /// A node's links are given up and dialled anew; if it counted as connected, it is dead.
+    #[cold]
     pub(super) fn node_dead(&mut self, now: Instant, out: Out<'_>, pnn: Pnn, cause: Cause) {
         self.links.drop_peer(&mut cx!(self, now, out), pnn);
         let me = self.state.is_me(pnn);
@@ -271,9 +272,7 @@ impl Ctdb {
     fn bytes(&mut self, now: Instant, out: Out<'_>, link: LinkId, bytes: &[u8]) {
         match self.links.whose(link) {
             Whose::In(pnn) => self.node_bytes(now, out, pnn, link, bytes),
-            Whose::Out(pnn) => {
-                self.node_dead(now, out, pnn, Cause::WroteOnOurLink);
-            }
+            Whose::Out(pnn) => self.node_dead(now, out, pnn, Cause::WroteOnOurLink),
             Whose::Gone if self.clients.has(link) => self.client_bytes(now, out, link, bytes),
             Whose::Gone => {}
         }
@@ -307,26 +306,39 @@ impl Ctdb {
     fn route(&mut self, now: Instant, out: Out<'_>, pnn: Pnn, pdu: &Pdu<'_>) {
         let claims = pdu.header.source;
         if claims != pnn && (self.config.fixes.check_source || !self.state.is_peer(claims)) {
-            return out.notice(Notice::PacketRefused { pnn, why: Oddity::Liar { claims } });
+            return liar(out, pnn, claims);
         }
         let pnn = claims;
         self.keepalive.heard(pnn);
+        if let Body::Keepalive(keepalive) = &pdu.body {
+            self.versions_met(now, out, pnn, *keepalive);
+        } else {
+            self.route_rare(now, out, pnn, pdu);
+        }
+    }
+
+    /// Every packet but a sign of life.
+    #[inline(never)]
+    fn route_rare(&mut self, now: Instant, out: Out<'_>, pnn: Pnn, pdu: &Pdu<'_>) {
         match &pdu.body {
-            Body::Keepalive(keepalive) => self.versions_met(now, out, pnn, *keepalive),
             Body::ControlRequest(request) => {
                 let asker = Asker::Node(pnn, pdu.header.reqid);
                 self.control(now, out, asker, request);
             }
             Body::ControlReply(reply) => self.answered(now, out, pnn, pdu.header.reqid, reply),
-            Body::Message(_) | Body::Other { .. } => {}
+            Body::Keepalive(_) | Body::Message(_) | Body::Other { .. } => {}
         }
     }
 
     #[inline]
     fn versions_met(&mut self, now: Instant, out: Out<'_>, pnn: Pnn, theirs: wire::Keepalive) {
-        if theirs.version == self.config.version {
-            return;
+        if theirs.version != self.config.version {
+            self.versions_clash(now, out, pnn, theirs);
         }
+    }
+
+    #[cold]
+    fn versions_clash(&mut self, now: Instant, out: Out<'_>, pnn: Pnn, theirs: wire::Keepalive) {
         let wire::Keepalive { version, uptime } = theirs;
         let mixing = self.config.tunables.allow_mixed_versions();
         if we_must_go(self.running(now), Running { version, uptime }, mixing) {
@@ -387,6 +399,12 @@ impl Ctdb {
             self.exit(out, EXIT_CONFIG);
         }
     }
+}
+
+/// A node's packet claims to be another's.
+#[cold]
+fn liar(out: Out<'_>, pnn: Pnn, claims: Pnn) {
+    out.notice(Notice::PacketRefused { pnn, why: Oddity::Liar { claims } });
 }
 
 impl Machine for Ctdb {

@@ -105,6 +105,7 @@ impl Ctdb {
         }
     }
 
+    #[inline(never)]
     pub(super) fn client_bytes(&mut self, now: Instant, out: Out<'_>, link: LinkId, mut bytes: &[u8]) {
         while !self.over
             && let Some(stream) = self.clients.stream(link)

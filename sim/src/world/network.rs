@@ -115,6 +115,7 @@ impl Network {
     }
 
     /// How long a segment takes; drawn anew each time.
+    #[inline]
     pub(super) fn delay(&mut self, net: Option<Net>, from: HostId, to: HostId) -> Duration {
         let Some(net) = net else { return LOOPBACK };
         if self.calm[net as usize] {
@@ -125,6 +126,7 @@ impl Network {
     }
 
     /// Whether this segment is lost; drawn anew each time, and only in bad weather.
+    #[inline]
     pub(super) fn loses(&mut self, net: Option<Net>, from: HostId, to: HostId) -> bool {
         let Some(net) = net else { return false };
         if self.calm[net as usize] {

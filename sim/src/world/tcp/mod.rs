@@ -134,6 +134,11 @@ impl<M: Machine> World<M> {
         let (owner, host) = (end.owner, end.host);
         let is_fin = matches!(piece, Piece::Fin);
         match (owner, piece) {
+            (Owner::Machine(link), Piece::Bytes(bytes)) => {
+                if let Err(bytes) = self.deliver_bytes(host, link, bytes) {
+                    return self.lost(id, from, Piece::Bytes(bytes), again);
+                }
+            }
             (Owner::Nobody, Piece::Fin) => self.end_gone(EndRef { conn: id, side: from }),
             (Owner::Kernel, Piece::Fin) => {
                 self.end_gone(EndRef { conn: id, side: from });
@@ -150,11 +155,6 @@ impl<M: Machine> World<M> {
             }
             (Owner::Embryo, _) => self.accept(id),
             (_, Piece::Hello) => {}
-            (Owner::Machine(link), Piece::Bytes(bytes)) => {
-                if let Err(bytes) = self.deliver_bytes(host, link, bytes) {
-                    return self.lost(id, from, Piece::Bytes(bytes), again);
-                }
-            }
             (Owner::Puppet(puppet), Piece::Bytes(bytes)) => self.puppet_heard(puppet, bytes),
             (Owner::Machine(_) | Owner::Puppet(_), Piece::Fin) => {
                 self.end_closed(EndRef { conn: id, side: to }, Why::Eof);
