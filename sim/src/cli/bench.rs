@@ -18,7 +18,7 @@ use standin_sim::world::moment::{HostId, Moment};
 use super::file::Aside;
 use super::show::{Paint, columns, grouped, long, rate, spinner};
 use super::values::{Span, hours, small};
-use super::{CRASH, Errand, PROTOCOLS, Refusal, dispatch, print, wall};
+use super::{CRASH, Errand, PROTOCOLS, Refusal, dispatch, print, rival, wall};
 
 /// Measure the simulator: an idle cluster in which a host loses power every 10 minutes.
 #[derive(Clone, Debug, clap::Args)]
@@ -49,6 +49,8 @@ const LONG: &str = "\
 An event is one input handled by one machine. CPU time is that of the one thread that
 runs; checks and the trace hash are on. Peak memory is a process's of its own for each
 row. Allocations are counted in a second run, whose hash must be the first one's.
+The bare loop is the rival that cannot be beaten: the same traffic through a binary
+heap, without protocol, codec, TCP, faults, checks and hash, measured in the same process.
 
 Exit status: 0 if every run passed and repeated; else as of `sim`, 1 if one did not repeat.";
 
@@ -63,6 +65,8 @@ struct Row {
     simulated_per_cpu_second: u64,
     peak_kib: Option<u64>,
     allocations: u64,
+    /// The rival's events a second on the same traffic.
+    bare_per_second: u64,
     hash: String,
     /// The second run's.
     hash_again: String,
@@ -120,8 +124,17 @@ pub(crate) fn run(args: &Bench) -> Result<u8, Refusal> {
     Ok(status)
 }
 
-const HEADINGS: [&str; 8] =
-    ["nodes", "events", "events/s", "sim s/CPU s", "CPU s", "peak MiB", "alloc/event", "trace hash"];
+const HEADINGS: [&str; 9] = [
+    "nodes",
+    "events",
+    "events/s",
+    "sim s/CPU s",
+    "CPU s",
+    "peak MiB",
+    "alloc/event",
+    "bare loop/s",
+    "trace hash",
+];
 
 fn cells(row: &Row) -> Vec<String> {
     let tenths = |number: u64, by: u64| {
@@ -137,6 +150,7 @@ fn cells(row: &Row) -> Vec<String> {
         format!("{}.{:02}", row.cpu_ns / 1_000_000_000, row.cpu_ns / 10_000_000 % 100),
         row.peak_kib.map_or_else(|| "?".to_owned(), |kib| tenths(kib, 1_024)),
         format!("{}.{:04}", ten_thousandths / 10_000, ten_thousandths % 10_000),
+        grouped(row.bare_per_second),
         row.hash.clone(),
     ]
 }
@@ -191,7 +205,9 @@ fn measure<K: Kit>(nodes: u32, span: Duration) -> Result<Row, Refusal> {
         None => timed.hash,
     };
     let nanos = cpu.as_nanos();
+    let ((bare, _), bare_cpu) = wall::cpu_of(|| std::hint::black_box(rival::bare_loop(nodes, span)));
     Ok(Row {
+        bare_per_second: rate(bare, bare_cpu.as_nanos()),
         nodes,
         events: timed.counts.events,
         simulated_us: timed.simulated.as_micros(),

@@ -17,6 +17,7 @@ pub(crate) mod file;
 pub(crate) mod many;
 pub(crate) mod one;
 pub(crate) mod options;
+pub(crate) mod rival;
 pub(crate) mod scenario;
 pub(crate) mod show;
 #[cfg(test)]
