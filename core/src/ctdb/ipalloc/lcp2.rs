@@ -6,14 +6,15 @@
 //! addresses and nodes. An address that moves changes only the two columns of the nodes it
 //! leaves and joins, by one row of distances, which is computed for the occasion: as many
 //! distances as there are addresses for a move, none for a choice. While addresses are being
-//! placed, each that waits also keeps its cheapest node; only when that node has just become
-//! dearer are the others asked again. While they are being evened out, a node that had nothing
-//! to move is asked again only about nodes that have changed since.
+//! placed, each that waits remembers its cheapest node; costs only rise then, so what it
+//! remembers is never too much, and it asks the nodes again only when it would be next and that
+//! node has become dearer. While they are being evened out, a node that had nothing to move is
+//! asked again only about nodes that have changed since.
 //!
 //! All of it is exact, for the costs are sums in wrapping 32-bit numbers and those forget
-//! nothing when terms are added and taken away. The evening out ends: each move makes the sum of
-//! all imbalances smaller as long as a cost itself does not wrap, which takes a quarter of a
-//! million addresses on one node.
+//! nothing when terms are added and taken away. Imbalances do wrap. A cost wraps only beyond
+//! [`UNWRAPPED_MAX`] addresses, and then nothing is remembered. Up to there the evening out ends
+//! for certain, as each move makes the sum of all costs smaller.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -23,6 +24,9 @@ use super::Problem;
 use super::board::Board;
 use crate::ctdb::types::Pnn;
 
+/// As many addresses on a node cannot make a cost wrap.
+const UNWRAPPED_MAX: usize = (u32::MAX / (127 * 127)) as usize;
+
 /// Fills the gaps, then moves addresses to nodes that held nothing or are forced to take part.
 pub(super) fn run(board: &mut Board, problem: &Problem) {
     board.unassign_unsuitable();
@@ -30,38 +34,56 @@ pub(super) fn run(board: &mut Board, problem: &Problem) {
     let candidates: Vec<usize> =
         (0..board.nodes()).filter(|&node| board.coverage(node) == 0 || forced(node)).collect();
     let mut costs = Costs::of(board);
-    place(board, &mut costs);
+    let costs_may_wrap = board.keys().len() > UNWRAPPED_MAX;
+    place(board, &mut costs, costs_may_wrap);
     if !problem.no_ip_failback {
         even_out(board, &mut costs, &candidates);
     }
 }
 
-/// An address that nobody serves, and where it would cost least.
+/// An address that nobody serves, and where it costs least.
 struct Waiting {
     at: usize,
-    cost: u32,
     node: usize,
+    cost: u32,
+    /// The node has become dearer since: what it costs where it costs least is no less.
+    stale: bool,
+}
+
+impl Waiting {
+    /// Asks every node that can take the address.
+    fn of(board: &Board, costs: &Costs, at: usize) -> Option<Self> {
+        let (node, cost) =
+            board.takers(at).map(|node| (node, costs.of_on(at, node))).min_by_key(|&(_, cost)| cost)?;
+        Some(Self { at, node, cost, stale: false })
+    }
 }
 
 /// Gives away what nobody holds, cheapest first.
-fn place(board: &mut Board, costs: &mut Costs) {
-    let cheapest = |board: &Board, costs: &Costs, at: usize| {
-        let node = board.takers(at).min_by_key(|&node| costs.of_on(at, node))?;
-        Some(Waiting { at, cost: costs.of_on(at, node), node })
-    };
+fn place(board: &mut Board, costs: &mut Costs, costs_may_wrap: bool) {
     let unassigned = (0..board.keys().len()).filter(|&at| board.holder(at).is_none());
     // Whom nobody takes now, nobody will take later.
-    let mut waiting: Vec<Waiting> = unassigned.filter_map(|at| cheapest(board, costs, at)).collect();
-    while let Some(next) = (0..waiting.len()).min_by_key(|&next| waiting[next].cost) {
+    let mut waiting: Vec<Waiting> = unassigned.filter_map(|at| Waiting::of(board, costs, at)).collect();
+    while !waiting.is_empty() {
+        let (mut next, mut least) = (0, None);
+        for (index, this) in waiting.iter_mut().enumerate() {
+            if least.is_none_or(|least| this.cost < least) {
+                if this.stale {
+                    *this = Waiting::of(board, costs, this.at).expect("its takers are still there");
+                }
+                if least.is_none_or(|least| this.cost < least) {
+                    (next, least) = (index, Some(this.cost));
+                }
+            }
+        }
         let Waiting { at, node, .. } = waiting.remove(next);
         board.give(at, Some(node));
         costs.join(board.keys(), at, node);
         for other in &mut waiting {
-            let cost = costs.of_on(other.at, node);
-            if node == other.node && cost > other.cost {
-                *other = cheapest(board, costs, other.at).expect("its takers are still there");
-            } else if (cost, node) < (other.cost, other.node) && board.takes(node, other.at) {
-                (other.cost, other.node) = (cost, node);
+            if costs_may_wrap {
+                (other.cost, other.stale) = (0, true);
+            } else if other.node == node {
+                other.stale = true;
             }
         }
     }
@@ -202,4 +224,35 @@ fn squared_distance(one: u128, other: u128) -> u32 {
     let zeros = |shift: u32| ((difference >> shift) as u32).leading_zeros();
     let distance = zeros(96) + zeros(64) + zeros(32) + zeros(0);
     distance * distance
+}
+
+#[cfg(test)]
+mod tests {
+    use core::net::{IpAddr, Ipv4Addr};
+
+    use super::super::NodeView;
+    use super::*;
+
+    #[test]
+    fn what_is_remembered_changes_no_choice() {
+        let addresses: Vec<IpAddr> =
+            (0..60).map(|at| Ipv4Addr::from_bits(8 * at * at + at % 7).into()).collect();
+        let view = |node: usize| {
+            let own = |&at: &usize| !(at * 31 + node).is_multiple_of(5);
+            let available = (0..addresses.len()).filter(own).map(|at| addresses[at]).collect();
+            let known =
+                addresses.iter().zip(0..).map(|(&address, at)| (address, Some(Pnn(at / 5)))).collect();
+            NodeView { known, available }
+        };
+        let problem = Problem { nodes: (0..5).map(view).collect(), ..Problem::default() };
+        let [remembered, asked] = [false, true].map(|costs_may_wrap| {
+            let mut board = Board::of(&problem);
+            board.unassign_unsuitable();
+            let mut costs = Costs::of(&board);
+            place(&mut board, &mut costs, costs_may_wrap);
+            board.into_plan()
+        });
+        assert_eq!(remembered, asked);
+        assert!(remembered.assignments.iter().all(|(_, holder)| holder.is_some()));
+    }
 }
