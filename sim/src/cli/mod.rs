@@ -13,6 +13,7 @@ use standin_sim::kit::{Kit, WrongSetting};
 
 pub(crate) mod allocate;
 pub(crate) mod bench;
+mod bench_allocation;
 pub(crate) mod file;
 pub(crate) mod many;
 pub(crate) mod one;
