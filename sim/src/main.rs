@@ -15,6 +15,7 @@ enum Cli {
     Sim(Box<cli::options::Sim>),
     Scenario(cli::scenario::Scenario),
     Bench(cli::bench::Bench),
+    Allocate(cli::allocate::Allocate),
 }
 
 fn main() -> ExitCode {
@@ -23,6 +24,7 @@ fn main() -> ExitCode {
         Ok(Cli::Sim(args)) => cli::options::run(*args),
         Ok(Cli::Scenario(args)) => cli::scenario::run(&args),
         Ok(Cli::Bench(args)) => cli::bench::run(&args),
+        Ok(Cli::Allocate(args)) => cli::allocate::run(&args),
         Err(why) => {
             // Nothing is left to do about a closed terminal.
             let _ = why.print();

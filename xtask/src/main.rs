@@ -19,6 +19,10 @@ enum Command {
     /// Measure the simulator; everything after `bench` is the simulator's.
     #[command(disable_help_flag = true)]
     Bench(simulator::Args),
+    /// Say which node would serve which public address; everything after `allocate` is the
+    /// simulator's.
+    #[command(disable_help_flag = true)]
+    Allocate(simulator::Args),
     /// Check what the compiler does not: layers, packages, names, lengths, snapshots.
     Tidy(tidy::Args),
     /// Every check, in order, stopping at the first that fails.
@@ -31,8 +35,8 @@ Exit status:
   1   tidy found something, or a step of ci failed
   64  this command line is not understood
   70  the simulator could not be built or started
-sim, scenario and bench otherwise end with the simulator's own status; 128 and a
-signal's number when a signal ended it.";
+sim, scenario, bench and allocate otherwise end with the simulator's own status;
+128 and a signal's number when a signal ended it.";
 
 /// Not understood: what clap calls 2, which is a status of the simulator's.
 const USAGE: i32 = 64;
@@ -48,6 +52,7 @@ fn main() {
         Command::Sim(args) => simulator::pass(&root, "sim", &args),
         Command::Scenario(args) => simulator::pass(&root, "scenario", &args),
         Command::Bench(args) => simulator::pass(&root, "bench", &args),
+        Command::Allocate(args) => simulator::pass(&root, "allocate", &args),
         Command::Tidy(args) => tidy::run(&root, &args),
         Command::Ci(args) => ci::run(&root, &args),
     })
@@ -58,7 +63,9 @@ fn main() {
 fn parse(mut line: Vec<OsString>) -> Result<Command, clap::Error> {
     let mut command = Command::try_parse_from(&line)?;
     match &mut command {
-        Command::Sim(args) | Command::Scenario(args) | Command::Bench(args) => args.args = line.split_off(2),
+        Command::Sim(args) | Command::Scenario(args) | Command::Bench(args) | Command::Allocate(args) => {
+            args.args = line.split_off(2);
+        }
         Command::Tidy(_) | Command::Ci(_) => {}
     }
     Ok(command)
@@ -72,7 +79,11 @@ mod tests {
         let line = ["xtask", "sim"].iter().chain(line).map(OsString::from).collect();
         match parse(line).unwrap_or_else(|why| panic!("{why}")) {
             Command::Sim(args) => args.args.into_iter().map(|arg| arg.into_string().unwrap()).collect(),
-            Command::Scenario(_) | Command::Bench(_) | Command::Tidy(_) | Command::Ci(_) => {
+            Command::Scenario(_)
+            | Command::Bench(_)
+            | Command::Allocate(_)
+            | Command::Tidy(_)
+            | Command::Ci(_) => {
                 panic!("another command")
             }
         }

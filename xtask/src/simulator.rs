@@ -1,4 +1,4 @@
-//! `sim`, `scenario`, `bench`: build the simulator, hand it the command line, end as it ends.
+//! `sim`, `scenario`, `bench`, `allocate`: build the simulator, hand it the command line, end as it ends.
 //!
 //! Built first and run second, so that a simulator that does not compile ([`CANNOT_RUN`]) is
 //! never taken for one that found a bug.

@@ -7,6 +7,7 @@
 //! Reading order: [`types`], [`wire`] (bytes ↔ packets), [`tunables`] and [`files`] (text ↔
 //! values), [`config`], [`notice`], `state`, `cx`, then the parts: `boot`, `links`, `keepalive`,
 //! `versions`, `requests`, `clients`, `controls`, `reload`; last `machine` with its other half `serve`, and `view`.
+//! [`ipalloc`] stands apart: it knows numbers and addresses, no machine.
 
 mod boot;
 mod clients;
@@ -14,6 +15,7 @@ pub mod config;
 mod controls;
 mod cx;
 pub mod files;
+pub mod ipalloc;
 mod keepalive;
 mod links;
 mod machine;

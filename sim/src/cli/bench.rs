@@ -18,7 +18,7 @@ use standin_sim::world::moment::{HostId, Moment};
 use super::file::Aside;
 use super::show::{Paint, columns, grouped, long, rate, spinner};
 use super::values::{Span, hours, small};
-use super::{CRASH, Errand, PROTOCOLS, Refusal, dispatch, print, rival, wall};
+use super::{CRASH, Errand, PROTOCOLS, Refusal, bench_allocation, dispatch, print, rival, wall};
 
 /// Measure the simulator: an idle cluster in which a host loses power every 10 minutes.
 #[derive(Clone, Debug, clap::Args)]
@@ -37,6 +37,9 @@ pub(crate) struct Bench {
     /// One simulated hour.
     #[arg(long)]
     quick: bool,
+    /// Measure the allocation of public addresses instead.
+    #[arg(long, conflicts_with_all = ["protocol", "nodes", "hours", "quick"])]
+    allocation: bool,
     /// Write the rows as one JSON object.
     #[arg(long, value_name = "FILE")]
     json: Option<std::path::PathBuf>,
@@ -76,6 +79,10 @@ struct Row {
 
 /// Does what `bench` was asked for.
 pub(crate) fn run(args: &Bench) -> Result<u8, Refusal> {
+    if args.allocation {
+        let (cpu, cores) = machine();
+        return bench_allocation::run(&format!("{cpu}, {cores} cores"), args.json.as_deref());
+    }
     let span = if args.quick { Duration::from_secs(3_600) } else { args.hours.span };
     if let Some(nodes) = args.one {
         return dispatch(&args.protocol, One { nodes, span });

@@ -50,6 +50,8 @@ const TABLE: &[Row] = &[
     Row { module: "ctdb::view", may: &[BELOW, SHARED, &["ctdb::machine"]] },
     Row { module: "ctdb::types", may: &[BELOW] },
     Row { module: "ctdb::wire", may: &[&["bytes", "ctdb::types"]] },
+    // Pure arithmetic over what a leader has gathered.
+    Row { module: "ctdb::ipalloc", may: &[&["ctdb::types"]] },
     Row { module: "ctdb::tunables", may: &[&["text", "time"]] },
     // The file of tunables is read against their table.
     Row { module: "ctdb::files", may: &[&["text", "time", "ctdb::tunables"]] },
