@@ -41,11 +41,6 @@ impl<K: Timer> Timers<K> {
         self.due.retain(|&(_, held)| held != key);
     }
 
-    /// Forgets every timer of which `which` is true.
-    pub fn cancel_all(&mut self, which: impl Fn(&K) -> bool) {
-        self.due.retain(|(_, held)| !which(held));
-    }
-
     /// When the timer `key` is due, if set.
     #[must_use]
     pub fn at(&self, key: K) -> Option<Instant> {

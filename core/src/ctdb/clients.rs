@@ -25,15 +25,25 @@ struct Client {
     stream: FrameBuffer<ClientFraming>,
 }
 
-/// What ctdbd's ids start from; never 0, which means no client.
-const FIRST: u32 = 0x7fff_ff38;
+/// Ids count up to here and begin again with 1: 0 means no client.
+const LAST: u32 = 0x7fff_ffff;
+
+/// Clients at a time. (Our limit: a host has no more programs that need its cluster.)
+const CLIENTS_MAX: usize = 4096;
 
 impl Clients {
-    /// Somebody connected.
-    pub(super) fn accepted(&mut self, link: LinkId) {
-        let id = ClientId(FIRST + (self.last & 0x7f));
-        self.last = self.last.wrapping_add(1);
+    /// Somebody connected. False if there are too many already.
+    pub(super) fn accepted(&mut self, link: LinkId) -> bool {
+        if self.clients.len() >= CLIENTS_MAX {
+            return false;
+        }
+        let mut id = ClientId(self.last);
+        while id.0 == 0 || self.clients.values().any(|client| client.id == id) {
+            id = ClientId(if id.0 >= LAST { 1 } else { id.0 + 1 });
+        }
+        self.last = if id.0 >= LAST { 1 } else { id.0 + 1 };
         self.clients.insert(link, Client { id, stream: FrameBuffer::new() });
+        true
     }
 
     /// How many there are.

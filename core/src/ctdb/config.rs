@@ -67,6 +67,10 @@ pub struct Fixes {
     /// A link that its peer closes as soon as it opens is dialled again after a second. ctdbd
     /// dials at once, thousands of times a second while the peer still holds our old link.
     pub patient_redial: bool,
+    /// A link of ours that has been open for as long as silence may last, without the node's own,
+    /// is dialled anew: it may be open on our side alone, and nothing is ever written on it that
+    /// would tell.
+    pub redial_unanswered: bool,
     /// Only both links make a node connected. In ctdbd anything heard from a disconnected node
     /// also does, at the next keepalive tick.
     pub both_links: bool,
@@ -79,9 +83,19 @@ pub struct Fixes {
 
 impl Fixes {
     /// Every fix.
-    pub const ALL: Self =
-        Self { patient_redial: true, both_links: true, check_source: true, keep_nodes: true };
+    pub const ALL: Self = Self {
+        patient_redial: true,
+        redial_unanswered: true,
+        both_links: true,
+        check_source: true,
+        keep_nodes: true,
+    };
     /// As ctdbd; but for a bad frame, which costs its sender the link in any case and kills ctdbd.
-    pub const NONE: Self =
-        Self { patient_redial: false, both_links: false, check_source: false, keep_nodes: false };
+    pub const NONE: Self = Self {
+        patient_redial: false,
+        redial_unanswered: false,
+        both_links: false,
+        check_source: false,
+        keep_nodes: false,
+    };
 }

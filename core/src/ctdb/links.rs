@@ -221,6 +221,15 @@ impl Links {
         self.peers.get(pnn.0 as usize).is_some_and(|peer| peer.both(pnn) != Event::Nothing)
     }
 
+    /// Our link to a node has been open for so long and the node has none to us.
+    pub(super) fn is_unanswered(&self, pnn: Pnn, now: Instant, patience: Duration) -> bool {
+        let Some(peer) = self.peers.get(pnn.0 as usize) else { return false };
+        match peer.outgoing {
+            Outgoing::Open(_, since) => peer.incoming.is_none() && now.since(since) >= patience,
+            Outgoing::Idle | Outgoing::Dialling(_) => false,
+        }
+    }
+
     /// The link to write to a node on, if it is open.
     #[inline]
     pub(super) fn outgoing(&self, pnn: Pnn) -> Option<LinkId> {

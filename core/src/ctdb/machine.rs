@@ -20,9 +20,9 @@ use super::wire::{self, Body, Header, Pdu};
 use crate::bytes::DecodeError;
 use crate::host::{Done, Fact, Job};
 use crate::machine::{
-    Deadline, Depth, Effect, Endpoint, Input, JobId, LinkId, LinkInput, Machine, Outbox, PortId, Why,
+    Deadline, Depth, Effect, Endpoint, How, Input, JobId, LinkId, LinkInput, Machine, Outbox, PortId, Why,
 };
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 use crate::timers::Timers;
 
 /// A node of a CTDB cluster.
@@ -55,13 +55,24 @@ pub enum Order {
     Reload,
 }
 
+/// Who wants the nodes file read again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub(super) enum Reloader {
+    /// The operator's side: nobody has asked the tool's questions yet.
+    Beside,
+    /// A control, whose sender may want no answer.
+    Control(Option<Asker>),
+}
+
 /// What a job is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) enum Purpose {
     Boot,
-    Reload(Option<Asker>),
-    ShowNodes(Asker),
+    Reload(Reloader),
+    /// `None` if nobody wants the answer.
+    ShowNodes(Option<Asker>),
 }
 
 /// The exit status of a wrong configuration (`EX_CONFIG`).
@@ -125,7 +136,9 @@ impl Ctdb {
             Input::Fact(Fact::Woke { slept }) => out.notice(Notice::Woke { slept }),
             Input::Fact(_) => {}
             Input::Order(Order::Stop) => self.stop(out, Stop::Ordered),
-            Input::Order(Order::Reload) => self.read_nodes(out, Purpose::Reload(None)),
+            // A node that is still starting reads the file anyway.
+            Input::Order(Order::Reload) if self.boot != Boot::Done => {}
+            Input::Order(Order::Reload) => self.read_nodes(out, Purpose::Reload(Reloader::Beside)),
         }
     }
 
@@ -149,7 +162,7 @@ impl Ctdb {
                 out.push(Effect::Listen { port: SOCKET, on: Endpoint::Unix(self.config.socket.clone()) });
                 self.links.resize(self.state.nodes.len());
                 self.keepalive.resize(self.state.nodes.len());
-                self.timers.set(Wake::Keepalive, now + self.config.tunables.keepalive_interval());
+                self.timers.set(Wake::Keepalive, now + self.tick_interval());
                 for peer in self.state.all() {
                     self.links.dial(&mut cx!(self, now, out), &self.state, peer);
                 }
@@ -180,8 +193,13 @@ impl Ctdb {
         }
     }
 
+    /// `KeepaliveInterval`, at least a second: an operator who sets 0 must not make us spin.
+    fn tick_interval(&self) -> Duration {
+        self.config.tunables.keepalive_interval().max(Duration::from_secs(1))
+    }
+
     fn keepalive_tick(&mut self, now: Instant, out: Out<'_>) {
-        self.timers.set(Wake::Keepalive, now + self.config.tunables.keepalive_interval());
+        self.timers.set(Wake::Keepalive, now + self.tick_interval());
         let itself = self.config.plants.has(Plant::KeepaliveToSelf);
         let Running { version, uptime } = self.running(now);
         let body = Body::Keepalive(wire::Keepalive { version, uptime });
@@ -195,6 +213,11 @@ impl Ctdb {
                 let heard = self.keepalive.take_heard(pnn);
                 if heard && !self.config.fixes.both_links {
                     self.node_connected(out, pnn);
+                }
+                let tunables = &self.config.tunables;
+                let patience = tunables.keepalive_interval().times(tunables.keepalive_limit().into());
+                if self.config.fixes.redial_unanswered && self.links.is_unanswered(pnn, now, patience) {
+                    self.node_dead(now, out, pnn, Cause::Silence);
                 }
                 continue;
             }
@@ -355,11 +378,13 @@ impl Ctdb {
                 let step = boot::nodes_read(&mut self.boot, &mut cx, &mut self.state, &read);
                 self.boot_step(now, out, step);
             }
-            Purpose::Reload(asker) => self.reloaded(now, out, asker, &read),
+            Purpose::Reload(reloader) => self.reloaded(now, out, reloader, &read),
             Purpose::ShowNodes(asker) => {
                 let file = read.ok().and_then(|text| Nodes::parse(&text).ok());
                 let answer = file.map_or(Answer::REFUSED, |file| controls::shown(&file, self.config.port));
-                self.reply(out, asker, &answer);
+                if let Some(asker) = asker {
+                    self.reply(out, asker, &answer);
+                }
             }
         }
     }
@@ -373,7 +398,9 @@ impl Ctdb {
                 None => links::Event::Nothing,
             },
             LinkInput::Accepted { .. } => {
-                self.clients.accepted(link);
+                if !self.clients.accepted(link) {
+                    out.push(Effect::Close { link, how: How::Orderly });
+                }
                 links::Event::Nothing
             }
             LinkInput::Drained => links::Event::Nothing,

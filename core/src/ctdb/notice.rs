@@ -194,9 +194,8 @@ impl Noticed for Notice {
         match self {
             Self::Listening { pnn, address } => all(&[pnn.0.into(), address_word(*address)]),
             Self::StartRefused(refusal) => all(&refusal.words()),
-            Self::NodeConnected { pnn } | Self::DuplicateRefused { pnn } | Self::FrameRefused { pnn, .. } => {
-                all(&[pnn.0.into()]);
-            }
+            Self::NodeConnected { pnn } | Self::DuplicateRefused { pnn } => all(&[pnn.0.into()]),
+            Self::FrameRefused { pnn, error } => all(&[pnn.0.into(), error_word(*error)]),
             Self::NodeDead { pnn, cause } => all(&[pnn.0.into(), cause.word()]),
             Self::KeepaliveMissed { pnn, missed, .. } => all(&[pnn.0.into(), (*missed).into()]),
             Self::DialFailed { pnn, why } => all(&[pnn.0.into(), *why as u64]),
@@ -213,12 +212,29 @@ impl Noticed for Notice {
                 let numbers = [count, added, deleted, undeleted, changed, removed];
                 all(&numbers.map(|&number| number.into()));
             }
-            Self::ReloadRefused(refusal) => all(&[refusal.pnn().into()]),
+            Self::ReloadRefused(refusal) => {
+                let kind = match refusal {
+                    Refusal::Missing { .. } => 0,
+                    Refusal::AddressChanged { .. } => 1,
+                    Refusal::DeletedButConnected { .. } => 2,
+                };
+                all(&[refusal.pnn().into(), kind]);
+            }
             Self::ReloadFailed { problems } => all(&[(*problems).into()]),
             Self::RequestFailed { pnn, opcode, why } => all(&[pnn.0.into(), opcode.0.into(), *why as u64]),
             Self::Woke { slept } => all(&[slept.0]),
-            Self::ClientRefused { .. } => {}
+            Self::ClientRefused { error } => all(&[error_word(*error)]),
         }
+    }
+}
+
+fn error_word(error: DecodeError) -> u64 {
+    match error {
+        DecodeError::Short { wanted, left } => 0x1_0000_0000 | (wanted as u64) << 8 | left as u64 & 0xff,
+        DecodeError::Trailing { left } => 0x2_0000_0000 | left as u64,
+        DecodeError::BadValue { value, .. } => 0x3_0000_0000 ^ value,
+        DecodeError::TooLong { length, .. } => 0x4_0000_0000 ^ length,
+        DecodeError::BadText { .. } => 0x5_0000_0000,
     }
 }
 

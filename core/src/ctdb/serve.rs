@@ -2,7 +2,7 @@
 
 use super::controls::{self, Answer, Then};
 use super::cx::{Cx, Wake, cx};
-use super::machine::{Ctdb, Out, Purpose};
+use super::machine::{Ctdb, Out, Purpose, Reloader};
 use super::notice::{Notice, Oddity, Stop, Unanswered};
 use super::reload::{self, Refused};
 use super::requests::{Asker, Pending};
@@ -74,8 +74,11 @@ impl Ctdb {
         let answer = match then {
             Then::Answer(answer) => answer,
             Then::Shutdown => return self.stop(out, Stop::Asked),
-            Then::Reload => return self.read_nodes(out, Purpose::Reload(Some(asker))),
-            Then::ShowNodes => return self.read_nodes(out, Purpose::ShowNodes(asker)),
+            Then::Reload => {
+                let reloader = Reloader::Control((!silent).then_some(asker));
+                return self.read_nodes(out, Purpose::Reload(reloader));
+            }
+            Then::ShowNodes => return self.read_nodes(out, Purpose::ShowNodes((!silent).then_some(asker))),
             Then::OwnFlags { set, clear } => {
                 let own = self.state.own();
                 let flags = self.state.node(own).map_or(NodeFlags::empty(), |node| node.flags);
@@ -207,10 +210,10 @@ impl Ctdb {
         &mut self,
         now: Instant,
         out: Out<'_>,
-        asker: Option<Asker>,
+        reloader: Reloader,
         read: &Result<alloc::vec::Vec<u8>, FileError>,
     ) {
-        let asked_beside = asker.is_none();
+        let asked_beside = reloader == Reloader::Beside;
         let taken = reload::take_over(&mut cx!(self, now, out), &mut self.state, read, asked_beside);
         let answer = match taken {
             Ok(applied) => {
@@ -234,7 +237,7 @@ impl Ctdb {
             }
             Err(Refused::Unreadable | Refused::Refused) => Answer::REFUSED,
         };
-        if let Some(asker) = asker {
+        if let Reloader::Control(Some(asker)) = reloader {
             self.reply(out, asker, &answer);
         }
     }

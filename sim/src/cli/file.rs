@@ -11,7 +11,8 @@ use super::Refusal;
 #[derive(Debug)]
 pub(crate) struct Aside {
     to: PathBuf,
-    aside: PathBuf,
+    /// Where it is written first; nowhere else for a device or a pipe, which cannot be replaced.
+    aside: Option<PathBuf>,
     file: BufWriter<File>,
 }
 
@@ -19,6 +20,12 @@ impl Aside {
     /// Begins one; refused now rather than after an hour's work.
     pub(crate) fn begin(to: &Path) -> Result<Self, Refusal> {
         let refuse = |why: String| Refusal::file(to, &why);
+        // What a link names is replaced, not the link; a device or a pipe is written to.
+        let to = &fs::canonicalize(to).unwrap_or_else(|_| to.to_owned());
+        if fs::metadata(to).is_ok_and(|there| !there.is_file() && !there.is_dir()) {
+            let file = File::options().write(true).open(to).map_err(|why| refuse(why.to_string()))?;
+            return Ok(Self { to: to.clone(), aside: None, file: BufWriter::new(file) });
+        }
         let name = to.file_name().ok_or_else(|| refuse("that names no file".to_owned()))?;
         if to.is_dir() {
             return Err(refuse("that is a directory".to_owned()));
@@ -27,7 +34,7 @@ impl Aside {
         beside.push(format!(".{}.part", process::id()));
         let aside = to.with_file_name(beside);
         let file = File::create(&aside).map_err(|why| refuse(why.to_string()))?;
-        Ok(Self { to: to.to_owned(), aside, file: BufWriter::new(file) })
+        Ok(Self { to: to.clone(), aside: Some(aside), file: BufWriter::new(file) })
     }
 
     /// Writes, and gives the file its name.
@@ -37,7 +44,7 @@ impl Aside {
     ) -> Result<(), Refusal> {
         write(&mut self.file)
             .and_then(|()| self.file.flush())
-            .and_then(|()| fs::rename(&self.aside, &self.to))
+            .and_then(|()| self.aside.as_ref().map_or(Ok(()), |aside| fs::rename(aside, &self.to)))
             .map_err(|why| Refusal::file(&self.to, &why.to_string()))
     }
 }
@@ -46,7 +53,9 @@ impl Aside {
 impl Drop for Aside {
     fn drop(&mut self) {
         // After a rename there is nothing to remove.
-        let _ = fs::remove_file(&self.aside);
+        if let Some(aside) = &self.aside {
+            let _ = fs::remove_file(aside);
+        }
     }
 }
 

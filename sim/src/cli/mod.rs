@@ -120,5 +120,12 @@ pub(crate) fn print(text: &str) {
         return print!("{text}"); // where the test harness catches it
     }
     let mut out = io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    // Whoever closed a pipe has seen enough; anything else is a report that nobody gets.
+    if let Err(why) = written
+        && why.kind() != io::ErrorKind::BrokenPipe
+    {
+        eprintln!("error: standard output: {why}");
+        std::process::exit(i32::from(BAD_FILE));
+    }
 }

@@ -123,11 +123,15 @@ impl Cluster {
             },
             "addresses" => self.set_addresses(value).ok_or_else(|| wrong(SETTINGS[4].1))?,
             _ if tunables::position(name).is_some() => {
-                let number = value.parse().map_err(|_| wrong("a number from 0 to 4294967295"))?;
-                let least = u32::from(name.eq_ignore_ascii_case("KeepaliveInterval"));
-                if number < least {
-                    return Err(wrong("a number from 1 on"));
-                }
+                let range = match name.to_ascii_lowercase().as_str() {
+                    "keepaliveinterval" => 1..=3_600,
+                    "keepalivelimit" => 1..=1_000,
+                    "controltimeout" => 1..=86_400,
+                    _ => 0..=u32::MAX,
+                };
+                let number = value.parse().ok().filter(|number| range.contains(number));
+                let number = number
+                    .ok_or_else(|| wrong(&format!("a number from {} to {}", range.start(), range.end())))?;
                 let set = self.config.tunables.set(name, number);
                 debug_assert!(set.is_ok(), "{name} was looked up before");
             }
@@ -153,7 +157,9 @@ impl Cluster {
                 _ => addresses.push(word.parse().ok()?),
             }
         }
-        if addresses.len() != self.members as usize {
+        // The rules of a nodes file: no address twice, none that is no host's.
+        let file: String = addresses.iter().map(|address: &IpAddr| format!("{address}\n")).collect();
+        if addresses.len() != self.members as usize || Nodes::parse(file.as_bytes()).is_err() {
             return None;
         }
         (self.addresses, self.deleted) = (addresses, deleted);

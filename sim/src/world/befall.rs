@@ -1,7 +1,7 @@
 //! Letting faults happen, and undoing them.
 
 use standin_core::host::Fact;
-use standin_core::machine::{Endpoint, How, Machine};
+use standin_core::machine::{Endpoint, Machine};
 use standin_core::time::Duration;
 
 use super::fault::{Fault, Ways, Who, interface_name};
@@ -71,7 +71,11 @@ impl<M: Machine> World<M> {
                 world.schedule.push(world.now + *gap, Event::Step(Box::new(Step::Comeback(host, *net))));
             }),
             Fault::InterfaceDown(who, net) => self.each(*who, |world, host| world.admin(host, *net, false)),
-            Fault::InterfaceUp(who, net) => self.each(*who, |world, host| world.admin(host, *net, true)),
+            Fault::InterfaceUp(who, net) => self.each(*who, |world, host| {
+                world.admin(host, *net, true);
+                // IPv6 addresses went with the interface; the host configures its own again.
+                world.readdress(host, *net);
+            }),
             Fault::CablePull(who, net) => self.each(*who, |world, host| world.carrier(host, *net, false)),
             Fault::CablePlug(who, net) => self.each(*who, |world, host| world.carrier(host, *net, true)),
             Fault::Cut(net, ways) => self.ways(*net, ways, true),
@@ -337,18 +341,6 @@ impl<M: Machine> World<M> {
         }
         if !facts.is_empty() {
             self.rewired(host, facts);
-        }
-    }
-
-    /// Closes a connection of `from` to `to` without telling `from`'s daemon: what a firewall
-    /// that drops its state, or an operator's `ss -K`, does.
-    pub fn sever(&mut self, from: HostId, to: HostId) {
-        for conn in self.conns.ids() {
-            let Some(held) = self.conns.get(conn) else { continue };
-            if held.ends[0].host == from && held.ends[1].host == to {
-                self.news.push(News::Meddled(from, to));
-                self.tcp_close(EndRef { conn, side: Side::Acceptor }, How::Abort);
-            }
         }
     }
 }

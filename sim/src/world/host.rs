@@ -162,6 +162,11 @@ impl<M: Machine> Process<M> {
         self.inbox.len()
     }
 
+    /// Connections its kernel has completed and it has not taken.
+    pub(super) fn unaccepted(&self) -> usize {
+        self.inbox.iter().filter(|(_, input)| matches!(input, Stored::Accepted(_))).count()
+    }
+
     /// Links it has open or is opening.
     #[must_use]
     pub fn links_held(&self) -> usize {

@@ -14,6 +14,8 @@ const READ: (Duration, Duration) = (Duration(50), Duration(400));
 const WRITE: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(12));
 /// How long one netlink request takes.
 const NETLINK: (Duration, Duration) = (Duration(100), Duration(900));
+/// How often a job looks whether its host has woken.
+const ASLEEP: Duration = Duration::from_millis(500);
 /// How long the lock's helper takes to start and try.
 const LOCK: (Duration, Duration) = (Duration::from_millis(3), Duration::from_millis(15));
 
@@ -57,7 +59,13 @@ impl<M: Machine> World<M> {
             .process
             .as_ref()
             .is_some_and(|process| process.life == life && process.jobs.contains_key(&job));
-        if !alive || !self.hosts[host.index()].awake() {
+        if !alive {
+            return;
+        }
+        if self.hosts[host.index()].suspended.is_some() {
+            // It sleeps with its host, and ends when that wakes.
+            let work = Box::new(work);
+            self.schedule.push(self.now + ASLEEP, Event::Job { host, life, job, work });
             return;
         }
         let done = match work {

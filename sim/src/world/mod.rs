@@ -26,7 +26,7 @@ use std::fmt::Debug;
 use std::rc::Rc;
 
 use standin_core::host::{Done, Fact, Job};
-use standin_core::machine::{Deadline, JobId, Machine, Noticed, Outbox};
+use standin_core::machine::{Deadline, JobId, Machine, Outbox};
 use standin_core::rng::Rng;
 
 use self::host::{Host, Stored};
@@ -286,10 +286,4 @@ impl<M: Machine> World<M> {
         self.news.push(News::Changed);
         self.onlooker_changed();
     }
-}
-
-/// A notice's kind by name.
-#[must_use]
-pub fn kind_name<N: Noticed>(notice: &N) -> &'static str {
-    N::KINDS[notice.kind()]
 }

@@ -3,11 +3,14 @@
 use standin_core::machine::{Machine, Why};
 use standin_core::time::Duration;
 
-use super::conn::{EndRef, Held, Owner};
+use super::conn::{EndRef, Held, Owner, Piece};
 use crate::world::{Event, World};
 
 /// Linux: the smallest and largest retransmission time-out, and how often each kind tries.
 pub(super) const RTO_MIN: Duration = Duration::from_millis(200);
+/// When a listening kernel repeats its SYN-ACK first (then after 2, 4 … s), and how often.
+pub(super) const SYN_ACK_AGAIN: Duration = Duration::from_secs(1);
+const SYN_ACK_TRIES_MAX: u32 = 5;
 const RTO_MAX: Duration = Duration::from_secs(120);
 const TRIES_MAX: u32 = 15;
 const ORPHAN_TRIES_MAX: u32 = 8;
@@ -32,6 +35,20 @@ impl<M: Machine> World<M> {
         stuck.tries += 1;
         stuck.rto = (stuck.rto + stuck.rto).min(RTO_MAX);
         let (tries, next) = (stuck.tries, self.now + stuck.rto);
+        if tries > SYN_ACK_TRIES_MAX && matches!(stuck.queue.front(), Some(Held::Waiting(Piece::Hello))) {
+            // The listener forgets the embryo; we stay half open until we write.
+            stuck.queue.pop_front();
+            let unsent = !stuck.queue.is_empty();
+            if !unsent {
+                end.stuck = None;
+            }
+            conn.ends[side.other() as usize].owner = Owner::Nobody;
+            if !unsent {
+                return;
+            }
+            self.schedule.push(next, Event::Retransmit { end: at, serial });
+            return;
+        }
         if tries > if orphan { ORPHAN_TRIES_MAX } else { TRIES_MAX } {
             return self.end_closed(at, Why::TimedOut);
         }

@@ -14,6 +14,8 @@ use crate::world::{Event, World};
 
 /// Linux: how often SYN is repeated.
 const SYN_TRIES_MAX: u32 = 6;
+/// Connections a kernel completes for a process that does not accept them (`listen(10)`).
+const BACKLOG: usize = 10;
 /// How long address resolution takes to fail.
 const UNREACHABLE_AFTER: Duration = Duration::from_secs(3);
 
@@ -115,10 +117,13 @@ impl<M: Machine> World<M> {
         }
         let Some((held, origins)) = self.conns.peek(conn) else { return };
         let (end, address) = (&held.ends[1], &origins[1].address);
-        let listens = self.hosts[end.host.index()]
-            .process
-            .as_ref()
-            .is_some_and(|process| process.listeners.iter().any(|listener| listener.on == *address));
+        let process = self.hosts[end.host.index()].process.as_ref();
+        let listens =
+            process.is_some_and(|process| process.listeners.iter().any(|listener| listener.on == *address));
+        // A local client waits for its turn.
+        if held.net.is_some() && process.is_some_and(|process| process.unaccepted() >= BACKLOG) {
+            return;
+        }
         let fresh = matches!(end.owner, Owner::Nobody | Owner::Embryo);
         if !fresh || !self.passes(conn, Side::Acceptor) {
             return;

@@ -19,7 +19,7 @@ use standin_core::time::Duration;
 
 use self::conn::{Conn, End, Held, Stuck, fresh};
 pub(super) use self::conn::{ConnId, Conns, EndRef, Owner, Piece, Side};
-use self::endurance::RTO_MIN;
+use self::endurance::{RTO_MIN, SYN_ACK_AGAIN};
 use super::host::Stored;
 use super::moment::HostId;
 use super::{Event, World};
@@ -97,8 +97,10 @@ impl<M: Machine> World<M> {
         let stuck = end.stuck.get_or_insert_with(|| {
             let serial = self.next_serial;
             self.next_serial += 1;
-            self.schedule.push(now + RTO_MIN, Event::Retransmit { end: EndRef { conn: id, side }, serial });
-            Box::new(Stuck { queue: VecDeque::new(), bytes: 0, rto: RTO_MIN, tries: 0, serial })
+            // Until it has the third leg, the other kernel repeats its SYN-ACK.
+            let rto = if matches!(held, Held::Waiting(Piece::Hello)) { SYN_ACK_AGAIN } else { RTO_MIN };
+            self.schedule.push(now + rto, Event::Retransmit { end: EndRef { conn: id, side }, serial });
+            Box::new(Stuck { queue: VecDeque::new(), bytes: 0, rto, tries: 0, serial })
         });
         if let Held::Waiting(Piece::Bytes(bytes)) = &held {
             stuck.bytes += bytes.len();
@@ -128,7 +130,7 @@ impl<M: Machine> World<M> {
             return self.stick(id, from, Held::Waiting(piece));
         }
         let end = &mut conn.ends[to as usize];
-        if matches!(piece, Piece::Bytes(_)) {
+        if matches!((end.owner, &piece), (Owner::Machine(_), Piece::Bytes(_))) {
             end.heard = now;
         }
         let (owner, host) = (end.owner, end.host);
