@@ -59,10 +59,9 @@ impl Rig {
 
 /// The job a machine started.
 fn job(effects: &[Effect<Ctdb>]) -> JobId {
-    let started = effects.iter().find_map(|effect| match effect {
-        Effect::Start { job, .. } => Some(*job),
-        _ => None,
-    });
+    let started = effects
+        .iter()
+        .find_map(|effect| if let Effect::Start { job, .. } = effect { Some(*job) } else { None });
     started.expect("a file is to be read")
 }
 
