@@ -104,6 +104,16 @@ impl Errand for Sim {
             print(&families::<K>().iter().map(|name| format!("{name}\n")).collect::<String>());
             return Ok(0);
         }
+        if self.seeds.is_none() {
+            let campaign_only = [
+                ("--jobs", self.jobs.is_some()),
+                ("--minutes", self.minutes.is_some()),
+                ("--json", self.json.is_some()),
+            ];
+            if let Some((option, _)) = campaign_only.into_iter().find(|(_, given)| *given) {
+                return Err(Refusal::usage(format!("{option} is a campaign's: it goes with --seeds")));
+            }
+        }
         let wishes = self.wishes::<K>()?;
         match self.seeds {
             Some(seeds) => many::run::<K>(&self, seeds, &wishes),
