@@ -119,6 +119,8 @@ pub fn expand<A: Clone + 'static>(
     settings.retain(|(name, _)| !wishes.settings.iter().any(|(wished, _)| wished.eq_ignore_ascii_case(name)));
     settings.extend(wishes.settings.iter().cloned());
     let minutes = sizes.between(10, 40);
+    // Some bugs need hours.
+    let minutes = if sizes.chance(30_000) { minutes * 15 } else { minutes };
     let until = Moment::START + wishes.hours.unwrap_or(Duration::from_secs(60 * minutes));
     let nodes = wishes.nodes.unwrap_or(drawn);
     let setup = Setup { seed, nodes, settings, plant: wishes.plant.clone() };

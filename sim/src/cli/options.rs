@@ -37,7 +37,7 @@ pub(crate) struct Sim {
     #[arg(long, value_name = "NAME", help_heading = "The cluster")]
     pub(crate) plant: Option<String>,
     /// Simulated hours until everything is healed, up to 10000, fractions allowed; else the seed
-    /// draws 10 to 40 minutes.
+    /// draws 10 to 40 minutes, and now and then hours.
     #[arg(long, value_name = "H", value_parser = hours, help_heading = "What befalls it")]
     pub(crate) hours: Option<Span>,
     /// `none`, `all`, family names with commas between them (`list` prints them), or a number: at

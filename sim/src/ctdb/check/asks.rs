@@ -6,11 +6,11 @@ use std::rc::Rc;
 use standin_core::ctdb::Ctdb;
 use standin_core::ctdb::notice::Notice;
 use standin_core::ctdb::types::Pnn;
-use standin_core::ctdb::wire::Pdu;
+use standin_core::ctdb::wire::{Body, Pdu};
 use standin_core::time::Duration;
 
 use super::super::build::Cluster;
-use super::SLACK;
+use super::{DRIFT_MAX_PERCENT, SLACK};
 use crate::check::{Checker, Violation};
 use crate::world::moment::{HostId, Moment};
 use crate::world::puppet::{PuppetId, Standing};
@@ -41,7 +41,9 @@ impl Asks {
     }
 
     fn patience(&self) -> Duration {
-        self.cluster.tunables().control_timeout() + SLACK
+        // A clock that runs slow stretches it.
+        let limit = self.cluster.tunables().control_timeout();
+        limit + Duration(limit.0 * DRIFT_MAX_PERCENT / 100) + SLACK
     }
 
     fn watch(&mut self, world: &World<Ctdb>) {
@@ -60,6 +62,14 @@ impl Asks {
     fn look_at(&mut self, world: &World<Ctdb>) -> Result<(), Violation> {
         let now = world.now();
         let patience = self.patience();
+        let open = self.open.keys().map(|id| world.puppet(*id));
+        for puppet in open.filter(|puppet| !puppet.heard.is_empty()) {
+            if !answers(&puppet.says, &puppet.heard) {
+                let what =
+                    format!("what {}'s operator asked at {} got no answer to it", puppet.host, puppet.born);
+                return Err(Violation::safety("answers-are-answers", what));
+            }
+        }
         let waited = &mut self.waited;
         self.open.retain(|id, _| {
             let puppet = world.puppet(*id);
@@ -85,6 +95,12 @@ impl Asks {
         }
         Ok(())
     }
+}
+
+/// Whether bytes are one whole reply, under the question's number.
+fn answers(asked: &[u8], heard: &[u8]) -> bool {
+    let (Ok(asked), Ok(heard)) = (Pdu::decode(asked), Pdu::decode(heard)) else { return false };
+    matches!(heard.body, Body::ControlReply(_)) && heard.header.reqid == asked.header.reqid
 }
 
 impl Checker<Ctdb> for Asks {

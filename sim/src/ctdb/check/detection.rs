@@ -11,14 +11,11 @@ use standin_core::time::Duration;
 
 use super::super::build::Cluster;
 use super::super::facts::counts_connected;
-use super::SLACK;
 use super::truth::Truth;
+use super::{DRIFT_MAX_PERCENT, SLACK};
 use crate::check::{Checker, Violation};
 use crate::world::moment::{HostId, Moment};
 use crate::world::{News, World};
-
-/// How far off a host's clock may be, with something to spare.
-const DRIFT_MAX_PERCENT: u64 = 12;
 
 /// The checker.
 #[derive(Debug)]
@@ -130,7 +127,9 @@ impl Detection {
         {
             let silence = now.since(last);
             let early = silence + SLACK < self.cluster.silence_min();
-            if early && self.truth.steady_since(one, last) {
+            // What came before both links were up does not count.
+            let counted = self.met.get(&(one, other)).is_none_or(|met| *met < last);
+            if early && counted && self.truth.steady_since(one, last) {
                 let what = format!("{one} declared {other} dead after only {silence} of silence");
                 return Err(Violation::safety("dead-too-early", what));
             }

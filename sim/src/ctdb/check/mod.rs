@@ -18,6 +18,9 @@ use crate::check::Checker;
 /// What segments and inputs may take on top of the protocol's own times.
 const SLACK: Duration = Duration::from_millis(900);
 
+/// How far off a host's clock may be, with something to spare.
+const DRIFT_MAX_PERCENT: u64 = 12;
+
 /// Every checker.
 pub(super) fn all(cluster: &Rc<Cluster>) -> Vec<Box<dyn Checker<Ctdb>>> {
     vec![
