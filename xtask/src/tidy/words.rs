@@ -88,7 +88,8 @@ fn has_word(line: &str, word: &str) -> bool {
     line.split(|char| !in_word(char)).any(|other| other == word)
 }
 
-/// Whether a path starts with `start` somewhere in the line: `a/work/b` does not start there.
+/// Whether a path starts with `start` somewhere in the line; in the middle of another path it
+/// does not start.
 fn leads(line: &str, start: &str) -> bool {
     let longer = |char: char| char.is_alphanumeric() || "._~-".contains(char);
     line.match_indices(start).any(|(at, _)| !line[..at].ends_with(longer))
