@@ -27,13 +27,20 @@ pub enum Job {
         /// The new content.
         content: Vec<u8>,
     },
-    /// Run an event's scripts; answered by [`Done::Script`].
+    /// Name the scripts of a directory; answered by [`Done::Scripts`].
+    ListScripts {
+        /// A path, or a name below the daemon's base directory.
+        directory: String,
+    },
+    /// Run one script; answered by [`Done::Script`].
     RunScript {
-        /// The event: `takeip`.
+        /// A path, or a name below the daemon's base directory.
+        path: String,
+        /// Its first argument: `takeip`.
         event: String,
-        /// Its arguments, in order.
+        /// Its other arguments, in order.
         arguments: Vec<String>,
-        /// When the host gives up and ends it.
+        /// When the host gives up and ends it and all it started.
         limit: Duration,
     },
     /// Put an address on an interface; answered by [`Done::Address`].
@@ -76,7 +83,9 @@ pub enum Done {
     Read(Result<Vec<u8>, FileError>),
     /// The file is durable.
     Wrote(Result<(), FileError>),
-    /// The scripts ended.
+    /// The scripts of a directory, in no order.
+    Scripts(Result<Vec<Script>, FileError>),
+    /// The script ended.
     Script(ScriptEnd),
     /// The address is there, or gone.
     Address(Result<(), AddressError>),
@@ -111,17 +120,27 @@ impl fmt::Display for FileError {
     }
 }
 
-/// How an event's scripts ended.
+/// A file in a directory of scripts.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Script {
+    /// Its name, without the directory.
+    pub name: String,
+    /// Whether it may be executed.
+    pub enabled: bool,
+}
+
+/// How a script ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum ScriptEnd {
-    /// All succeeded.
+    /// It succeeded.
     Ok,
-    /// One exited with this status, or was ended by a signal (128 + signal).
+    /// It exited with this status, or was ended by a signal (128 + signal).
     Failed(u8),
-    /// The limit passed; what still ran was ended.
+    /// The limit passed and it was ended.
     TimedOut,
-    /// They could not be started.
+    /// It could not be started.
     NotStarted,
 }
 
@@ -175,6 +194,12 @@ pub enum Fact {
     Appeared(Placed),
     /// An address vanished from an interface.
     Vanished(Placed),
+    /// The time of day, as what to add to the monotonic clock: told at the start, and again
+    /// whenever somebody sets the clock.
+    TimeOfDay {
+        /// Microseconds from the monotonic clock's zero to 1970, the other way round.
+        offset: i64,
+    },
     /// The monotonic clock jumped: the host was suspended for about this long.
     Woke {
         /// How long.

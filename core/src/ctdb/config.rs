@@ -6,6 +6,7 @@ use core::net::IpAddr;
 use super::plant::Plants;
 use super::tunables::Tunables;
 use super::types::Capabilities;
+use crate::time::Duration;
 
 /// The port nodes listen on (IANA: `ctdb`).
 pub const PORT: u16 = 4379;
@@ -25,6 +26,18 @@ pub struct Config {
     pub socket: Box<str>,
     /// The nodes file's name.
     pub nodes_file: Box<str>,
+    /// The public addresses file's name; there need be none.
+    pub public_addresses_file: Box<str>,
+    /// The directory of event scripts.
+    pub events: Box<str>,
+    /// The script that is told of what happened.
+    pub notify: Box<str>,
+    /// `[cluster] cluster lock`: a file, or `!command`.
+    pub cluster_lock: Option<Box<str>>,
+    /// `[cluster] leader timeout`.
+    pub leader_timeout: Duration,
+    /// `[failover] disabled`: no address is handled at all.
+    pub failover_disabled: bool,
     /// Our version in keepalives. A foreign one makes real nodes shut down: keep it exact.
     pub version: u32,
     /// What can be tuned.
@@ -48,6 +61,12 @@ impl Default for Config {
             port: PORT,
             socket: "ctdbd.socket".into(),
             nodes_file: "nodes".into(),
+            public_addresses_file: "public_addresses".into(),
+            events: "events/legacy".into(),
+            notify: "notify.sh".into(),
+            cluster_lock: None,
+            leader_timeout: Duration::from_secs(5),
+            failover_disabled: false,
             version: VERSION,
             tunables: Tunables::default(),
             start_as_stopped: false,
@@ -79,6 +98,19 @@ pub struct Fixes {
     pub check_source: bool,
     /// A nodes file that does not load leaves the old one in force. In ctdbd it is fatal.
     pub keep_nodes: bool,
+    /// What the kernel reports is acted upon at once: an address of ours that vanishes is taken
+    /// again, a lost link is a reason to run the monitor event. ctdbd looks once a second, and at
+    /// links every `MonitorInterval`.
+    pub watch_kernel: bool,
+    /// What ends the wait for the next round of the recovery loop: a node lost or gained, flags
+    /// that change, a request. ctdbd sleeps its second out.
+    pub prompt_rounds: bool,
+    /// An address that is kept over a recovery is announced again: its clients may have heard
+    /// of another holder meanwhile. ctdbd announces only what it has just taken.
+    pub announce_kept: bool,
+    /// The death of a node that is no location master causes a takeover run too. In ctdbd its
+    /// addresses stay with the dead.
+    pub move_from_dead: bool,
 }
 
 impl Fixes {
@@ -89,6 +121,10 @@ impl Fixes {
         both_links: true,
         check_source: true,
         keep_nodes: true,
+        watch_kernel: true,
+        prompt_rounds: true,
+        announce_kept: true,
+        move_from_dead: true,
     };
     /// As ctdbd; but for a bad frame, which costs its sender the link in any case and kills ctdbd.
     pub const NONE: Self = Self {
@@ -97,5 +133,9 @@ impl Fixes {
         both_links: false,
         check_source: false,
         keep_nodes: false,
+        watch_kernel: false,
+        prompt_rounds: false,
+        announce_kept: false,
+        move_from_dead: false,
     };
 }

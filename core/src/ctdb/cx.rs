@@ -1,10 +1,12 @@
 //! The first parameter of every part: what it may read, and where it may write.
 
 use super::config::Config;
+use super::jobs::{Jobs, Purpose};
 use super::machine::Ctdb;
 use super::notice::Notice;
 use super::types::Pnn;
-use crate::machine::{Effect, Outbox};
+use crate::host::Job;
+use crate::machine::{Effect, JobId, Outbox};
 use crate::time::Instant;
 use crate::timers::{Timer, Timers};
 
@@ -20,6 +22,36 @@ pub(super) enum Wake {
     Redial(Pnn),
     /// The oldest question has waited too long.
     Requests,
+    /// The next monitor event.
+    Monitor,
+    /// The next look whether the `startup` event may run.
+    Startup,
+    /// The next round of announcements of the address in this place of the list.
+    Announce(u32),
+    /// Changed tickle lists go out.
+    Tickles,
+    /// The recovery has gone on for too long: drop all addresses.
+    DropAll,
+    /// Our ban ends.
+    BanEnd,
+    /// The next round of the recovery loop.
+    Round,
+    /// The leader says so.
+    Broadcast,
+    /// Nobody has said so for too long.
+    LeaderTimeout,
+    /// The election ends.
+    Election,
+    /// Our answer in the election.
+    Vote,
+    /// Takeover runs are on again.
+    TakeoverRunsOn,
+    /// Recoveries are on again.
+    RecoveriesOn,
+    /// The takeover run's time is over.
+    Takeover,
+    /// Whether the cluster lock is free has not been answered.
+    LockCheck,
 }
 
 impl Timer for Wake {
@@ -29,6 +61,21 @@ impl Timer for Wake {
             Self::DialLimit(_) => "dial-limit",
             Self::Redial(_) => "redial",
             Self::Requests => "requests",
+            Self::Monitor => "monitor",
+            Self::Startup => "startup",
+            Self::Announce(_) => "announce",
+            Self::Tickles => "tickles",
+            Self::DropAll => "drop-all",
+            Self::BanEnd => "ban-end",
+            Self::Round => "round",
+            Self::Broadcast => "broadcast",
+            Self::LeaderTimeout => "leader-timeout",
+            Self::Election => "election",
+            Self::Vote => "vote",
+            Self::TakeoverRunsOn => "takeover-runs-on",
+            Self::RecoveriesOn => "recoveries-on",
+            Self::Takeover => "takeover",
+            Self::LockCheck => "lock-check",
         }
     }
 }
@@ -38,12 +85,23 @@ pub(super) struct Cx<'a> {
     pub(super) now: Instant,
     pub(super) config: &'a Config,
     pub(super) timers: &'a mut Timers<Wake>,
+    pub(super) jobs: &'a mut Jobs,
     pub(super) out: &'a mut Outbox<Ctdb>,
 }
 
 impl Cx<'_> {
     pub(super) fn notice(&mut self, notice: Notice) {
         self.out.notice(notice);
+    }
+
+    /// Begins a job.
+    pub(super) fn start(&mut self, purpose: Purpose, what: Job) -> JobId {
+        self.jobs.start(self.out, purpose, what)
+    }
+
+    /// Ends a job before its time.
+    pub(super) fn cancel(&mut self, job: JobId) {
+        self.jobs.cancel(self.out, job);
     }
 
     pub(super) fn push(&mut self, effect: Effect<Ctdb>) {
@@ -54,7 +112,13 @@ impl Cx<'_> {
 /// Borrows the context out of the machine's fields, leaving the parts free.
 macro_rules! cx {
     ($self:ident, $now:expr, $out:expr) => {
-        Cx { now: $now, config: &$self.config, timers: &mut $self.timers, out: &mut *$out }
+        Cx {
+            now: $now,
+            config: &$self.config,
+            timers: &mut $self.timers,
+            jobs: &mut $self.jobs,
+            out: &mut *$out,
+        }
     };
 }
 pub(super) use cx;

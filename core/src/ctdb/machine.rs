@@ -1,13 +1,12 @@
 //! The machine itself: routes inputs to parts and decides what their small facts mean.
 
-use alloc::collections::BTreeMap;
-
 use super::boot::{self, Boot};
 use super::clients::{Clients, SOCKET};
 use super::config::Config;
 use super::controls::{self, Answer};
 use super::cx::{Cx, Wake, cx};
 use super::files::nodes::Nodes;
+use super::jobs::{Jobs, Purpose, Reloader};
 use super::keepalive::{Keepalive, Tick};
 use super::links::{self, BUS, Links, Whose};
 use super::notice::{Cause, Notice, Oddity, StartRefusal, Stop, Unanswered};
@@ -37,9 +36,7 @@ pub struct Ctdb {
     pub(super) requests: Requests,
     pub(super) clients: Clients,
     pub(super) timers: Timers<Wake>,
-    /// What each job under way is for.
-    pub(super) jobs: BTreeMap<JobId, Purpose>,
-    pub(super) next_job: u64,
+    pub(super) jobs: Jobs,
     /// The machine has asked to end; nothing is heard any more.
     pub(super) over: bool,
 }
@@ -53,26 +50,6 @@ pub enum Order {
     /// Read the nodes file again and take it over, if the questions `ctdb reloadnodes` asks of
     /// one node allow it (SIGHUP).
     Reload,
-}
-
-/// Who wants the nodes file read again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub(super) enum Reloader {
-    /// The operator's side: nobody has asked the tool's questions yet.
-    Beside,
-    /// A control, whose sender may want no answer.
-    Control(Option<Asker>),
-}
-
-/// What a job is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub(super) enum Purpose {
-    Boot,
-    Reload(Reloader),
-    /// `None` if nobody wants the answer.
-    ShowNodes(Option<Asker>),
 }
 
 /// The exit status of a wrong configuration (`EX_CONFIG`).
@@ -95,22 +72,14 @@ impl Ctdb {
             requests: Requests::new(),
             clients: Clients::default(),
             timers: Timers::new(),
-            jobs: BTreeMap::new(),
-            next_job: 0,
+            jobs: Jobs::default(),
             over: false,
         }
     }
 
-    pub(super) fn start_job(&mut self, out: Out<'_>, purpose: Purpose, what: Job) {
-        let job = JobId(self.next_job);
-        self.next_job += 1;
-        self.jobs.insert(job, purpose);
-        out.push(Effect::Start { job, what });
-    }
-
     pub(super) fn read_nodes(&mut self, out: Out<'_>, purpose: Purpose) {
         let name = self.config.nodes_file.as_ref().into();
-        self.start_job(out, purpose, Job::ReadFile { name });
+        self.jobs.start(out, purpose, Job::ReadFile { name });
     }
 
     pub(super) fn exit(&mut self, out: Out<'_>, status: u8) {
@@ -189,6 +158,7 @@ impl Ctdb {
                         self.unanswered(out, late, Unanswered::TimedOut);
                     }
                 }
+                _ => {}
             }
         }
     }
@@ -371,7 +341,7 @@ impl Ctdb {
     }
 
     fn job_done(&mut self, now: Instant, out: Out<'_>, job: JobId, done: Done) {
-        let (Some(purpose), Done::Read(read)) = (self.jobs.remove(&job), done) else { return };
+        let (Some(purpose), Done::Read(read)) = (self.jobs.ended(job), done) else { return };
         match purpose {
             Purpose::Boot => {
                 let mut cx = cx!(self, now, out);
@@ -386,6 +356,7 @@ impl Ctdb {
                     self.reply(out, asker, &answer);
                 }
             }
+            _ => {}
         }
     }
 

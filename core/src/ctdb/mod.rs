@@ -16,6 +16,7 @@ mod controls;
 mod cx;
 pub mod files;
 pub mod ipalloc;
+mod jobs;
 mod keepalive;
 mod links;
 mod machine;
@@ -32,3 +33,4 @@ mod view;
 pub mod wire;
 
 pub use self::machine::{Ctdb, Order};
+pub use self::view::PublicView;

@@ -2,7 +2,8 @@
 
 use super::controls::{self, Answer, Then};
 use super::cx::{Cx, Wake, cx};
-use super::machine::{Ctdb, Out, Purpose, Reloader};
+use super::jobs::{Purpose, Reloader};
+use super::machine::{Ctdb, Out};
 use super::notice::{Notice, Oddity, Stop, Unanswered};
 use super::reload::{self, Refused};
 use super::requests::{Asker, Pending};

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::net::IpAddr;
 
 use super::files::nodes::Nodes;
-use super::types::{Generation, NodeFlags, Pnn, RecoveryMode, RunState};
+use super::types::{Capabilities, Generation, NodeFlags, Pnn, RecoveryMode, RunState};
 use crate::time::Instant;
 
 /// A node as we know it.
@@ -14,13 +14,15 @@ pub(super) struct Node {
     /// `None` for a deleted line.
     pub(super) address: Option<IpAddr>,
     pub(super) flags: NodeFlags,
+    /// What it said it may be and can do, when it was last asked.
+    pub(super) capabilities: Capabilities,
 }
 
 impl Node {
     /// A node nobody has heard of yet.
     fn new(address: Option<IpAddr>) -> Self {
         let kind = if address.is_some() { NodeFlags::UNHEALTHY } else { NodeFlags::DELETED };
-        Self { address, flags: NodeFlags::DISCONNECTED | kind }
+        Self { address, flags: NodeFlags::DISCONNECTED | kind, capabilities: Capabilities::empty() }
     }
 
     pub(super) const fn is_connected(&self) -> bool {
@@ -38,6 +40,17 @@ pub(super) struct State {
     /// The nodes file in force, once read.
     pub(super) file: Option<Nodes>,
     pub(super) generation: Generation,
+    /// The location masters.
+    pub(super) vnn_map: Vec<Pnn>,
+    /// Whom we follow.
+    pub(super) leader: Option<Pnn>,
+    /// When START_RECOVERY and END_RECOVERY last came.
+    pub(super) recovery_started: Option<Instant>,
+    pub(super) recovery_finished: Option<Instant>,
+    /// Recoveries that ended here.
+    pub(super) recoveries: u32,
+    /// What to add to our clock for the time of day, in microseconds.
+    pub(super) time_of_day: i64,
     pub(super) recovery_mode: RecoveryMode,
     pub(super) runstate: RunState,
     pub(super) born: Instant,
@@ -50,6 +63,12 @@ impl State {
             nodes: Vec::new(),
             file: None,
             generation: Generation::INVALID,
+            vnn_map: Vec::new(),
+            leader: None,
+            recovery_started: None,
+            recovery_finished: None,
+            recoveries: 0,
+            time_of_day: 0,
             recovery_mode: RecoveryMode::Active,
             runstate: RunState::Init,
             born: Instant::START,

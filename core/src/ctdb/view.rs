@@ -4,7 +4,21 @@ use core::net::IpAddr;
 
 use super::config::Config;
 use super::machine::Ctdb;
-use super::types::{NodeFlags, Pnn};
+use super::types::{Generation, NodeFlags, Pnn, RecoveryMode, RunState};
+use crate::time::Instant;
+
+/// A public address in the eyes of a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PublicView<'a> {
+    /// The address.
+    pub address: IpAddr,
+    /// Network bits.
+    pub bits: u8,
+    /// Who holds it, as far as this node knows.
+    pub holder: Option<Pnn>,
+    /// The interface it is on here, if it is assigned here.
+    pub interface: Option<&'a str>,
+}
 
 impl Ctdb {
     /// Our number, once known.
@@ -41,6 +55,78 @@ impl Ctdb {
     #[must_use]
     pub fn is_connected(&self, pnn: Pnn) -> bool {
         self.state.node(pnn).is_some_and(super::state::Node::is_connected)
+    }
+
+    /// How far this daemon has come.
+    #[must_use]
+    pub const fn runstate(&self) -> RunState {
+        self.state.runstate
+    }
+
+    /// Whether a recovery is under way, or due.
+    #[must_use]
+    pub const fn recovery_mode(&self) -> RecoveryMode {
+        self.state.recovery_mode
+    }
+
+    /// The generation a leader last gave us.
+    #[must_use]
+    pub const fn generation(&self) -> Generation {
+        self.state.generation
+    }
+
+    /// The location masters a leader last gave us.
+    #[must_use]
+    pub fn vnn_map(&self) -> &[Pnn] {
+        &self.state.vnn_map
+    }
+
+    /// Whom we follow: ourselves if we lead.
+    #[must_use]
+    pub const fn leader(&self) -> Option<Pnn> {
+        self.state.leader
+    }
+
+    /// Whether we believe an election is going on.
+    #[must_use]
+    pub const fn is_electing(&self) -> bool {
+        false
+    }
+
+    /// Whether we believe we hold the cluster lock.
+    #[must_use]
+    pub const fn holds_lock(&self) -> bool {
+        false
+    }
+
+    /// The public addresses this node knows, in the order of GET_PUBLIC_IPS, as they are held in
+    /// its own eyes.
+    pub fn public_addresses(&self) -> impl Iterator<Item = PublicView<'_>> {
+        core::iter::empty()
+    }
+
+    /// The holder of a public address in this node's eyes; none if it is unknown here, or nobody.
+    #[must_use]
+    pub fn holder_of(&self, address: IpAddr) -> Option<Pnn> {
+        self.public_addresses().find(|held| held.address == address).and_then(|held| held.holder)
+    }
+
+    /// Whether this node is changing a public address just now.
+    #[must_use]
+    pub fn is_changing(&self, _address: IpAddr) -> bool {
+        false
+    }
+
+    /// Until when takeover runs are off here, if they are.
+    #[must_use]
+    pub fn takeover_runs_off(&self) -> Option<Instant> {
+        self.timers.at(super::cx::Wake::TakeoverRunsOn)
+    }
+
+    /// Until when recoveries are off here, if they are.
+    #[must_use]
+    pub fn recoveries_off(&self) -> Option<Instant> {
+        self.timers.at(super::cx::Wake::RecoveriesOn)
     }
 
     /// What is configured.

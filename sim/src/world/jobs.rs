@@ -25,9 +25,11 @@ impl<M: Machine> World<M> {
             Job::ReadFile { .. } => READ,
             Job::WriteFile { .. } => WRITE,
             Job::HoldLock { .. } => LOCK,
-            Job::RunScript { .. } | Job::AddAddress(_) | Job::DropAddress(_) | Job::Announce { .. } => {
-                NETLINK
-            }
+            Job::ListScripts { .. }
+            | Job::RunScript { .. }
+            | Job::AddAddress(_)
+            | Job::DropAddress(_)
+            | Job::Announce { .. } => NETLINK,
         };
         let mut takes = self.effort.span(low, high);
         let mut running = Running::Plain;
@@ -41,6 +43,7 @@ impl<M: Machine> World<M> {
                 running = Running::Lock(name.clone());
                 Work::Do(Job::HoldLock { name })
             }
+            Job::ListScripts { .. } => Work::Answer(Done::Scripts(Ok(Vec::new()))),
             other @ (Job::ReadFile { .. }
             | Job::WriteFile { .. }
             | Job::AddAddress(_)
@@ -107,7 +110,9 @@ impl<M: Machine> World<M> {
                     return None;
                 }
             },
-            Job::RunScript { .. } => unreachable!("scripts are answered by their plan"),
+            Job::RunScript { .. } | Job::ListScripts { .. } => {
+                unreachable!("scripts are answered by their plan")
+            }
         })
     }
 

@@ -30,6 +30,7 @@ const SHARED: &[&str] = &[
     "ctdb::files",
     "ctdb::tunables",
     "ctdb::requests",
+    "ctdb::jobs",
 ];
 
 /// The layers, lowest first.
@@ -59,6 +60,8 @@ const TABLE: &[Row] = &[
     Row { module: "ctdb::notice", may: &[BELOW, SHARED] },
     Row { module: "ctdb::state", may: &[BELOW, SHARED] },
     Row { module: "ctdb::requests", may: &[BELOW, SHARED] },
+    // A job's beginning goes into the machine's outbox.
+    Row { module: "ctdb::jobs", may: &[BELOW, SHARED, &["ctdb::machine"]] },
     // The context names the machine, whose outbox it is.
     Row { module: "ctdb::cx", may: &[BELOW, SHARED, &["ctdb::machine"]] },
     // Dialling again and listening for the first time name the same port.

@@ -181,7 +181,7 @@ proptest! {
                     Fact::Vanished(placed) => prop_assert!(table.remove(&placed)),
                     Fact::Interface { index, up, .. } => seen = (index, up),
                     Fact::InterfaceGone { .. } => prop_assert!(table.is_empty()),
-                    Fact::Woke { .. } => unreachable!("a kernel does not report a suspend"),
+                    Fact::Woke { .. } | Fact::TimeOfDay { .. } => unreachable!("a kernel does not report a suspend"),
                 }
             }
             prop_assert_eq!(&kernel.addresses().collect::<BTreeSet<_>>(), &table);

@@ -1,0 +1,223 @@
+//! Why things are noticed.
+
+use core::net::IpAddr;
+
+use super::super::types::{Opcode, Pnn};
+use crate::host::LockNews;
+use crate::machine::Why;
+
+/// Why a node is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// Nothing came for `KeepaliveLimit` intervals.
+    Silence,
+    /// The link we opened is no more.
+    LinkOut(Why),
+    /// The link it opened is no more.
+    LinkIn(Why),
+    /// It wrote on the link that is ours to write on.
+    WroteOnOurLink,
+    /// Its stream cannot be read.
+    BadFrame,
+}
+
+/// Why a node cannot start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each variant's sentence says what its fields are")]
+pub enum StartRefusal {
+    /// The nodes file could not be read.
+    NoNodesFile,
+    /// The nodes file has this many mistakes, the first in this line.
+    BadNodesFile { problems: u32, line: u32 },
+    /// The configured node address is not in the nodes file.
+    NotANode { address: IpAddr },
+    /// The configured node address cannot be listened on.
+    CannotListen { address: IpAddr, why: Why },
+    /// No address of the nodes file is ours.
+    NoOwnAddress,
+    /// The public addresses file could not be read, though there is one.
+    NoAddressesFile,
+    /// The public addresses file has this many mistakes, the first in this line.
+    BadAddressesFile { problems: u32, line: u32 },
+    /// A public address names an interface this host does not have: its place in the file.
+    NoInterface { address: IpAddr },
+    /// The scripts of this event ended badly.
+    Event { name: &'static str },
+}
+
+/// What is odd about a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each variant's sentence says what its fields are")]
+pub enum Oddity {
+    /// It claims to come from another node.
+    Liar { claims: Pnn },
+    /// Its payload does not fit its opcode.
+    Payload { opcode: Opcode },
+    /// It answers nothing we asked.
+    Unasked,
+}
+
+/// Why the node stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// The operator's side said so.
+    Ordered,
+    /// A control said so.
+    Asked,
+    /// Another version is in the cluster and we are the younger.
+    Version,
+    /// The nodes file means nothing any more.
+    NodesFile,
+    /// The leader's cluster lock is not ours.
+    OtherLock,
+}
+
+/// Why a question was not answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unanswered {
+    /// The node died before it answered.
+    Died,
+    /// `ControlTimeout` passed.
+    TimedOut,
+}
+
+/// Why the cluster lock is not ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LockDenied {
+    /// Somebody else holds it.
+    Busy,
+    /// The storage did not answer.
+    TimedOut,
+    /// It could not be tried.
+    Failed,
+}
+
+impl LockDenied {
+    /// As the host says it; none if the lock was got.
+    #[must_use]
+    pub const fn of(news: LockNews) -> Option<Self> {
+        match news {
+            LockNews::Busy => Some(Self::Busy),
+            LockNews::TimedOut => Some(Self::TimedOut),
+            LockNews::Failed => Some(Self::Failed),
+            LockNews::Held | LockNews::Lost => None,
+        }
+    }
+}
+
+/// What makes a leader begin a recovery (ctdbd's table of triggers), and whose fault it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub enum Trigger {
+    /// The last recovery did not finish.
+    Unfinished,
+    /// A node says it is in recovery.
+    InRecovery(Pnn),
+    /// The cluster lock is configured and not held.
+    NoLock,
+    /// A node's nodes file has another length, or other numbers.
+    OtherNodes(Pnn),
+    /// The map has another size than there are location masters.
+    MapSize {
+        /// Entries in the map.
+        map: u32,
+        /// Active nodes with the capability.
+        masters: u32,
+    },
+    /// A location master is not in the map.
+    NotInMap(Pnn),
+    /// A node has another generation or map.
+    OtherMap(Pnn),
+}
+
+/// A step of a recovery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub enum RecoveryStep {
+    /// Nothing was asked yet: not leader, off, or an election.
+    Begin,
+    /// GET_CAPABILITIES, first of all.
+    Roles,
+    /// MODIFY_FLAGS to everybody.
+    Flags,
+    /// GET_NODEMAP.
+    NodeMaps,
+    /// GET_CAPABILITIES and GET_DBMAP.
+    Capabilities,
+    /// SET_RECMODE to active.
+    Active,
+    /// START_RECOVERY.
+    Start,
+    /// SETVNNMAP.
+    VnnMap,
+    /// A node has a database, and we keep none.
+    Databases,
+    /// SET_RECMODE to normal.
+    Normal,
+    /// END_RECOVERY.
+    End,
+}
+
+/// A step of a takeover run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub enum TakeoverStep {
+    /// Nothing was asked yet: it is switched off, or another is under way.
+    Begin,
+    /// GET_PUBLIC_IPS.
+    Known,
+    /// GET_PUBLIC_IPS, available ones.
+    Available,
+    /// RELEASE_IP.
+    Release,
+    /// TAKEOVER_IP.
+    Take,
+    /// IPREALLOCATED.
+    Reallocated,
+}
+
+/// What is wrong with an address in the eyes of the local check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AddressFault {
+    /// We hold it and our kernel does not.
+    Missing,
+    /// Our kernel has it and we do not hold it.
+    Foreign,
+    /// Nobody holds it and we could.
+    Unassigned,
+}
+
+/// Why all addresses are given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DropCause {
+    /// The node takes no part any more.
+    Inactive,
+    /// The recovery has gone on for `RecoveryDropAllIPs`.
+    RecoveryTooLong,
+}
+
+/// Why a node is banned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BanCause {
+    /// A leader or an operator said so.
+    Told,
+    /// An address of ours is another node's.
+    Conflict,
+    /// We won an election and could not have the lock.
+    ElectionLock,
+    /// We began a recovery without the lock.
+    RecoveryLock,
+    /// The ban ended before we were ready.
+    NotFrozen,
+}
+
+/// What a node gets a credit towards its ban for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Credit {
+    /// It caused a recovery.
+    Recovery,
+    /// It does not answer.
+    Unreachable,
+    /// It made takeover runs fail.
+    Takeover,
+}
