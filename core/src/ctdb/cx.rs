@@ -1,5 +1,7 @@
 //! The first parameter of every part: what it may read, and where it may write.
 
+use core::net::IpAddr;
+
 use super::config::Config;
 use super::jobs::{Jobs, Purpose};
 use super::machine::Ctdb;
@@ -26,8 +28,8 @@ pub(super) enum Wake {
     Monitor,
     /// The next look whether the `startup` event may run.
     Startup,
-    /// The next round of announcements of the address in this place of the list.
-    Announce(u32),
+    /// The next round of announcements of this address.
+    Announce(IpAddr),
     /// Changed tickle lists go out.
     Tickles,
     /// The recovery has gone on for too long: drop all addresses.

@@ -9,6 +9,8 @@
 //! `versions`, `requests`, `clients`, `controls`, `reload`; last `machine` with its other half `serve`, and `view`.
 //! [`ipalloc`] stands apart: it knows numbers and addresses, no machine.
 
+#[allow(dead_code, unused_imports)]
+mod addresses;
 mod boot;
 mod clients;
 pub mod config;
@@ -18,6 +20,8 @@ pub mod files;
 pub mod ipalloc;
 mod jobs;
 mod keepalive;
+#[allow(dead_code)]
+mod kernel;
 mod links;
 mod machine;
 pub mod notice;
