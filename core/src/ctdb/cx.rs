@@ -82,6 +82,10 @@ impl Timer for Wake {
     }
 }
 
+/// What a part's tests make a context of.
+#[cfg(test)]
+pub(super) type Out = Outbox<Ctdb>;
+
 /// The context of one input.
 pub(super) struct Cx<'a> {
     pub(super) now: Instant,

@@ -67,7 +67,7 @@ const TABLE: &[Row] = &[
     // Dialling again and listening for the first time name the same port.
     Row { module: "ctdb::boot", may: &[BELOW, SHARED, &["ctdb::links"]] },
     // What the host reports of its kernel, kept; the addresses are checked against it.
-    Row { module: "ctdb::kernel", may: &[&["host"]] },
+    Row { module: "ctdb::kernel", may: &[BELOW] },
     Row { module: "ctdb::addresses", may: &[BELOW, SHARED, &["ctdb::kernel"]] },
     Row { module: "ctdb::*", may: &[BELOW, SHARED] },
     Row { module: "gossip", may: &[BELOW] },
