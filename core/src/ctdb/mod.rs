@@ -14,6 +14,8 @@ mod clients;
 pub mod config;
 mod controls;
 mod cx;
+#[allow(dead_code)]
+mod events;
 pub mod files;
 pub mod ipalloc;
 mod jobs;
