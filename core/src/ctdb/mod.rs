@@ -30,6 +30,8 @@ mod serve;
 mod state;
 pub mod tunables;
 pub mod types;
+#[allow(dead_code)]
+mod verdict;
 mod versions;
 mod view;
 pub mod wire;
