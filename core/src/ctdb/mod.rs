@@ -22,6 +22,8 @@ mod jobs;
 mod keepalive;
 mod links;
 mod machine;
+#[allow(dead_code)]
+mod monitor;
 pub mod notice;
 pub mod plant;
 mod reload;
