@@ -6,7 +6,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
-use core::net::IpAddr;
+use core::net::{IpAddr, SocketAddr};
 
 use crate::time::Duration;
 
@@ -55,6 +55,14 @@ pub enum Job {
         /// What.
         address: IpAddr,
     },
+    /// Send one bare TCP ACK (sequence and acknowledgement 0, window 1234) as if from `from`, so
+    /// that a client whose connection is no more learns of it; answered by [`Done::Announced`].
+    Tickle {
+        /// A public address and the service's port.
+        from: SocketAddr,
+        /// The client's end.
+        to: SocketAddr,
+    },
     /// Take the cluster lock and hold it until the job is cancelled; answered by
     /// [`Done::Lock`], first with the outcome, later perhaps with its loss.
     HoldLock {
@@ -89,7 +97,7 @@ pub enum Done {
     Script(ScriptEnd),
     /// The address is there, or gone.
     Address(Result<(), AddressError>),
-    /// The announcement is on the wire.
+    /// The announcement, or the tickle, is on the wire.
     Announced,
     /// News of the lock.
     Lock(LockNews),

@@ -11,7 +11,8 @@ use super::state::State;
 use super::tunables::{self, SetOutcome};
 use super::types::{NodeFlags, Pnn};
 use super::wire::{
-    AllTunables, NodeEntry, NodeMap, ReplyData, RequestData, Text, TunableNames, TunableValue, VnnMap, WireAddr,
+    AllTunables, NodeEntry, NodeMap, ReplyData, RequestData, Text, TunableNames, TunableValue, VnnMap,
+    WireAddr,
 };
 
 /// An answer.

@@ -1,5 +1,7 @@
 //! The first parameter of every part: what it may read, and where it may write.
 
+use core::net::IpAddr;
+
 use super::config::Config;
 use super::jobs::{Jobs, Purpose};
 use super::machine::Ctdb;
@@ -26,8 +28,8 @@ pub(super) enum Wake {
     Monitor,
     /// The next look whether the `startup` event may run.
     Startup,
-    /// The next round of announcements of the address in this place of the list.
-    Announce(u32),
+    /// The next round of announcements of this address.
+    Announce(IpAddr),
     /// Changed tickle lists go out.
     Tickles,
     /// The recovery has gone on for too long: drop all addresses.
@@ -48,8 +50,6 @@ pub(super) enum Wake {
     TakeoverRunsOn,
     /// Recoveries are on again.
     RecoveriesOn,
-    /// The takeover run's time is over.
-    Takeover,
     /// Whether the cluster lock is free has not been answered.
     LockCheck,
 }
@@ -74,7 +74,6 @@ impl Timer for Wake {
             Self::Vote => "vote",
             Self::TakeoverRunsOn => "takeover-runs-on",
             Self::RecoveriesOn => "recoveries-on",
-            Self::Takeover => "takeover",
             Self::LockCheck => "lock-check",
         }
     }

@@ -8,8 +8,8 @@ use super::ballot;
 use super::config::Config;
 use super::cx::{Cx, Wake, cx};
 use super::jobs::Purpose;
-use super::mail::Heard;
 use super::machine::{Ctdb, Out};
+use super::mail::Heard;
 use super::notice::{BanCause, LockDenied, Notice};
 use super::plant::Plant;
 use super::requests::{Gather, Task, Ticket};
@@ -199,7 +199,14 @@ impl Ctdb {
     fn candidacy(&self, now: Instant) -> wire::Election {
         let connected = self.state.all().filter(|&pnn| self.is_connected(pnn)).count() as u32;
         let own = self.election.priority;
-        ballot::candidacy(self.can_lead(), connected, own, self.time_of_day(now), self.state.own(), self.own_flags())
+        ballot::candidacy(
+            self.can_lead(),
+            connected,
+            own,
+            self.time_of_day(now),
+            self.state.own(),
+            self.own_flags(),
+        )
     }
 
     /// Somebody says that it would lead.
@@ -317,7 +324,9 @@ impl Ctdb {
     /// Every node that is neither deleted nor disconnected, ourselves included.
     pub(super) fn connected(&self) -> impl Iterator<Item = Pnn> + '_ {
         let gone = NodeFlags::DELETED | NodeFlags::DISCONNECTED;
-        self.state.all().filter(move |&pnn| self.state.node(pnn).is_some_and(|node| !node.flags.intersects(gone)))
+        self.state
+            .all()
+            .filter(move |&pnn| self.state.node(pnn).is_some_and(|node| !node.flags.intersects(gone)))
     }
 }
 

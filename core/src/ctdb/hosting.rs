@@ -56,19 +56,21 @@ impl Ctdb {
     ) -> Reaction {
         let yes_or_no = |well: bool| Answer::status(if well { 0 } else { -1 });
         Reaction::Answer(match data {
-            RequestData::GetPublicIps => Answer::data(ReplyData::PublicIps(
-                if flags.contains(ControlFlags::AVAILABLE_ONLY) {
+            RequestData::GetPublicIps => {
+                Answer::data(ReplyData::PublicIps(if flags.contains(ControlFlags::AVAILABLE_ONLY) {
                     self.addresses.available(self.offers())
                 } else {
                     self.addresses.known()
-                },
-            )),
+                }))
+            }
             RequestData::GetPublicIpInfo(address) => match self.addresses.info(address.ip()) {
                 Some(info) => Answer::data(ReplyData::PublicIpInfo(info)),
                 None => Answer::REFUSED,
             },
             RequestData::GetIfaces => Answer::data(ReplyData::Interfaces(self.addresses.interfaces())),
-            RequestData::SetIfaceLinkState(asked) => yes_or_no(self.addresses.set_link_asked(asked).is_some()),
+            RequestData::SetIfaceLinkState(asked) => {
+                yes_or_no(self.addresses.set_link_asked(asked).is_some())
+            }
             RequestData::TakeoverIp(ip) => return self.takeover_asked(now, out, asker, ip),
             RequestData::ReleaseIp(ip) => return self.release_asked(now, out, asker, ip),
             RequestData::IpReallocated => {
@@ -76,7 +78,9 @@ impl Ctdb {
                 self.run_event(now, out, Event::IpReallocated, After::Reallocated(asker));
                 return Reaction::Later;
             }
-            RequestData::AddPublicIp(asked) => yes_or_no(self.addresses.add_asked(asked, &self.kernel).is_ok()),
+            RequestData::AddPublicIp(asked) => {
+                yes_or_no(self.addresses.add_asked(asked, &self.kernel).is_ok())
+            }
             RequestData::DelPublicIp(asked) => {
                 yes_or_no(self.addresses.delete(asked.address.ip()) != Deleted::Unknown)
             }
@@ -150,7 +154,13 @@ impl Ctdb {
         }
     }
 
-    fn takeover_asked(&mut self, now: Instant, out: Out<'_>, asker: Option<Asker>, ip: &PublicIp) -> Reaction {
+    fn takeover_asked(
+        &mut self,
+        now: Instant,
+        out: Out<'_>,
+        asker: Option<Asker>,
+        ip: &PublicIp,
+    ) -> Reaction {
         let (me, address) = (self.state.own(), ip.address.ip());
         let have = self.have(address);
         // Nothing may change while the event could not be run; what can be answered without is.
@@ -384,7 +394,12 @@ impl Ctdb {
         let up = self.addresses.get(address).and_then(|entry| entry.interface());
         let up = up.is_some_and(|name| self.kernel.is_up(name));
         let off = self.timers.at(Wake::TakeoverRunsOn).is_some();
-        if !ours || !up || off || self.config.failover_disabled || self.state.recovery_mode != RecoveryMode::Normal {
+        if !ours
+            || !up
+            || off
+            || self.config.failover_disabled
+            || self.state.recovery_mode != RecoveryMode::Normal
+        {
             return;
         }
         out.notice(Notice::AddressWrong { address, fault: super::notice::AddressFault::Missing });

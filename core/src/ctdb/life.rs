@@ -8,8 +8,8 @@ use super::controls::Answer;
 use super::cx::{Cx, Wake, cx};
 use super::events::{Ended, Event, Wanted};
 use super::jobs::Purpose;
-use super::mail::Heard;
 use super::machine::{Ctdb, EXIT_CONFIG, Out};
+use super::mail::Heard;
 use super::monitor::Health;
 use super::notice::{Notice, StartRefusal, Stop};
 use super::requests::{Asker, Task, Ticket};
@@ -155,7 +155,7 @@ impl Ctdb {
             self.ask_flagged(now, out, pnn, &RequestData::Startup, flags, Ticket::UNREAD, patience);
         }
         self.monitor.restart();
-        self.timers.set(Wake::Monitor, now + self.monitor.wait(&self.config.tunables));
+        self.timers.set(Wake::Monitor, now + self.monitor.wait());
     }
 
     pub(super) fn monitor_due(&mut self, now: Instant, out: Out<'_>) {
@@ -163,7 +163,7 @@ impl Ctdb {
             || self.own_flags().is_inactive()
             || self.state.runstate != RunState::Running;
         if idle {
-            self.timers.set(Wake::Monitor, now + self.monitor.wait(&self.config.tunables));
+            self.timers.set(Wake::Monitor, now + self.monitor.wait());
         } else {
             self.run_event(now, out, Event::Monitor, After::Monitor);
         }
@@ -176,7 +176,7 @@ impl Ctdb {
         if self.state.runstate != RunState::Running {
             return;
         }
-        self.timers.set(Wake::Monitor, now + self.monitor.wait(&self.config.tunables));
+        self.timers.set(Wake::Monitor, now + self.monitor.wait());
         let (set, clear, word) = match health {
             Health::Unchanged => return,
             Health::BecameUnhealthy => (NodeFlags::UNHEALTHY, NodeFlags::empty(), "unhealthy"),
@@ -225,7 +225,9 @@ impl Ctdb {
 
     /// The leader has said which cluster lock it uses.
     pub(super) fn lock_name_answer(&mut self, now: Instant, out: Out<'_>, ticket: Ticket, heard: &Heard) {
-        let Some(place) = self.lock_names.iter().position(|(serial, _)| *serial == ticket.serial) else { return };
+        let Some(place) = self.lock_names.iter().position(|(serial, _)| *serial == ticket.serial) else {
+            return;
+        };
         let (_, asker) = self.lock_names.swap_remove(place);
         let theirs = match &heard.data {
             ReplyData::Text(name) => name.as_str(),

@@ -2,26 +2,26 @@
 
 use alloc::vec::Vec;
 
+use super::addresses::{Addresses, Snapshot};
 use super::boot::{self, Boot};
 use super::clients::{Clients, SOCKET};
 use super::config::Config;
 use super::controls::{self, Answer};
 use super::cx::{Cx, Wake, cx};
-use super::files::nodes::Nodes;
-use super::jobs::{Jobs, Purpose, Reloader};
-use super::keepalive::{Keepalive, Tick};
-use super::links::{self, BUS, Links, Whose};
-use super::notice::{Cause, DropCause, Notice, Oddity, StartRefusal, Stop, Unanswered};
-use super::plant::Plant;
-use super::requests::{Asker, Requests};
-use super::addresses::{Addresses, Snapshot};
 use super::databases::Databases;
 use super::election::Election;
 use super::events::{Event, Events};
+use super::files::nodes::Nodes;
+use super::jobs::{Jobs, Purpose, Reloader};
+use super::keepalive::{Keepalive, Tick};
 use super::kernel::Kernel;
 use super::life::After;
+use super::links::{self, BUS, Links, Whose};
 use super::mail::Mail;
 use super::monitor::Monitor;
+use super::notice::{Cause, DropCause, Notice, Oddity, StartRefusal, Stop, Unanswered};
+use super::plant::Plant;
+use super::requests::{Asker, Requests};
 use super::round::Rounds;
 use super::standing::Standing;
 use super::state::State;
@@ -31,10 +31,10 @@ use super::versions::{Running, we_must_go};
 use super::wire::{self, Body, Header, Pdu};
 use crate::bytes::DecodeError;
 use crate::host::{Done, Fact, FileError, Job, LockNews};
-use crate::rng::Rng;
 use crate::machine::{
     Deadline, Depth, Effect, Endpoint, How, Input, JobId, LinkId, LinkInput, Machine, Outbox, PortId, Why,
 };
+use crate::rng::Rng;
 use crate::time::{Duration, Instant};
 use crate::timers::Timers;
 
@@ -115,7 +115,7 @@ impl Ctdb {
             kernel: Kernel::default(),
             addresses: Addresses::default(),
             events: Events::default(),
-            monitor: Monitor::default(),
+            monitor: Monitor::new(),
             standing: Standing::default(),
             election: Election::default(),
             rounds: Rounds::default(),
@@ -200,10 +200,7 @@ impl Ctdb {
         if self.boot == Boot::Unborn {
             self.state.born = now;
             self.boot = Boot::Reading;
-            return;
-        }
-        if self.boot == Boot::Reading {
-            return;
+            return self.run_event(now, out, Event::Init, After::Init);
         }
         while let Some(wake) = self.timers.pop_due(now) {
             match wake {

@@ -7,8 +7,8 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::cx::Wake;
-use super::mail::Heard;
 use super::machine::{Ctdb, Out};
+use super::mail::Heard;
 use super::notice::{BanCause, Notice, RecoveryStep, Trigger};
 use super::plant::Plant;
 use super::requests::{Gather, Task, Ticket};
@@ -58,13 +58,16 @@ impl Ctdb {
         let others: Vec<_> = self.active().filter(|&pnn| pnn != me).collect();
         let patience = self.config.tunables.control_timeout();
         let gather = self.ask_each(now, out, &others, &RequestData::GetCapabilities, patience);
-        self.enter(RecoveryStep::Roles, Recovery {
-            gather,
-            step: RecoveryStep::Roles,
-            participants: Vec::new(),
-            keeps_data: None,
-            generation: Generation::INVALID,
-        });
+        self.enter(
+            RecoveryStep::Roles,
+            Recovery {
+                gather,
+                step: RecoveryStep::Roles,
+                participants: Vec::new(),
+                keeps_data: None,
+                generation: Generation::INVALID,
+            },
+        );
     }
 
     fn enter(&mut self, step: RecoveryStep, recovery: Recovery) {
@@ -210,7 +213,13 @@ impl Ctdb {
         self.end_round(now);
     }
 
-    pub(super) fn recovery_failed(&mut self, now: Instant, out: Out<'_>, step: RecoveryStep, pnn: Option<Pnn>) {
+    pub(super) fn recovery_failed(
+        &mut self,
+        now: Instant,
+        out: Out<'_>,
+        step: RecoveryStep,
+        pnn: Option<Pnn>,
+    ) {
         out.notice(Notice::RecoveryFailed { step, pnn });
         self.end_round(now);
     }

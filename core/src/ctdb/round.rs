@@ -10,15 +10,17 @@ use alloc::vec::Vec;
 
 use super::culprits::Culprits;
 use super::cx::Wake;
-use super::mail::Heard;
 use super::machine::{Ctdb, Out};
+use super::mail::Heard;
 use super::notice::{Credit, Notice};
 use super::recovery::Recovery;
 use super::requests::{Gather, Task, Ticket};
 use super::takeover::{Takeover, Then};
 use super::types::{Capabilities, NodeFlags, Pnn, RecoveryMode};
 use super::verdict::{self, Active, Due, Seen};
-use super::wire::{BanState, MessageData, NodeFlagChange, NodeMap, ReplyData, RequestData, SrvIdMessage, VnnMap};
+use super::wire::{
+    BanState, MessageData, NodeFlagChange, NodeMap, ReplyData, RequestData, SrvIdMessage, VnnMap,
+};
 use crate::time::{Duration, Instant};
 
 /// How far apart rounds begin that somebody did not want to wait for.
@@ -125,7 +127,13 @@ impl Ctdb {
             node.capabilities = own;
         }
         let others: Vec<_> = self.active().filter(|&pnn| pnn != me).collect();
-        let gather = self.ask_each(now, out, &others, &RequestData::GetCapabilities, self.config.tunables.control_timeout());
+        let gather = self.ask_each(
+            now,
+            out,
+            &others,
+            &RequestData::GetCapabilities,
+            self.config.tunables.control_timeout(),
+        );
         self.rounds.stage = Stage::Capabilities(gather);
         self.next_stage_if_complete(now, out);
     }
@@ -147,12 +155,19 @@ impl Ctdb {
     }
 
     /// An answer to something the loop has asked.
-    pub(super) fn round_answer(&mut self, now: Instant, out: Out<'_>, from: Pnn, ticket: Ticket, heard: Heard) {
+    pub(super) fn round_answer(
+        &mut self,
+        now: Instant,
+        out: Out<'_>,
+        from: Pnn,
+        ticket: Ticket,
+        heard: Heard,
+    ) {
         let is_mode = matches!(self.rounds.stage, Stage::Modes(..));
-        let failed = if is_mode { RecoveryMode::try_from(heard.status as u32).is_err() } else { heard.is_failure() };
-        match self.rounds.stage.gather() {
-            Some(gather) if gather.takes(ticket, from, failed) => {}
-            _ => return,
+        let failed =
+            if is_mode { RecoveryMode::try_from(heard.status as u32).is_err() } else { heard.is_failure() };
+        if !self.rounds.stage.gather().is_some_and(|gather| gather.takes(ticket, from, failed)) {
+            return;
         }
         match &mut self.rounds.stage {
             Stage::Resting => {}
@@ -184,7 +199,8 @@ impl Ctdb {
     }
 
     pub(super) fn capabilities_heard(&mut self, from: Pnn, heard: &Heard) {
-        if let (ReplyData::Capabilities(capabilities), Some(node)) = (&heard.data, self.state.node_mut(from)) {
+        if let (ReplyData::Capabilities(capabilities), Some(node)) = (&heard.data, self.state.node_mut(from))
+        {
             node.capabilities = *capabilities;
         }
     }
@@ -219,7 +235,13 @@ impl Ctdb {
         }
         let me = self.state.own();
         let others: Vec<_> = self.connected().filter(|&pnn| pnn != me).collect();
-        let gather = self.ask_each(now, out, &others, &RequestData::GetNodemap, self.config.tunables.control_timeout());
+        let gather = self.ask_each(
+            now,
+            out,
+            &others,
+            &RequestData::GetNodemap,
+            self.config.tunables.control_timeout(),
+        );
         self.rounds.stage = Stage::NodeMaps(gather, Vec::new());
     }
 
@@ -240,7 +262,13 @@ impl Ctdb {
         let others = differing.iter().filter(|(_, map)| numbers_differ(map));
         self.rounds.other_lines = others.map(|(pnn, map)| (*pnn, numbers(map))).collect();
         let others: Vec<_> = self.active().filter(|&pnn| pnn != me).collect();
-        let gather = self.ask_each(now, out, &others, &RequestData::GetRecMode, self.config.tunables.control_timeout());
+        let gather = self.ask_each(
+            now,
+            out,
+            &others,
+            &RequestData::GetRecMode,
+            self.config.tunables.control_timeout(),
+        );
         let own = (self.state.recovery_mode == RecoveryMode::Active).then_some(me);
         self.rounds.stage = Stage::Modes(gather, own);
     }
@@ -250,7 +278,8 @@ impl Ctdb {
         let silent = NodeFlags::DISCONNECTED;
         for pnn in self.state.all() {
             let place = pnn.0 as usize;
-            let own = differing.iter().find(|(from, _)| *from == pnn).and_then(|(_, map)| map.nodes.get(place));
+            let own =
+                differing.iter().find(|(from, _)| *from == pnn).and_then(|(_, map)| map.nodes.get(place));
             let Some(node) = self.state.node(pnn).copied() else { continue };
             let mut push = false;
             let mut flags = node.flags;
@@ -287,7 +316,12 @@ impl Ctdb {
             pnn,
             capabilities: self.state.node(pnn).map_or_else(Capabilities::empty, |node| node.capabilities),
             mode: (in_recovery == Some(pnn)).then_some(RecoveryMode::Active),
-            lines: self.rounds.other_lines.iter().find(|(from, _)| *from == pnn).map(|(_, lines)| lines.clone()),
+            lines: self
+                .rounds
+                .other_lines
+                .iter()
+                .find(|(from, _)| *from == pnn)
+                .map(|(_, lines)| lines.clone()),
             vnn_map: None,
         };
         let seen = Seen {

@@ -14,7 +14,8 @@ use super::requests::{Asker, Pending};
 use super::talk::is_meant;
 use super::types::{Capabilities, ControlFlags, NodeFlags, Pnn, RecoveryMode, RequestId, RunState};
 use super::wire::{
-    self, Body, ControlReply, ControlRequest, Header, MessageData, Pdu, ReplyData, RequestData, TimeVal, Uptime,
+    self, Body, ControlReply, ControlRequest, Header, MessageData, Pdu, ReplyData, RequestData, TimeVal,
+    Uptime,
 };
 use crate::bytes::DecodeError;
 use crate::host::FileError;

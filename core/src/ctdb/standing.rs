@@ -111,7 +111,9 @@ impl Ctdb {
                 self.set_recovery_mode(now, out, RecoveryMode::Normal, false);
                 Answer::OK
             }
-            LockNews::Held | LockNews::Lost => Answer::failed("the cluster lock could be taken: it is broken"),
+            LockNews::Held | LockNews::Lost => {
+                Answer::failed("the cluster lock could be taken: it is broken")
+            }
             LockNews::Failed => Answer::failed("the cluster lock cannot be tried"),
         };
         self.reply_if(out, asker, &answer);

@@ -4,8 +4,8 @@ use alloc::vec::Vec;
 use core::net::IpAddr;
 
 use super::files::nodes::Nodes;
-use super::wire::NodeMap;
 use super::types::{Capabilities, Generation, NodeFlags, Pnn, RecoveryMode, RunState};
+use super::wire::NodeMap;
 use crate::time::Instant;
 
 /// A node as we know it.
@@ -121,9 +121,12 @@ impl State {
     pub(super) fn agrees_with(&self, map: &NodeMap, port: u16) -> bool {
         let _ = port;
         map.nodes.len() == self.nodes.len()
-            && self.nodes.iter().zip(self.all()).zip(&map.nodes).all(|((node, pnn), entry)| {
-                entry.pnn == pnn && entry.flags == node.flags
-            })
+            && self
+                .nodes
+                .iter()
+                .zip(self.all())
+                .zip(&map.nodes)
+                .all(|((node, pnn), entry)| entry.pnn == pnn && entry.flags == node.flags)
     }
 
     /// A number's node is another one from now on.

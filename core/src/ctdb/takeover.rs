@@ -10,8 +10,8 @@ use core::net::{IpAddr, SocketAddr};
 use super::culprits::Blame;
 use super::cx::Wake;
 use super::ipalloc::{self, Algorithm, NodeView, Problem};
-use super::mail::Heard;
 use super::machine::{Ctdb, Out};
+use super::mail::Heard;
 use super::notice::{Credit, Notice, TakeoverStep};
 use super::plant::Plant;
 use super::requests::{Gather, Task, Ticket};
@@ -159,9 +159,11 @@ impl Ctdb {
             }
             TakeoverStep::Available => {
                 run.until = now + self.takeover_patience().times(3);
-                let held = run.known.iter().zip(self.state.all()).any(|(known, pnn)| {
-                    known.ips.iter().any(|ip| ip.pnn == pnn)
-                });
+                let held = run
+                    .known
+                    .iter()
+                    .zip(self.state.all())
+                    .any(|(known, pnn)| known.ips.iter().any(|ip| ip.pnn == pnn));
                 if !held && run.available.iter().all(Vec::is_empty) {
                     return self.tell_reallocated(now, out, run);
                 }
@@ -260,7 +262,10 @@ impl Ctdb {
 
     fn takeover_failed(&mut self, now: Instant, out: Out<'_>, run: Takeover) {
         let pnn = run.blame.worst();
-        out.notice(Notice::TakeoverFailed { step: run.step, pnn: pnn.or(run.gather.failed.first().copied()) });
+        out.notice(Notice::TakeoverFailed {
+            step: run.step,
+            pnn: pnn.or(run.gather.failed.first().copied()),
+        });
         if let Some(pnn) = pnn.filter(|_| self.config.tunables.enable_bans()) {
             let pnn = if self.config.plants.has(Plant::WrongCulprit) { self.state.own() } else { pnn };
             let count = self.state.nodes.len() as u32;

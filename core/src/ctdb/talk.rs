@@ -3,8 +3,8 @@
 use alloc::vec::Vec;
 
 use super::cx::{Cx, Wake, cx};
-use super::mail::{Heard, Letter};
 use super::machine::{Ctdb, Out};
+use super::mail::{Heard, Letter};
 use super::notice::{Credit, Notice};
 use super::requests::{Asker, Task, Ticket};
 use super::round::Stage;

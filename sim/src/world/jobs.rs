@@ -29,7 +29,8 @@ impl<M: Machine> World<M> {
             | Job::RunScript { .. }
             | Job::AddAddress(_)
             | Job::DropAddress(_)
-            | Job::Announce { .. } => NETLINK,
+            | Job::Announce { .. }
+            | Job::Tickle { .. } => NETLINK,
         };
         let mut takes = self.effort.span(low, high);
         let mut running = Running::Plain;
@@ -43,6 +44,8 @@ impl<M: Machine> World<M> {
                 running = Running::Lock(name.clone());
                 Work::Do(Job::HoldLock { name })
             }
+            // Nobody in the world listens for it.
+            Job::Tickle { .. } => Work::Answer(Done::Announced),
             Job::ListScripts { .. } => Work::Answer(Done::Scripts(Ok(Vec::new()))),
             other @ (Job::ReadFile { .. }
             | Job::WriteFile { .. }
@@ -110,8 +113,8 @@ impl<M: Machine> World<M> {
                     return None;
                 }
             },
-            Job::RunScript { .. } | Job::ListScripts { .. } => {
-                unreachable!("scripts are answered by their plan")
+            Job::RunScript { .. } | Job::ListScripts { .. } | Job::Tickle { .. } => {
+                unreachable!("answered by their plan")
             }
         })
     }

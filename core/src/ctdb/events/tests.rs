@@ -72,6 +72,7 @@ impl Room {
                         Job::ReadFile { .. }
                         | Job::WriteFile { .. }
                         | Job::Announce { .. }
+                        | Job::Tickle { .. }
                         | Job::HoldLock { .. } => unreachable!("no step of an event"),
                     }
                 }

@@ -1,0 +1,102 @@
+//! Telling the neighbours where an address lives now: three rounds of frames, and after each a
+//! tickle for every connection that somebody else served before.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::net::{IpAddr, SocketAddr};
+
+use super::super::cx::{Cx, Wake};
+use super::super::jobs::Purpose;
+use super::super::notice::Notice;
+use super::super::wire::{Connection, WireAddr};
+use super::{Addresses, Entry};
+use crate::host::Job;
+use crate::time::Duration;
+
+/// How often an address is announced, and how long after one another.
+pub(super) const ROUNDS: u8 = 3;
+const APART: Duration = Duration::from_millis(1_100);
+
+/// Nobody outside can be reached over it.
+const LOOPBACK: &str = "lo";
+
+/// An announcement with rounds to come.
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub(super) struct Announcing {
+    /// How many rounds are to come.
+    pub(super) left: u8,
+    /// Whom to shake off in each.
+    tickles: Vec<Connection>,
+}
+
+impl Addresses {
+    /// The next round of an address is due, unless it was released meanwhile.
+    pub(in super::super) fn announce_due(&mut self, cx: &mut Cx<'_>, address: IpAddr) {
+        if let Some(entry) = self.get_mut(address)
+            && let Some(announcing) = entry.announcing.take()
+        {
+            entry.round(cx, announcing);
+        }
+    }
+
+    /// Announces every address that is held here, that `have` says our kernel has, and for which
+    /// no event is running: they were kept, and others may have heard of another holder. Their
+    /// connections live, so nobody is shaken off who was not about to be.
+    pub(in super::super) fn announce_all_held(&mut self, cx: &mut Cx<'_>, have: impl Fn(IpAddr) -> bool) {
+        for entry in &mut self.list {
+            if !entry.is_changing() && have(entry.address) {
+                let tickles = entry.announcing.take().map_or_else(Vec::new, |announcing| announcing.tickles);
+                entry.announce(cx, tickles);
+            }
+        }
+    }
+}
+
+impl Entry {
+    /// Announces an address that was just taken, and shakes off the clients on its list.
+    pub(super) fn announce_taken(&mut self, cx: &mut Cx<'_>) {
+        let mut tickles = self.tickles.take_all();
+        // A take amid an announcement: what was about to be shaken off still is.
+        if let Some(before) = self.announcing.take() {
+            tickles.extend(before.tickles);
+            tickles.sort_unstable();
+            tickles.dedup();
+        }
+        self.announce(cx, tickles);
+    }
+
+    fn announce(&mut self, cx: &mut Cx<'_>, tickles: Vec<Connection>) {
+        cx.timers.cancel(Wake::Announce(self.address));
+        if self.audience().is_some() {
+            cx.notice(Notice::Announcing { address: self.address });
+            self.round(cx, Announcing { left: ROUNDS, tickles });
+        }
+    }
+
+    /// The interface to be heard on, if there is one.
+    fn audience(&self) -> Option<&str> {
+        self.interface().filter(|&name| name != LOOPBACK)
+    }
+
+    fn round(&mut self, cx: &mut Cx<'_>, mut announcing: Announcing) {
+        let address = self.address;
+        let Some(interface) = self.audience().map(String::from) else { return };
+        let purpose = || Purpose::Announce(address, interface.clone());
+        cx.start(purpose(), Job::Announce { interface: interface.clone(), address });
+        for connection in &announcing.tickles {
+            let (from, to) = (socket(connection.server), socket(connection.client));
+            cx.start(purpose(), Job::Tickle { from, to });
+        }
+        announcing.left -= 1;
+        if announcing.left > 0 {
+            self.announcing = Some(announcing);
+            cx.timers.set(Wake::Announce(address), cx.now + APART);
+        }
+    }
+}
+
+/// IPv4 as IPv4, however it was written.
+const fn socket(address: WireAddr) -> SocketAddr {
+    SocketAddr::new(address.ip(), address.port())
+}
