@@ -140,11 +140,6 @@ impl Addresses {
         self.list.iter().find(|entry| entry.address == address)
     }
 
-    /// Whether an address may be on an interface.
-    pub(super) fn names(&self, interface: &str) -> bool {
-        self.link(interface).is_some()
-    }
-
     /// How many addresses are assigned here.
     pub(super) fn held(&self) -> u32 {
         self.list.iter().filter(|entry| entry.is_held()).count() as u32
