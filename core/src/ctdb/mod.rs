@@ -9,8 +9,8 @@
 //! `versions`, `requests`, `clients`, `controls`, `reload`; last `machine` with its other half `serve`, and `view`.
 //! [`ipalloc`] stands apart: it knows numbers and addresses, no machine.
 
-#[allow(dead_code, unused_imports)]
 mod addresses;
+mod ballot;
 mod boot;
 mod clients;
 pub mod config;
@@ -25,8 +25,8 @@ mod hosting;
 pub mod ipalloc;
 mod jobs;
 mod keepalive;
-#[allow(dead_code)]
 mod kernel;
+mod life;
 mod links;
 mod machine;
 mod mail;
