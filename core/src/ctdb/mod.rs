@@ -13,6 +13,8 @@ mod boot;
 mod clients;
 pub mod config;
 mod controls;
+#[allow(dead_code)]
+mod culprits;
 mod cx;
 #[allow(dead_code)]
 mod events;
