@@ -9,6 +9,8 @@
 //! `versions`, `requests`, `clients`, `controls`, `reload`; last `machine` with its other half `serve`, and `view`.
 //! [`ipalloc`] stands apart: it knows numbers and addresses, no machine.
 
+#[allow(dead_code)]
+mod ballot;
 mod boot;
 mod clients;
 pub mod config;
