@@ -19,6 +19,8 @@ mod controls;
 mod culprits;
 mod cx;
 #[allow(dead_code)]
+mod databases;
+#[allow(dead_code)]
 mod events;
 pub mod files;
 pub mod ipalloc;

@@ -70,6 +70,8 @@ const TABLE: &[Row] = &[
     Row { module: "ctdb::events", may: &[BELOW, SHARED, &["ctdb::machine"]] },
     // How an event ended is what the monitor counts.
     Row { module: "ctdb::monitor", may: &[BELOW, SHARED, &["ctdb::events"]] },
+    // Controls about databases are answered as any other.
+    Row { module: "ctdb::databases", may: &[BELOW, SHARED, &["ctdb::controls"]] },
     Row { module: "ctdb::*", may: &[BELOW, SHARED] },
     Row { module: "gossip", may: &[BELOW] },
 ];
