@@ -36,6 +36,8 @@ mod reload;
 mod requests;
 mod serve;
 mod state;
+#[allow(dead_code)]
+mod subscribers;
 pub mod tunables;
 pub mod types;
 #[allow(dead_code)]
