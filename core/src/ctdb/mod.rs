@@ -9,16 +9,18 @@
 //! `versions`, `requests`, `clients`, `controls`, `reload`; last `machine` with its other half `serve`, and `view`.
 //! [`ipalloc`] stands apart: it knows numbers and addresses, no machine.
 
-mod addresses;
+#[allow(dead_code)]
 mod ballot;
 mod boot;
 mod clients;
 pub mod config;
 mod controls;
+#[allow(dead_code)]
 mod culprits;
 mod cx;
+#[allow(dead_code)]
 mod databases;
-mod election;
+#[allow(dead_code)]
 mod events;
 pub mod files;
 mod hosting;
@@ -40,9 +42,8 @@ mod round;
 mod serve;
 mod standing;
 mod state;
+#[allow(dead_code)]
 mod subscribers;
-mod takeover;
-mod talk;
 pub mod tunables;
 pub mod types;
 mod verdict;
