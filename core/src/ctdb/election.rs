@@ -4,7 +4,7 @@
 //! The leader is believed unchecked, as in ctdbd. With a cluster lock an election is a race for
 //! it; without, the node whose recovery daemon is the oldest wins.
 
-use super::ballot;
+use super::ballot::{self, Candidate};
 use super::config::Config;
 use super::cx::{Cx, Wake, cx};
 use super::jobs::Purpose;
@@ -191,22 +191,19 @@ impl Ctdb {
 
     /// Says that we would lead.
     pub(super) fn vote(&mut self, now: Instant, out: Out<'_>) {
-        let candidate = self.candidacy(now);
+        let vote = self.candidate().vote(self.time_of_day(now));
         self.follow(now, out, self.state.me);
-        self.tell(out, Pnn::BROADCAST_ALL, &MessageData::Election(candidate));
+        self.tell(out, Pnn::BROADCAST_ALL, &MessageData::Election(vote));
     }
 
-    fn candidacy(&self, now: Instant) -> wire::Election {
-        let connected = self.state.all().filter(|&pnn| self.is_connected(pnn)).count() as u32;
-        let own = self.election.priority;
-        ballot::candidacy(
-            self.can_lead(),
-            connected,
-            own,
-            self.time_of_day(now),
-            self.state.own(),
-            self.own_flags(),
-        )
+    fn candidate(&self) -> Candidate {
+        Candidate {
+            pnn: self.state.own(),
+            flags: self.own_flags(),
+            capable: self.config.capabilities.contains(Capabilities::LEADER),
+            priority: self.election.priority,
+            connected: self.state.all().filter(|&pnn| self.is_connected(pnn)).count() as u32,
+        }
     }
 
     /// Somebody says that it would lead.
@@ -218,7 +215,7 @@ impl Ctdb {
         if !core::mem::replace(&mut self.election.on, true) {
             out.notice(Notice::ElectionStarted);
         }
-        let mut wins = ballot::wins(self.can_lead(), &self.candidacy(now), other);
+        let mut wins = ballot::wins(&self.candidate(), other);
         if self.config.plants.has(Plant::YoungerWins) && self.can_lead() {
             wins = !wins;
         }

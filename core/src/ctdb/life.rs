@@ -1,6 +1,6 @@
 //! From the first event to the last: runstates, events and what follows them, monitoring.
 
-use alloc::string::{String, ToString as _};
+use alloc::string::ToString as _;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
@@ -13,7 +13,7 @@ use super::mail::Heard;
 use super::monitor::Health;
 use super::notice::{Notice, StartRefusal, Stop};
 use super::requests::{Asker, Task, Ticket};
-use super::types::{ControlFlags, Generation, NodeFlags, Opcode, Pnn, RecoveryMode, RunState};
+use super::types::{ControlFlags, Generation, NodeFlags, Pnn, RecoveryMode, RunState};
 use super::wire::{NodeFlagChange, ReplyData, RequestData};
 use crate::host::Job;
 use crate::time::{Duration, Instant};
@@ -254,7 +254,6 @@ impl Ctdb {
         }
         self.release_lock(now, out);
         self.timers = crate::timers::Timers::new();
-        let _ = Opcode::SHUTDOWN;
         self.events.clear(&mut cx!(self, now, out));
         self.run_event(now, out, Event::Shutdown, After::Shutdown(status));
     }

@@ -158,7 +158,7 @@ impl Ctdb {
         }
     }
 
-    fn boot_step(&mut self, now: Instant, out: Out<'_>, step: boot::Step) {
+    fn boot_step(&mut self, out: Out<'_>, step: boot::Step) {
         match step {
             boot::Step::Wait => {}
             boot::Step::Refused(refusal) => {
@@ -432,7 +432,7 @@ impl Ctdb {
             (Purpose::Boot, Done::Read(read)) => {
                 let mut cx = cx!(self, now, out);
                 let step = boot::nodes_read(&mut self.boot, &mut cx, &mut self.state, &read);
-                self.boot_step(now, out, step);
+                self.boot_step(out, step);
             }
             (Purpose::Reload(reloader), Done::Read(read)) => self.reloaded(now, out, reloader, &read),
             (Purpose::ShowNodes(asker), Done::Read(read)) => {
@@ -494,7 +494,7 @@ impl Ctdb {
         if port == BUS {
             let answer = answer.map(|_| ());
             let step = boot::port_answer(&mut self.boot, &mut cx!(self, now, out), &self.state, answer);
-            self.boot_step(now, out, step);
+            self.boot_step(out, step);
         } else if let (Err(why), Some(address)) =
             (answer, self.state.node(self.state.own()).and_then(|own| own.address))
         {
@@ -543,6 +543,7 @@ impl Machine for Ctdb {
         }
         if depth == Depth::Whole && !self.over {
             self.links.check();
+            self.addresses.check_invariants(self.state.me);
             let loose = !self.config.fixes.both_links || self.config.plants.has(Plant::OneDirectionEnough);
             for pnn in self.state.all().filter(|&pnn| !loose && self.state.is_peer(pnn)) {
                 let links = self.links.has_both(pnn);

@@ -9,18 +9,16 @@
 //! `versions`, `requests`, `clients`, `controls`, `reload`; last `machine` with its other half `serve`, and `view`.
 //! [`ipalloc`] stands apart: it knows numbers and addresses, no machine.
 
-#[allow(dead_code)]
+mod addresses;
 mod ballot;
 mod boot;
 mod clients;
 pub mod config;
 mod controls;
-#[allow(dead_code)]
 mod culprits;
 mod cx;
-#[allow(dead_code)]
 mod databases;
-#[allow(dead_code)]
+mod election;
 mod events;
 pub mod files;
 mod hosting;
@@ -42,8 +40,9 @@ mod round;
 mod serve;
 mod standing;
 mod state;
-#[allow(dead_code)]
 mod subscribers;
+mod takeover;
+mod talk;
 pub mod tunables;
 pub mod types;
 mod verdict;

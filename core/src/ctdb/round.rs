@@ -374,11 +374,9 @@ impl Ctdb {
 
     /// Counts something against a node.
     pub(super) fn credit(&mut self, now: Instant, out: Out<'_>, pnn: Pnn, how_many: u32, credit: Credit) {
-        if self.state.node(pnn).is_none() || self.own_flags().is_inactive() {
-            return;
-        }
         let grace = self.config.tunables.recovery_grace_period();
-        let count = self.rounds.culprits.credit(now, pnn, how_many, grace);
+        let count = self.rounds.culprits.credit(&self.state, now, pnn, how_many, grace);
+        let Some(count) = count else { return };
         out.notice(Notice::Credited { pnn, count, credit });
     }
 

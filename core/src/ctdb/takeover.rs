@@ -116,7 +116,9 @@ impl Ctdb {
         let _ = (now, &out);
         let Stage::Takeover(run) = &mut self.rounds.stage else { return };
         if failed {
-            run.blame.failed(ticket.part, from);
+            let apart = run.step == TakeoverStep::Release;
+            let address = run.plan.get(ticket.part as usize).map(|(address, _)| *address);
+            run.blame.failed(from, address.filter(|_| apart));
         }
         let ReplyData::PublicIps(list) = heard.data else { return };
         let place = from.0 as usize;
@@ -140,6 +142,7 @@ impl Ctdb {
         if run.gather.has_failed() {
             return self.takeover_failed(now, out, run);
         }
+        run.blame.step();
         match run.step {
             TakeoverStep::Begin => {}
             TakeoverStep::Known => {
