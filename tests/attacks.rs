@@ -22,7 +22,7 @@ struct Rig {
 impl Rig {
     /// A node that has read its nodes file and waits to listen.
     fn trying() -> Self {
-        let mut rig = Self { machine: Ctdb::new(Config::default()), out: Outbox::new(), now: 0 };
+        let mut rig = Self { machine: Ctdb::new(Config::default(), 1), out: Outbox::new(), now: 0 };
         let asked = rig.feed(Input::Wake);
         rig.file(job(&asked), TWO);
         rig

@@ -2,8 +2,11 @@
 
 use core::net::{IpAddr, SocketAddr};
 
+use super::addresses::Addresses;
 use super::cx::Cx;
 use super::files::nodes::Nodes;
+use super::files::public_addresses::PublicAddresses;
+use super::kernel::Kernel;
 use super::links::BUS;
 use super::notice::StartRefusal;
 use super::state::State;
@@ -59,6 +62,30 @@ pub(super) fn nodes_read(
         },
         None => attempt_from(boot, cx, state, Pnn(0)),
     }
+}
+
+/// The public addresses file is here; no file means no addresses.
+pub(super) fn load_addresses(
+    read: &Result<alloc::vec::Vec<u8>, FileError>,
+    kernel: &Kernel,
+    addresses: &mut Addresses,
+) -> Result<(), StartRefusal> {
+    let text = match read {
+        Ok(text) => text.as_slice(),
+        Err(FileError::Missing) => return Ok(()),
+        Err(_) => return Err(StartRefusal::NoAddressesFile),
+    };
+    let file = PublicAddresses::parse(text).map_err(|problems| {
+        let line = problems.iter().next().map_or(0, |problem| problem.line as u32);
+        StartRefusal::BadAddressesFile { problems: problems.len() as u32, line }
+    })?;
+    for entry in file.entries() {
+        if !entry.interfaces.iter().all(|name| kernel.has_interface(name)) {
+            return Err(StartRefusal::NoInterface { address: entry.address });
+        }
+    }
+    *addresses = Addresses::load(&file);
+    Ok(())
 }
 
 /// The driver's answer to our wish to listen.

@@ -11,7 +11,8 @@ use super::state::State;
 use super::tunables::{self, SetOutcome};
 use super::types::{NodeFlags, Pnn};
 use super::wire::{
-    AllTunables, NodeEntry, NodeMap, ReplyData, RequestData, Text, TunableNames, TunableValue, WireAddr,
+    AllTunables, NodeEntry, NodeMap, ReplyData, RequestData, Text, TunableNames, TunableValue, VnnMap,
+    WireAddr,
 };
 
 /// An answer.
@@ -27,7 +28,7 @@ impl Answer {
     /// What ctdbd answers to what it does not know or does not do.
     pub(super) const REFUSED: Self = Self::status(-1);
 
-    const fn status(status: i32) -> Self {
+    pub(super) const fn status(status: i32) -> Self {
         Self { status, data: ReplyData::Empty, error: "" }
     }
 
@@ -35,7 +36,7 @@ impl Answer {
         Self { status: -1, data: ReplyData::Empty, error }
     }
 
-    const fn data(data: ReplyData) -> Self {
+    pub(super) const fn data(data: ReplyData) -> Self {
         Self { status: 0, data, error: "" }
     }
 }
@@ -71,6 +72,16 @@ pub(super) fn judge(cx: &Cx<'_>, state: &State, request: &RequestData, clients: 
         RequestData::GetNodemap => Answer::data(ReplyData::NodeMap(node_map(state, cx.config.port))),
         RequestData::GetRunState => Answer::data(ReplyData::RunState(state.runstate)),
         RequestData::GetCapabilities => Answer::data(ReplyData::Capabilities(cx.config.capabilities)),
+        RequestData::GetVnnMap => Answer::data(ReplyData::VnnMap(VnnMap {
+            generation: state.generation,
+            map: state.vnn_map.clone(),
+        })),
+        RequestData::GetReclockFile => match cx.config.cluster_lock.as_deref() {
+            Some(name) => Answer::data(ReplyData::Text(Text::from(name))),
+            None => Answer::OK,
+        },
+        // Without databases there is nothing to freeze.
+        RequestData::Freeze => Answer::OK,
         RequestData::EchoData(echo) => Answer::data(ReplyData::Echo(echo.clone())),
         RequestData::GetAllTunables => {
             Answer::data(ReplyData::AllTunables(Box::new(AllTunables(*cx.config.tunables.values()))))
@@ -98,7 +109,6 @@ pub(super) fn judge(cx: &Cx<'_>, state: &State, request: &RequestData, clients: 
         RequestData::ModifyFlags(change) => return modify_flags(state, change.pnn, change.new),
         RequestData::DisableNode => return flags(NodeFlags::PERMANENTLY_DISABLED, none),
         RequestData::EnableNode => return flags(none, NodeFlags::PERMANENTLY_DISABLED),
-        RequestData::StopNode => return flags(NodeFlags::STOPPED, none),
         RequestData::ContinueNode => return flags(none, NodeFlags::STOPPED),
         RequestData::Shutdown => return Then::Shutdown,
         RequestData::ReloadNodesFile => return Then::Reload,

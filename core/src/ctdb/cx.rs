@@ -50,8 +50,6 @@ pub(super) enum Wake {
     TakeoverRunsOn,
     /// Recoveries are on again.
     RecoveriesOn,
-    /// The takeover run's time is over.
-    Takeover,
     /// Whether the cluster lock is free has not been answered.
     LockCheck,
 }
@@ -76,7 +74,6 @@ impl Timer for Wake {
             Self::Vote => "vote",
             Self::TakeoverRunsOn => "takeover-runs-on",
             Self::RecoveriesOn => "recoveries-on",
-            Self::Takeover => "takeover",
             Self::LockCheck => "lock-check",
         }
     }

@@ -1,26 +1,40 @@
 //! The machine itself: routes inputs to parts and decides what their small facts mean.
 
+use alloc::vec::Vec;
+
+use super::addresses::{Addresses, Snapshot};
 use super::boot::{self, Boot};
 use super::clients::{Clients, SOCKET};
 use super::config::Config;
 use super::controls::{self, Answer};
 use super::cx::{Cx, Wake, cx};
+use super::databases::Databases;
+use super::election::Election;
+use super::events::{Event, Events};
 use super::files::nodes::Nodes;
 use super::jobs::{Jobs, Purpose, Reloader};
 use super::keepalive::{Keepalive, Tick};
+use super::kernel::Kernel;
+use super::life::After;
 use super::links::{self, BUS, Links, Whose};
-use super::notice::{Cause, Notice, Oddity, StartRefusal, Stop, Unanswered};
+use super::mail::Mail;
+use super::monitor::Monitor;
+use super::notice::{Cause, DropCause, Notice, Oddity, StartRefusal, Stop, Unanswered};
 use super::plant::Plant;
 use super::requests::{Asker, Requests};
+use super::round::Rounds;
+use super::standing::Standing;
 use super::state::State;
-use super::types::{NodeFlags, Pnn, RequestId, RunState};
+use super::subscribers::Subscribers;
+use super::types::{Generation, NodeFlags, Pnn, RequestId, RunState};
 use super::versions::{Running, we_must_go};
 use super::wire::{self, Body, Header, Pdu};
 use crate::bytes::DecodeError;
-use crate::host::{Done, Fact, Job};
+use crate::host::{Done, Fact, FileError, Job, LockNews};
 use crate::machine::{
     Deadline, Depth, Effect, Endpoint, How, Input, JobId, LinkId, LinkInput, Machine, Outbox, PortId, Why,
 };
+use crate::rng::Rng;
 use crate::time::{Duration, Instant};
 use crate::timers::Timers;
 
@@ -35,6 +49,29 @@ pub struct Ctdb {
     pub(super) keepalive: Keepalive,
     pub(super) requests: Requests,
     pub(super) clients: Clients,
+    pub(super) subscribers: Subscribers,
+    pub(super) databases: Databases,
+    pub(super) kernel: Kernel,
+    pub(super) addresses: Addresses,
+    pub(super) events: Events<After>,
+    pub(super) monitor: Monitor,
+    pub(super) standing: Standing,
+    pub(super) election: Election,
+    pub(super) rounds: Rounds,
+    /// Whose START_RECOVERY waits for the name of the leader's cluster lock, by question.
+    pub(super) lock_names: Vec<(u32, Option<Asker>)>,
+    /// The interfaces as the last local check saw them.
+    pub(super) interfaces_seen: Option<Snapshot>,
+    /// Whose TAKEOVER_IP made us ban ourselves: answered once the addresses are gone.
+    pub(super) conflicts: Vec<Asker>,
+    /// The generation whose addresses were last announced as kept.
+    pub(super) announced: Generation,
+    /// What we say to ourselves.
+    pub(super) mail: Mail,
+    /// Numbers the gatherings.
+    pub(super) serial: u32,
+    /// Draws generations.
+    pub(super) rng: Rng,
     pub(super) timers: Timers<Wake>,
     pub(super) jobs: Jobs,
     /// The machine has asked to end; nothing is heard any more.
@@ -53,16 +90,18 @@ pub enum Order {
 }
 
 /// The exit status of a wrong configuration (`EX_CONFIG`).
-const EXIT_CONFIG: u8 = 78;
+pub(super) const EXIT_CONFIG: u8 = 78;
 /// The exit status of a node that another version, or its nodes file, drives out.
-const EXIT_FATAL: u8 = 1;
+pub(super) const EXIT_FATAL: u8 = 1;
+/// The stream of random numbers that generations are drawn from.
+const GENERATIONS: u64 = 1;
 
 pub(super) type Out<'a> = &'a mut Outbox<Ctdb>;
 
 impl Ctdb {
-    /// A node that has not started yet.
+    /// A node that has not started yet. From the seed it draws the generations of its recoveries.
     #[must_use]
-    pub fn new(config: Config) -> Self {
+    pub fn new(config: Config, seed: u64) -> Self {
         Self {
             config,
             state: State::new(),
@@ -71,6 +110,22 @@ impl Ctdb {
             keepalive: Keepalive::default(),
             requests: Requests::new(),
             clients: Clients::default(),
+            subscribers: Subscribers::default(),
+            databases: Databases::default(),
+            kernel: Kernel::default(),
+            addresses: Addresses::default(),
+            events: Events::default(),
+            monitor: Monitor::new(),
+            standing: Standing::default(),
+            election: Election::default(),
+            rounds: Rounds::default(),
+            lock_names: Vec::new(),
+            interfaces_seen: None,
+            conflicts: Vec::new(),
+            announced: Generation::INVALID,
+            mail: Mail::new(),
+            serial: 0,
+            rng: Rng::new(seed, GENERATIONS),
             timers: Timers::new(),
             jobs: Jobs::default(),
             over: false,
@@ -87,13 +142,6 @@ impl Ctdb {
         out.push(Effect::Exit { status });
     }
 
-    pub(super) fn stop(&mut self, out: Out<'_>, why: Stop) {
-        self.state.runstate = RunState::Shutdown;
-        out.notice(Notice::Stopping(why));
-        let status = if matches!(why, Stop::Ordered | Stop::Asked) { 0 } else { EXIT_FATAL };
-        self.exit(out, status);
-    }
-
     /// Every input but bytes; apart from them, because they come a hundred times as often.
     #[inline(never)]
     fn handle_rare(&mut self, now: Instant, input: Input<'_, Self>, out: Out<'_>) {
@@ -102,16 +150,15 @@ impl Ctdb {
             Input::Wake => self.woken(now, out),
             Input::Port(port, answer) => self.port(now, out, port, answer),
             Input::Job(job, done) => self.job_done(now, out, job, done),
-            Input::Fact(Fact::Woke { slept }) => out.notice(Notice::Woke { slept }),
-            Input::Fact(_) => {}
-            Input::Order(Order::Stop) => self.stop(out, Stop::Ordered),
+            Input::Fact(fact) => self.fact(now, out, &fact),
+            Input::Order(Order::Stop) => self.stop(now, out, Stop::Ordered),
             // A node that is still starting reads the file anyway.
             Input::Order(Order::Reload) if self.boot != Boot::Done => {}
             Input::Order(Order::Reload) => self.read_nodes(out, Purpose::Reload(Reloader::Beside)),
         }
     }
 
-    fn boot_step(&mut self, now: Instant, out: Out<'_>, step: boot::Step) {
+    fn boot_step(&mut self, out: Out<'_>, step: boot::Step) {
         match step {
             boot::Step::Wait => {}
             boot::Step::Refused(refusal) => {
@@ -120,7 +167,6 @@ impl Ctdb {
             }
             boot::Step::Up(pnn, address) => {
                 self.state.me = Some(pnn);
-                self.state.runstate = RunState::FirstRecovery;
                 let mut own = NodeFlags::UNHEALTHY;
                 own.set(NodeFlags::STOPPED, self.config.start_as_stopped);
                 own.set(NodeFlags::PERMANENTLY_DISABLED, self.config.start_as_disabled);
@@ -128,22 +174,33 @@ impl Ctdb {
                     node.flags = own;
                 }
                 out.notice(Notice::Listening { pnn, address });
-                out.push(Effect::Listen { port: SOCKET, on: Endpoint::Unix(self.config.socket.clone()) });
-                self.links.resize(self.state.nodes.len());
-                self.keepalive.resize(self.state.nodes.len());
-                self.timers.set(Wake::Keepalive, now + self.tick_interval());
-                for peer in self.state.all() {
-                    self.links.dial(&mut cx!(self, now, out), &self.state, peer);
-                }
+                let name = self.config.public_addresses_file.as_ref().into();
+                self.jobs.start(out, Purpose::Addresses, Job::ReadFile { name });
             }
         }
+    }
+
+    /// The public addresses are known: hear clients, dial the nodes, run `setup`.
+    fn addresses_read(&mut self, now: Instant, out: Out<'_>, read: &Result<Vec<u8>, FileError>) {
+        if let Err(refusal) = boot::load_addresses(read, &self.kernel, &mut self.addresses) {
+            out.notice(Notice::StartRefused(refusal));
+            return self.exit(out, EXIT_CONFIG);
+        }
+        out.push(Effect::Listen { port: SOCKET, on: Endpoint::Unix(self.config.socket.clone()) });
+        self.links.resize(self.state.nodes.len());
+        self.keepalive.resize(self.state.nodes.len());
+        for peer in self.state.all() {
+            self.links.dial(&mut cx!(self, now, out), &self.state, peer);
+        }
+        self.reach(out, RunState::Setup);
+        self.run_event(now, out, Event::Setup, After::Setup);
     }
 
     fn woken(&mut self, now: Instant, out: Out<'_>) {
         if self.boot == Boot::Unborn {
             self.state.born = now;
             self.boot = Boot::Reading;
-            return self.read_nodes(out, Purpose::Boot);
+            return self.run_event(now, out, Event::Init, After::Init);
         }
         while let Some(wake) = self.timers.pop_due(now) {
             match wake {
@@ -158,13 +215,26 @@ impl Ctdb {
                         self.unanswered(out, late, Unanswered::TimedOut);
                     }
                 }
-                _ => {}
+                Wake::Monitor => self.monitor_due(now, out),
+                Wake::Startup => self.startup_due(now, out),
+                Wake::Announce(address) => self.addresses.announce_due(&mut cx!(self, now, out), address),
+                Wake::Tickles => self.tickles_due(now, out),
+                Wake::DropAll => self.drop_all(now, out, DropCause::RecoveryTooLong, None),
+                Wake::BanEnd => self.unban(out),
+                Wake::Round => self.round_due(now, out),
+                Wake::Broadcast => self.broadcast_due(now, out),
+                Wake::LeaderTimeout => self.leader_missed(now, out),
+                Wake::Election => self.election_over(now, out),
+                Wake::Vote => self.vote(now, out),
+                Wake::LockCheck => self.lock_checked(now, out, LockNews::TimedOut),
+                // Their absence is what counts.
+                Wake::TakeoverRunsOn | Wake::RecoveriesOn => {}
             }
         }
     }
 
     /// `KeepaliveInterval`, at least a second: an operator who sets 0 must not make us spin.
-    fn tick_interval(&self) -> Duration {
+    pub(super) fn tick_interval(&self) -> Duration {
         self.config.tunables.keepalive_interval().max(Duration::from_secs(1))
     }
 
@@ -253,10 +323,12 @@ impl Ctdb {
             self.keepalive.forget(pnn);
             out.notice(Notice::NodeDead { pnn, cause });
             if !self.config.plants.has(Plant::PendingNotFailed) {
-                for lost in self.requests.take_to(&mut cx!(self, now, out), pnn) {
+                for lost in self.requests.take_to(pnn) {
                     self.unanswered(out, lost, Unanswered::Died);
                 }
             }
+            self.rounds.died = true;
+            self.prompt(now);
         }
         self.links.dial_again(&mut cx!(self, now, out), &self.state, pnn);
     }
@@ -319,7 +391,14 @@ impl Ctdb {
                 self.control(now, out, asker, request);
             }
             Body::ControlReply(reply) => self.answered(now, out, pnn, pdu.header.reqid, reply),
-            Body::Keepalive(_) | Body::Message(_) | Body::Other { .. } => {}
+            Body::Message(message) => {
+                if let Ok(data) = message.decode_data() {
+                    self.message_heard(now, out, &data);
+                } else {
+                    out.notice(Notice::PacketRefused { pnn, why: Oddity::Message { srvid: message.srvid } });
+                }
+            }
+            Body::Keepalive(_) | Body::Other { .. } => {}
         }
     }
 
@@ -336,27 +415,53 @@ impl Ctdb {
         let mixing = self.config.tunables.allow_mixed_versions();
         if we_must_go(self.running(now), Running { version, uptime }, mixing) {
             out.notice(Notice::VersionClash { pnn, version, uptime });
-            self.stop(out, Stop::Version);
+            self.stop(now, out, Stop::Version);
         }
     }
 
     fn job_done(&mut self, now: Instant, out: Out<'_>, job: JobId, done: Done) {
-        let (Some(purpose), Done::Read(read)) = (self.jobs.ended(job), done) else { return };
-        match purpose {
-            Purpose::Boot => {
+        let Some(purpose) = self.jobs.purpose(job).cloned() else { return };
+        if let (Purpose::Lock | Purpose::LockCheck, Done::Lock(news)) = (&purpose, &done) {
+            return match purpose {
+                Purpose::Lock => self.lock_news(now, out, job, *news),
+                _ => self.lock_checked(now, out, *news),
+            };
+        }
+        self.jobs.ended(job);
+        match (purpose, done) {
+            (Purpose::Boot, Done::Read(read)) => {
                 let mut cx = cx!(self, now, out);
                 let step = boot::nodes_read(&mut self.boot, &mut cx, &mut self.state, &read);
-                self.boot_step(now, out, step);
+                self.boot_step(out, step);
             }
-            Purpose::Reload(reloader) => self.reloaded(now, out, reloader, &read),
-            Purpose::ShowNodes(asker) => {
+            (Purpose::Reload(reloader), Done::Read(read)) => self.reloaded(now, out, reloader, &read),
+            (Purpose::ShowNodes(asker), Done::Read(read)) => {
                 let file = read.ok().and_then(|text| Nodes::parse(&text).ok());
                 let answer = file.map_or(Answer::REFUSED, |file| controls::shown(&file, self.config.port));
-                if let Some(asker) = asker {
-                    self.reply(out, asker, &answer);
+                self.reply_if(out, asker, &answer);
+            }
+            (Purpose::Addresses, Done::Read(read)) => self.addresses_read(now, out, &read),
+            (Purpose::ReloadAddresses(asker), Done::Read(read)) => {
+                self.addresses_reloaded(out, asker, &read);
+            }
+            (Purpose::Event, done) => {
+                if let Some((event, after, ended)) = self.events.done(&mut cx!(self, now, out), job, done) {
+                    self.event_ended(now, out, event, after, ended);
                 }
             }
             _ => {}
+        }
+    }
+
+    /// The host observed something.
+    fn fact(&mut self, now: Instant, out: Out<'_>, fact: &Fact) {
+        match fact {
+            Fact::Woke { slept } => out.notice(Notice::Woke { slept: *slept }),
+            Fact::TimeOfDay { offset } => self.state.time_of_day = *offset,
+            Fact::Interface { .. } | Fact::InterfaceGone { .. } | Fact::Appeared(_) | Fact::Vanished(_) => {
+                let change = self.kernel.apply(fact);
+                self.kernel_changed(now, out, &change);
+            }
         }
     }
 
@@ -389,7 +494,7 @@ impl Ctdb {
         if port == BUS {
             let answer = answer.map(|_| ());
             let step = boot::port_answer(&mut self.boot, &mut cx!(self, now, out), &self.state, answer);
-            self.boot_step(now, out, step);
+            self.boot_step(out, step);
         } else if let (Err(why), Some(address)) =
             (answer, self.state.node(self.state.own()).and_then(|own| own.address))
         {
@@ -423,6 +528,9 @@ impl Machine for Ctdb {
         } else {
             self.handle_rare(now, input, out);
         }
+        if !self.mail.is_empty() {
+            self.read_mail(now, out);
+        }
     }
 
     fn next_deadline(&self) -> Option<Deadline> {
@@ -435,6 +543,7 @@ impl Machine for Ctdb {
         }
         if depth == Depth::Whole && !self.over {
             self.links.check();
+            self.addresses.check_invariants(self.state.me);
             let loose = !self.config.fixes.both_links || self.config.plants.has(Plant::OneDirectionEnough);
             for pnn in self.state.all().filter(|&pnn| !loose && self.state.is_peer(pnn)) {
                 let links = self.links.has_both(pnn);

@@ -9,29 +9,43 @@
 //! `versions`, `requests`, `clients`, `controls`, `reload`; last `machine` with its other half `serve`, and `view`.
 //! [`ipalloc`] stands apart: it knows numbers and addresses, no machine.
 
-#[allow(dead_code, unused_imports)]
 mod addresses;
+mod ballot;
 mod boot;
 mod clients;
 pub mod config;
 mod controls;
+mod culprits;
 mod cx;
+mod databases;
+mod election;
+mod events;
 pub mod files;
+mod hosting;
 pub mod ipalloc;
 mod jobs;
 mod keepalive;
-#[allow(dead_code)]
 mod kernel;
+mod life;
 mod links;
 mod machine;
+mod mail;
+mod monitor;
 pub mod notice;
 pub mod plant;
+mod recovery;
 mod reload;
 mod requests;
+mod round;
 mod serve;
+mod standing;
 mod state;
+mod subscribers;
+mod takeover;
+mod talk;
 pub mod tunables;
 pub mod types;
+mod verdict;
 mod versions;
 mod view;
 pub mod wire;

@@ -29,11 +29,25 @@ pub enum Plant {
     StaleLinkCounted,
     /// Questions to a node that died wait for their time-out.
     PendingNotFailed,
+    /// The younger of two candidates wins an election.
+    YoungerWins,
+    /// The cluster lock is kept when leadership is lost.
+    LockKept,
+    /// Addresses are taken before their releases are answered.
+    TakeBeforeReleased,
+    /// The credit for a failed takeover goes to the leader itself.
+    WrongCulprit,
+    /// A generation is accepted in normal mode.
+    MapInNormalMode,
+    /// There is no pause between two recoveries.
+    NoRerecoveryPause,
+    /// Addresses are taken in recovery mode too.
+    NormalModeUnchecked,
 }
 
 impl Plant {
     /// Every planted bug.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 17] = [
         Self::DeadCountNotReset,
         Self::LimitOneLess,
         Self::LimitOneMore,
@@ -44,6 +58,13 @@ impl Plant {
         Self::KeepaliveToSelf,
         Self::StaleLinkCounted,
         Self::PendingNotFailed,
+        Self::YoungerWins,
+        Self::LockKept,
+        Self::TakeBeforeReleased,
+        Self::WrongCulprit,
+        Self::MapInNormalMode,
+        Self::NoRerecoveryPause,
+        Self::NormalModeUnchecked,
     ];
 
     /// As `--plant` takes it.
@@ -60,6 +81,13 @@ impl Plant {
             Self::KeepaliveToSelf => "keepalive-to-self",
             Self::StaleLinkCounted => "stale-link-counted",
             Self::PendingNotFailed => "pending-not-failed",
+            Self::YoungerWins => "younger-wins",
+            Self::LockKept => "lock-kept",
+            Self::TakeBeforeReleased => "take-before-released",
+            Self::WrongCulprit => "wrong-culprit",
+            Self::MapInNormalMode => "map-in-normal-mode",
+            Self::NoRerecoveryPause => "no-rerecovery-pause",
+            Self::NormalModeUnchecked => "normal-mode-unchecked",
         }
     }
 }

@@ -1,12 +1,12 @@
 //! Questions under way to other nodes, each with who wants the answer.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use super::cx::{Cx, Wake};
 use super::types::{Opcode, Pnn, RequestId};
 use crate::machine::LinkId;
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 
 /// Who asked a control, and under which number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +16,75 @@ pub(super) enum Asker {
     Client(LinkId, RequestId),
     /// A node.
     Node(Pnn, RequestId),
+    /// We ourselves.
+    Own(Ticket),
+}
+
+/// Which question of ours this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub(super) struct Ticket {
+    /// Who asked.
+    pub(super) task: Task,
+    /// Which gathering: an answer to an earlier one is nobody's any more.
+    pub(super) serial: u32,
+    /// Which of several things asked of the same node.
+    pub(super) part: u32,
+}
+
+/// Who asks on our behalf.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub(super) enum Task {
+    /// The recovery loop: a round, a recovery, a takeover run.
+    Round,
+    /// A forced election: everybody into recovery mode.
+    Election,
+    /// Our own health is to be told to everybody the leader knows.
+    Health,
+    /// The leader's cluster lock is compared with ours.
+    LockName,
+    /// Nobody wants the answer.
+    Nobody,
+}
+
+/// Ask many, collect, go on: how many answers of a gathering are still out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub(super) struct Gather {
+    serial: u32,
+    left: u32,
+    /// The nodes that failed, in the order of their answers.
+    pub(super) failed: Vec<Pnn>,
+}
+
+impl Gather {
+    /// A gathering of so many answers.
+    pub(super) const fn new(serial: u32, left: u32) -> Self {
+        Self { serial, left, failed: Vec::new() }
+    }
+
+    /// Counts an answer in; false if it belongs to another gathering.
+    pub(super) fn takes(&mut self, ticket: Ticket, from: Pnn, failed: bool) -> bool {
+        if ticket.serial != self.serial || self.left == 0 {
+            return false;
+        }
+        self.left -= 1;
+        if failed {
+            self.failed.push(from);
+        }
+        true
+    }
+
+    /// Whether somebody failed.
+    pub(super) fn has_failed(&self) -> bool {
+        !self.failed.is_empty()
+    }
+
+    /// Whether every answer is in.
+    pub(super) const fn is_complete(&self) -> bool {
+        self.left == 0
+    }
 }
 
 /// A question under way.
@@ -28,76 +97,100 @@ pub(super) struct Pending {
     until: Instant,
 }
 
-/// All of them.
+/// All of them, by number: a window that moves on as its oldest are answered.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Requests {
-    next: u32,
-    pending: BTreeMap<RequestId, Pending>,
+    /// The number of the first in the window.
+    first: u32,
+    window: VecDeque<Option<Pending>>,
+    /// When the timer is set for; at or before the earliest end.
+    armed: Option<Instant>,
 }
 
-/// Where ctdbd begins to count, and after which number it begins again with 0.
+/// Where ctdbd begins to count; after the last number it begins again with 0.
 const FIRST: u32 = 0x7fff_ff38;
 const LAST: u32 = 0x7fff_ffff;
 
+/// Questions under way at a time. (Our limit.)
+const WINDOW_MAX: usize = 1 << 17;
+
 impl Requests {
     pub(super) const fn new() -> Self {
-        Self { next: FIRST, pending: BTreeMap::new() }
+        Self { first: FIRST, window: VecDeque::new(), armed: None }
     }
 
-    /// Numbers a question that is about to be sent.
-    pub(super) fn ask(&mut self, cx: &mut Cx<'_>, to: Pnn, opcode: Opcode, asker: Asker) -> RequestId {
-        let mut id = RequestId(self.next);
-        while self.pending.contains_key(&id) {
-            id = RequestId(if id.0 >= LAST { 0 } else { id.0 + 1 });
+    /// Whether another question may be asked.
+    pub(super) fn has_room(&self) -> bool {
+        self.window.len() < WINDOW_MAX
+    }
+
+    /// Numbers a question that is about to be sent; it fails after `patience`.
+    pub(super) fn ask(
+        &mut self,
+        cx: &mut Cx<'_>,
+        to: Pnn,
+        opcode: Opcode,
+        asker: Asker,
+        patience: Duration,
+    ) -> RequestId {
+        let id = RequestId(self.first.wrapping_add(self.window.len() as u32) & LAST);
+        let until = cx.now + patience;
+        self.window.push_back(Some(Pending { to, opcode, asker, until }));
+        if self.armed.is_none_or(|armed| until < armed) {
+            self.armed = Some(until);
+            cx.timers.set(Wake::Requests, until);
         }
-        self.next = if id.0 >= LAST { 0 } else { id.0 + 1 };
-        let until = cx.now + cx.config.tunables.control_timeout();
-        self.pending.insert(id, Pending { to, opcode, asker, until });
-        self.rearm(cx);
         id
     }
 
     /// An answer came from a node: whose question was it?
-    pub(super) fn answered(&mut self, cx: &mut Cx<'_>, from: Pnn, id: RequestId) -> Option<Pending> {
-        if self.pending.get(&id)?.to != from {
+    pub(super) fn answered(&mut self, from: Pnn, id: RequestId) -> Option<Pending> {
+        if id.0 > LAST {
             return None;
         }
-        let pending = self.pending.remove(&id);
-        self.rearm(cx);
+        let place = (id.0.wrapping_sub(self.first) & LAST) as usize;
+        let held = self.window.get_mut(place)?;
+        if held.as_ref()?.to != from {
+            return None;
+        }
+        let pending = held.take();
+        self.move_on();
         pending
     }
 
     /// Takes out every question to a node.
-    pub(super) fn take_to(&mut self, cx: &mut Cx<'_>, pnn: Pnn) -> Vec<Pending> {
-        self.take(cx, |pending| pending.to == pnn)
+    pub(super) fn take_to(&mut self, pnn: Pnn) -> Vec<Pending> {
+        self.take(|pending| pending.to == pnn)
     }
 
-    /// Takes out every question that has waited too long.
+    /// Takes out every question that has waited too long; the timer has fired.
     pub(super) fn take_late(&mut self, cx: &mut Cx<'_>) -> Vec<Pending> {
         let now = cx.now;
-        self.take(cx, |pending| pending.until <= now)
+        let late = self.take(|pending| pending.until <= now);
+        self.armed = self.window.iter().flatten().map(|pending| pending.until).min();
+        if let Some(until) = self.armed {
+            cx.timers.set(Wake::Requests, until);
+        }
+        late
     }
 
     /// Forgets what a client asked; it is gone.
-    pub(super) fn forget_client(&mut self, cx: &mut Cx<'_>, link: LinkId) {
-        let _ = self.take(cx, |pending| matches!(pending.asker, Asker::Client(held, _) if held == link));
+    pub(super) fn forget_client(&mut self, link: LinkId) {
+        let _ = self.take(|pending| matches!(pending.asker, Asker::Client(held, _) if held == link));
     }
 
-    fn take(&mut self, cx: &mut Cx<'_>, which: impl Fn(&Pending) -> bool) -> Vec<Pending> {
-        if self.pending.is_empty() {
-            return Vec::new();
-        }
+    fn take(&mut self, which: impl Fn(&Pending) -> bool) -> Vec<Pending> {
         let taken: Vec<_> =
-            self.pending.extract_if(.., |_, pending| which(pending)).map(|(_, held)| held).collect();
-        self.rearm(cx);
+            self.window.iter_mut().filter_map(|held| held.take_if(|pending| which(pending))).collect();
+        self.move_on();
         taken
     }
 
-    fn rearm(&self, cx: &mut Cx<'_>) {
-        match self.pending.values().map(|pending| pending.until).min() {
-            Some(until) => cx.timers.set(Wake::Requests, until),
-            None => cx.timers.cancel(Wake::Requests),
+    fn move_on(&mut self) {
+        while let Some(None) = self.window.front() {
+            self.window.pop_front();
+            self.first = self.first.wrapping_add(1) & LAST;
         }
     }
 }

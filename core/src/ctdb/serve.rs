@@ -2,13 +2,21 @@
 
 use super::controls::{self, Answer, Then};
 use super::cx::{Cx, Wake, cx};
+use super::events::Event;
+use super::hosting::Reaction;
 use super::jobs::{Purpose, Reloader};
+use super::life::After;
 use super::machine::{Ctdb, Out};
+use super::mail::{Heard, Letter};
 use super::notice::{Notice, Oddity, Stop, Unanswered};
 use super::reload::{self, Refused};
 use super::requests::{Asker, Pending};
-use super::types::{NodeFlags, Pnn, RequestId};
-use super::wire::{self, Body, ControlReply, ControlRequest, Header, Pdu};
+use super::talk::is_meant;
+use super::types::{Capabilities, ControlFlags, NodeFlags, Pnn, RecoveryMode, RequestId, RunState};
+use super::wire::{
+    self, Body, ControlReply, ControlRequest, Header, MessageData, Pdu, ReplyData, RequestData, TimeVal,
+    Uptime,
+};
 use crate::bytes::DecodeError;
 use crate::host::FileError;
 use crate::machine::{Effect, How, LinkId};
@@ -18,11 +26,21 @@ impl Ctdb {
     pub(super) fn unanswered(&mut self, out: Out<'_>, pending: Pending, why: Unanswered) {
         let Pending { to, opcode, asker, .. } = pending;
         out.notice(Notice::RequestFailed { pnn: to, opcode, why });
+        if let Asker::Own(ticket) = asker {
+            return self.mail.push_back(Letter::Answer(ticket, to, Heard::NOTHING));
+        }
         let error = match why {
             Unanswered::Died => "node is disconnected",
             Unanswered::TimedOut => "ctdb_control timed out",
         };
         self.reply(out, asker, &Answer::failed(error));
+    }
+
+    /// Answers, unless nobody wants an answer.
+    pub(super) fn reply_if(&mut self, out: Out<'_>, asker: Option<Asker>, answer: &Answer) {
+        if let Some(asker) = asker {
+            self.reply(out, asker, answer);
+        }
     }
 
     pub(super) fn reply(&mut self, out: Out<'_>, asker: Asker, answer: &Answer) {
@@ -32,6 +50,10 @@ impl Ctdb {
             }
             Asker::Client(..) => return,
             Asker::Node(pnn, reqid) => (self.links.outgoing(pnn), self.header(pnn, reqid)),
+            Asker::Own(ticket) => {
+                let heard = Heard { status: answer.status, data: answer.data.clone() };
+                return self.mail.push_back(Letter::Answer(ticket, self.state.own(), heard));
+            }
         };
         let Some(link) = link else { return };
         let mut bytes = out.buffer();
@@ -47,10 +69,24 @@ impl Ctdb {
         id: RequestId,
         reply: &ControlReply<'_>,
     ) {
-        let Some(pending) = self.requests.answered(&mut cx!(self, now, out), pnn, id) else {
+        let Some(pending) = self.requests.answered(pnn, id) else {
             return out.notice(Notice::PacketRefused { pnn, why: Oddity::Unasked });
         };
-        let Asker::Client(link, reqid) = pending.asker else { return };
+        let (link, reqid) = match pending.asker {
+            Asker::Client(link, reqid) => (link, reqid),
+            Asker::Own(ticket) => {
+                let heard = match reply.decode_data(pending.opcode) {
+                    Ok(data) => Heard { status: reply.status, data },
+                    Err(_) => {
+                        let why = Oddity::Payload { opcode: pending.opcode };
+                        out.notice(Notice::PacketRefused { pnn, why });
+                        Heard::NOTHING
+                    }
+                };
+                return self.own_answer(now, out, pnn, ticket, heard);
+            }
+            Asker::Node(..) => return,
+        };
         if self.clients.has(link) {
             let header = Header { destination: Pnn(0), ..self.header(Pnn(0), reqid) };
             let mut bytes = out.buffer();
@@ -59,35 +95,149 @@ impl Ctdb {
         }
     }
 
-    /// A control addressed to us.
+    /// A control addressed to us, in bytes.
     pub(super) fn control(&mut self, now: Instant, out: Out<'_>, asker: Asker, request: &ControlRequest<'_>) {
-        let silent = request.wants_no_reply();
-        let Ok(asked) = request.decode_data() else {
+        let Ok(data) = request.decode_data() else {
             if let Asker::Node(pnn, _) = asker {
                 out.notice(Notice::PacketRefused { pnn, why: Oddity::Payload { opcode: request.opcode } });
             }
-            if !silent {
+            if !request.wants_no_reply() {
                 self.reply(out, asker, &Answer::REFUSED);
             }
             return;
         };
-        let then = controls::judge(&cx!(self, now, out), &self.state, &asked, self.clients.count());
-        let answer = match then {
-            Then::Answer(answer) => answer,
-            Then::Shutdown => return self.stop(out, Stop::Asked),
-            Then::Reload => {
-                let reloader = Reloader::Control((!silent).then_some(asker));
-                return self.read_nodes(out, Purpose::Reload(reloader));
+        if let (Asker::Client(link, _), Some(answer)) = (asker, self.registration(asker, request, &data)) {
+            let _ = link;
+            return self.reply(out, asker, &answer);
+        }
+        self.asked(now, out, asker, request.flags, &data);
+    }
+
+    /// Server ids are registered by clients only, and named beside the payload.
+    fn registration(
+        &mut self,
+        asker: Asker,
+        request: &ControlRequest<'_>,
+        data: &RequestData,
+    ) -> Option<Answer> {
+        let Asker::Client(link, _) = asker else { return None };
+        Some(Answer::status(match data {
+            RequestData::RegisterSrvId => self.subscribers.register(link, request.srvid),
+            RequestData::DeregisterSrvId => self.subscribers.deregister(link, request.srvid),
+            RequestData::RegisterNotify(notify) => self.subscribers.register_notify(link, notify.clone()),
+            RequestData::DeregisterNotify(srvid) => self.subscribers.deregister_notify(link, *srvid),
+            _ => return None,
+        }))
+    }
+
+    /// A control addressed to us.
+    pub(super) fn asked(
+        &mut self,
+        now: Instant,
+        out: Out<'_>,
+        asker: Asker,
+        flags: ControlFlags,
+        data: &RequestData,
+    ) {
+        let wanting = (!flags.contains(ControlFlags::NOREPLY)).then_some(asker);
+        if let Some(answer) = self.done_or_later(now, out, wanting, flags, data) {
+            self.reply_if(out, wanting, &answer);
+        }
+    }
+
+    /// Does what a control asks for; `None` if the answer comes later, or never.
+    fn done_or_later(
+        &mut self,
+        now: Instant,
+        out: Out<'_>,
+        asker: Option<Asker>,
+        flags: ControlFlags,
+        data: &RequestData,
+    ) -> Option<Answer> {
+        if let Some(answer) = self.databases.answer(data) {
+            return Some(answer);
+        }
+        match data {
+            RequestData::SetRecMode(mode) => self.recovery_mode_asked(now, out, *mode, asker),
+            RequestData::SetVnnMap(map) => Some(self.vnn_map_asked(out, map)),
+            RequestData::StartRecovery => {
+                self.start_recovery_asked(now, out, asker);
+                None
             }
-            Then::ShowNodes => return self.read_nodes(out, Purpose::ShowNodes((!silent).then_some(asker))),
+            RequestData::EndRecovery => {
+                if !self.may_run(Event::Recovered) {
+                    return Some(Answer::REFUSED);
+                }
+                self.run_event(now, out, Event::Recovered, After::Recovered(asker));
+                None
+            }
+            RequestData::SetBanState(ban) => self.ban_asked(now, out, *ban, asker),
+            RequestData::GetBanState => Some(Answer::data(ReplyData::BanState(self.ban_state()))),
+            RequestData::StopNode => self.stop_asked(now, out, asker),
+            RequestData::Startup => {
+                self.tell_all_tickles(now, out);
+                Some(Answer::OK)
+            }
+            RequestData::Uptime => Some(Answer::data(ReplyData::Uptime(self.uptime(now)))),
+            RequestData::SetLmasterRole(role) => Some(self.set_role(Capabilities::LMASTER, role.0)),
+            RequestData::SetLeaderRole(role) => Some(self.set_role(Capabilities::LEADER, role.0)),
+            _ => match self.hosting_asked(now, out, asker, flags, data) {
+                Reaction::NotMine => self.judged_control(now, out, asker, data),
+                Reaction::Answer(answer) => Some(answer),
+                Reaction::Later => None,
+            },
+        }
+    }
+
+    fn set_role(&mut self, role: Capabilities, on: bool) -> Answer {
+        self.config.capabilities.set(role, on);
+        Answer::OK
+    }
+
+    fn uptime(&self, now: Instant) -> Uptime {
+        let at = |at: Option<Instant>| at.map_or_else(TimeVal::default, |at| self.time_of_day(at));
+        Uptime {
+            now: self.time_of_day(now),
+            started: self.time_of_day(self.state.born),
+            recovery_started: at(self.state.recovery_started),
+            recovery_finished: at(self.state.recovery_finished),
+        }
+    }
+
+    fn judged_control(
+        &mut self,
+        now: Instant,
+        out: Out<'_>,
+        asker: Option<Asker>,
+        data: &RequestData,
+    ) -> Option<Answer> {
+        let then = controls::judge(&cx!(self, now, out), &self.state, data, self.clients.count());
+        Some(match then {
+            Then::Answer(answer) => answer,
+            Then::Shutdown => {
+                self.stop(now, out, Stop::Asked);
+                return None;
+            }
+            Then::Reload => {
+                self.read_nodes(out, Purpose::Reload(Reloader::Control(asker)));
+                return None;
+            }
+            Then::ShowNodes => {
+                self.read_nodes(out, Purpose::ShowNodes(asker));
+                return None;
+            }
             Then::OwnFlags { set, clear } => {
-                let own = self.state.own();
-                let flags = self.state.node(own).map_or(NodeFlags::empty(), |node| node.flags);
-                self.set_flags(out, own, (flags | set) - clear);
+                self.set_own_flags(out, set, clear);
+                self.prompt(now);
                 Answer::OK
             }
             Then::Flags(pnn, flags) => {
                 self.set_flags(out, pnn, flags);
+                let early = self.state.runstate <= RunState::Startup;
+                if flags.is_empty() && early {
+                    self.set_recovery_mode(now, out, RecoveryMode::Active, false);
+                }
+                self.prompt(now);
                 Answer::OK
             }
             Then::Tunable(name, value, answer) => {
@@ -95,13 +245,10 @@ impl Ctdb {
                 debug_assert!(set.is_ok(), "{name} was looked up before");
                 answer
             }
-        };
-        if !silent {
-            self.reply(out, asker, &answer);
-        }
+        })
     }
 
-    fn set_flags(&mut self, out: Out<'_>, pnn: Pnn, to: NodeFlags) {
+    pub(super) fn set_flags(&mut self, out: Out<'_>, pnn: Pnn, to: NodeFlags) {
         let Some(node) = self.state.node_mut(pnn) else { return };
         let from = core::mem::replace(&mut node.flags, to);
         if from != to {
@@ -136,13 +283,21 @@ impl Ctdb {
     pub(super) fn client_gone(&mut self, now: Instant, out: Out<'_>, link: LinkId) -> bool {
         let was = self.clients.gone(link);
         if was {
-            self.requests.forget_client(&mut cx!(self, now, out), link);
+            self.requests.forget_client(link);
+            for notify in self.subscribers.gone(link) {
+                let data = MessageData::Raw { srvid: notify.srvid, data: notify.data };
+                self.tell(out, Pnn::BROADCAST_CONNECTED, &data);
+            }
+            let _ = now;
         }
         was
     }
 
     /// A client's packet: ours to answer, or another node's.
     fn client_packet(&mut self, now: Instant, out: Out<'_>, link: LinkId, pdu: &Pdu<'_>) {
+        if let Body::Message(message) = &pdu.body {
+            return self.client_message(now, out, pdu.header.destination, message);
+        }
         let Body::ControlRequest(request) = &pdu.body else { return };
         let asker = Asker::Client(link, pdu.header.reqid);
         let to = pdu.header.destination;
@@ -161,6 +316,16 @@ impl Ctdb {
         self.forward(now, out, asker, to, request);
     }
 
+    /// A client's message: read here, or sent on, to whichever nodes it is for.
+    fn client_message(&mut self, now: Instant, out: Out<'_>, to: Pnn, message: &wire::Message<'_>) {
+        let Ok(data) = message.decode_data() else { return };
+        let to = if to == Pnn::CURRENT_NODE { self.state.me } else { Some(to) };
+        if let Some(to) = to.filter(|_| self.state.me.is_some()) {
+            self.tell(out, to, &data);
+        }
+        let _ = now;
+    }
+
     /// A control for many: without NOREPLY it is dropped and never answered, as in ctdbd.
     fn client_broadcast(
         &mut self,
@@ -175,12 +340,7 @@ impl Ctdb {
         }
         for pnn in self.state.all() {
             let Some(node) = self.state.node(pnn) else { continue };
-            let meant = match to {
-                Pnn::BROADCAST_ACTIVE => !node.flags.is_inactive(),
-                Pnn::BROADCAST_CONNECTED => !node.flags.contains(NodeFlags::DELETED) && node.is_connected(),
-                _ => !node.flags.contains(NodeFlags::DELETED),
-            };
-            if !meant || self.over {
+            if !is_meant(node.flags, to) || self.over {
                 continue;
             }
             if self.state.is_me(pnn) {
@@ -196,7 +356,8 @@ impl Ctdb {
         let reqid = if request.wants_no_reply() {
             RequestId(0)
         } else {
-            self.requests.ask(&mut cx!(self, now, out), to, request.opcode, asker)
+            let patience = self.config.tunables.control_timeout();
+            self.requests.ask(&mut cx!(self, now, out), to, request.opcode, asker, patience)
         };
         // Without a link to write on it is lost, as in ctdbd; whoever asked hears of it in time.
         let Some(link) = self.links.outgoing(to) else { return };
@@ -222,7 +383,7 @@ impl Ctdb {
                     self.links.drop_peer(&mut cx!(self, now, out), pnn);
                     self.timers.cancel(Wake::Redial(pnn));
                     self.keepalive.forget(pnn);
-                    for lost in self.requests.take_to(&mut cx!(self, now, out), pnn) {
+                    for lost in self.requests.take_to(pnn) {
                         self.unanswered(out, lost, Unanswered::Died);
                     }
                 }
@@ -234,12 +395,12 @@ impl Ctdb {
                 Answer::OK
             }
             Err(Refused::Unreadable) if !self.config.fixes.keep_nodes => {
-                return self.stop(out, Stop::NodesFile);
+                return self.stop(now, out, Stop::NodesFile);
             }
             Err(Refused::Unreadable | Refused::Refused) => Answer::REFUSED,
         };
-        if let Reloader::Control(Some(asker)) = reloader {
-            self.reply(out, asker, &answer);
+        if let Reloader::Control(asker) = reloader {
+            self.reply_if(out, asker, &answer);
         }
     }
 }

@@ -5,6 +5,7 @@ use core::net::IpAddr;
 
 use super::files::nodes::Nodes;
 use super::types::{Capabilities, Generation, NodeFlags, Pnn, RecoveryMode, RunState};
+use super::wire::NodeMap;
 use crate::time::Instant;
 
 /// A node as we know it.
@@ -111,7 +112,21 @@ impl State {
     /// Fills the node map from a nodes file, from nothing.
     pub(super) fn adopt(&mut self, file: Nodes) {
         self.nodes = file.iter().map(|(_, address)| Node::new(address)).collect();
+        let live = |pnn: &Pnn| self.node(*pnn).is_some_and(|node| node.address.is_some());
+        self.vnn_map = self.all().filter(live).collect();
         self.file = Some(file);
+    }
+
+    /// Whether a node map says what we say of every node.
+    pub(super) fn agrees_with(&self, map: &NodeMap, port: u16) -> bool {
+        let _ = port;
+        map.nodes.len() == self.nodes.len()
+            && self
+                .nodes
+                .iter()
+                .zip(self.all())
+                .zip(&map.nodes)
+                .all(|((node, pnn), entry)| entry.pnn == pnn && entry.flags == node.flags)
     }
 
     /// A number's node is another one from now on.

@@ -90,19 +90,24 @@ impl Ctdb {
     /// Whether we believe an election is going on.
     #[must_use]
     pub const fn is_electing(&self) -> bool {
-        false
+        self.election.on
     }
 
     /// Whether we believe we hold the cluster lock.
     #[must_use]
     pub const fn holds_lock(&self) -> bool {
-        false
+        self.election.holds_lock()
     }
 
     /// The public addresses this node knows, in the order of GET_PUBLIC_IPS, as they are held in
     /// its own eyes.
     pub fn public_addresses(&self) -> impl Iterator<Item = PublicView<'_>> {
-        core::iter::empty()
+        self.addresses.iter().map(|entry| PublicView {
+            address: entry.address(),
+            bits: entry.bits(),
+            holder: entry.holder(),
+            interface: entry.interface(),
+        })
     }
 
     /// The holder of a public address in this node's eyes; none if it is unknown here, or nobody.
@@ -113,8 +118,8 @@ impl Ctdb {
 
     /// Whether this node is changing a public address just now.
     #[must_use]
-    pub fn is_changing(&self, _address: IpAddr) -> bool {
-        false
+    pub fn is_changing(&self, address: IpAddr) -> bool {
+        self.addresses.get(address).is_some_and(|entry| entry.is_changing())
     }
 
     /// Until when takeover runs are off here, if they are.

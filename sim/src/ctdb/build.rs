@@ -246,7 +246,7 @@ impl Cluster {
 }
 
 impl Translator<Ctdb> for Cluster {
-    fn boot(&self, host: HostId, disk: &Disk, _: u64) -> Ctdb {
+    fn boot(&self, host: HostId, disk: &Disk, seed: u64) -> Ctdb {
         let mut config = self.config.clone();
         if self.listen {
             config.listen = Some(self.address(host));
@@ -256,7 +256,7 @@ impl Translator<Ctdb> for Cluster {
         config.start_as_stopped = text(CONF).contains("start as stopped = true");
         config.start_as_disabled = text(CONF).contains("start as disabled = true");
         config.version = text(VERSION).parse().unwrap_or(config.version);
-        Ctdb::new(config)
+        Ctdb::new(config, seed)
     }
 
     fn job(&self, job: Job) -> Job {

@@ -69,6 +69,12 @@ const TABLE: &[Row] = &[
     // What the host reports of its kernel, kept; the addresses are checked against it.
     Row { module: "ctdb::kernel", may: &[BELOW] },
     Row { module: "ctdb::addresses", may: &[BELOW, SHARED, &["ctdb::kernel"]] },
+    // The tests of events read the machine's outbox.
+    Row { module: "ctdb::events", may: &[BELOW, SHARED, &["ctdb::machine"]] },
+    // How an event ended is what the monitor counts.
+    Row { module: "ctdb::monitor", may: &[BELOW, SHARED, &["ctdb::events"]] },
+    // Controls about databases are answered as any other.
+    Row { module: "ctdb::databases", may: &[BELOW, SHARED, &["ctdb::controls"]] },
     Row { module: "ctdb::*", may: &[BELOW, SHARED] },
     Row { module: "gossip", may: &[BELOW] },
 ];

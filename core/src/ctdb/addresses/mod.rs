@@ -23,10 +23,10 @@ mod take;
 mod tests;
 mod tickles;
 
-pub(super) use self::change::{AddRefused, Deleted, Reloaded};
+pub(super) use self::change::Deleted;
 pub(super) use self::check::{Snapshot, Wrong};
 pub(super) use self::release::{Release, Released};
-pub(super) use self::take::{Refused, Takeover, Took, Updated};
+pub(super) use self::take::{Takeover, Took, Updated};
 
 use alloc::collections::BTreeSet;
 use alloc::string::String;
@@ -138,6 +138,11 @@ impl Addresses {
     /// An address, if it is one of ours.
     pub(super) fn get(&self, address: IpAddr) -> Option<&Entry> {
         self.list.iter().find(|entry| entry.address == address)
+    }
+
+    /// Whether an address may be on an interface.
+    pub(super) fn names(&self, interface: &str) -> bool {
+        self.link(interface).is_some()
     }
 
     /// How many addresses are assigned here.

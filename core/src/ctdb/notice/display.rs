@@ -27,6 +27,9 @@ impl fmt::Display for Notice {
             Self::PacketRefused { pnn, why: Oddity::Payload { opcode } } => {
                 write!(f, "{pnn} payload of {opcode} means nothing")
             }
+            Self::PacketRefused { pnn, why: Oddity::Message { srvid } } => {
+                write!(f, "{pnn} message to {srvid} means nothing")
+            }
             Self::PacketRefused { pnn, why: Oddity::Unasked } => write!(f, "{pnn} answers nothing we asked"),
             Self::VersionClash { pnn, version, uptime } => {
                 write!(f, "{pnn} runs {}.{} for {uptime}s", version >> 16, version & 0xffff)

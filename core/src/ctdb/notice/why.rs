@@ -2,7 +2,7 @@
 
 use core::net::IpAddr;
 
-use super::super::types::{Opcode, Pnn};
+use super::super::types::{Opcode, Pnn, SrvId};
 use crate::host::LockNews;
 use crate::machine::Why;
 
@@ -55,6 +55,8 @@ pub enum Oddity {
     Payload { opcode: Opcode },
     /// It answers nothing we asked.
     Unasked,
+    /// A message's payload does not fit its server id.
+    Message { srvid: SrvId },
 }
 
 /// Why the node stops.

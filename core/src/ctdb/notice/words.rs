@@ -184,6 +184,7 @@ impl Oddity {
             Self::Liar { claims } => 0x1_0000_0000 | u64::from(claims.0),
             Self::Payload { opcode } => 0x2_0000_0000 | u64::from(opcode.0),
             Self::Unasked => 0,
+            Self::Message { srvid } => srvid.0,
         }
     }
 }

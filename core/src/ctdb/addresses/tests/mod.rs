@@ -16,6 +16,8 @@ use super::super::jobs::Jobs;
 use super::super::kernel::Kernel;
 use super::super::types::Pnn;
 use super::super::wire::{Connection, WireAddr};
+use super::change::{AddRefused, Reloaded};
+use super::take::Refused;
 use super::*;
 use crate::host::{Fact, Job, Placed};
 use crate::machine::Effect;

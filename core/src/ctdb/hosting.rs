@@ -1,0 +1,459 @@
+//! Public addresses on this node: TAKEOVER_IP and RELEASE_IP become events, their ends become
+//! answers; the local check; what the kernel reports; operators' changes of the list.
+
+use alloc::format;
+use alloc::string::{String, ToString as _};
+use alloc::vec::Vec;
+use core::net::IpAddr;
+
+use super::addresses::{Deleted, Release, Released, Takeover, Took, Updated, Wrong};
+use super::controls::Answer;
+use super::cx::{Cx, Wake, cx};
+use super::events::{Event, Wanted};
+use super::files::public_addresses::PublicAddresses;
+use super::jobs::Purpose;
+use super::kernel::Change;
+use super::life::After;
+use super::machine::{Ctdb, Out};
+use super::notice::{BanCause, Notice};
+use super::plant::Plant;
+use super::requests::{Asker, Ticket};
+use super::types::{ControlFlags, Pnn, RecoveryMode, RunState};
+use super::wire::{MessageData, PublicIp, ReplyData, RequestData, Text};
+use crate::host::{FileError, Job, Placed};
+use crate::time::Instant;
+
+/// What came of a control that may have been about addresses.
+pub(super) enum Reaction {
+    /// It was not.
+    NotMine,
+    /// Answer this.
+    Answer(Answer),
+    /// The answer comes later.
+    Later,
+}
+
+impl Ctdb {
+    /// Whether an address counts as being here: ctdbd's test whether it can be bound.
+    fn have(&self, address: IpAddr) -> bool {
+        !self.config.failover_disabled && self.kernel.holds(address)
+    }
+
+    /// Whether this node may be given addresses at all.
+    fn offers(&self) -> bool {
+        let flags = self.own_flags();
+        self.state.runstate == RunState::Running && !flags.is_inactive() && !flags.is_disabled()
+    }
+
+    /// A control about addresses, interfaces or tickles.
+    pub(super) fn hosting_asked(
+        &mut self,
+        now: Instant,
+        out: Out<'_>,
+        asker: Option<Asker>,
+        flags: ControlFlags,
+        data: &RequestData,
+    ) -> Reaction {
+        let yes_or_no = |well: bool| Answer::status(if well { 0 } else { -1 });
+        Reaction::Answer(match data {
+            RequestData::GetPublicIps => {
+                Answer::data(ReplyData::PublicIps(if flags.contains(ControlFlags::AVAILABLE_ONLY) {
+                    self.addresses.available(self.offers())
+                } else {
+                    self.addresses.known()
+                }))
+            }
+            RequestData::GetPublicIpInfo(address) => match self.addresses.info(address.ip()) {
+                Some(info) => Answer::data(ReplyData::PublicIpInfo(info)),
+                None => Answer::REFUSED,
+            },
+            RequestData::GetIfaces => Answer::data(ReplyData::Interfaces(self.addresses.interfaces())),
+            RequestData::SetIfaceLinkState(asked) => {
+                yes_or_no(self.addresses.set_link_asked(asked).is_some())
+            }
+            RequestData::TakeoverIp(ip) => return self.takeover_asked(now, out, asker, ip),
+            RequestData::ReleaseIp(ip) => return self.release_asked(now, out, asker, ip),
+            RequestData::IpReallocated => {
+                self.announce_kept(now, out);
+                self.run_event(now, out, Event::IpReallocated, After::Reallocated(asker));
+                return Reaction::Later;
+            }
+            RequestData::AddPublicIp(asked) => {
+                yes_or_no(self.addresses.add_asked(asked, &self.kernel).is_ok())
+            }
+            RequestData::DelPublicIp(asked) => {
+                yes_or_no(self.addresses.delete(asked.address.ip()) != Deleted::Unknown)
+            }
+            RequestData::ReloadPublicIps => {
+                let name = self.config.public_addresses_file.as_ref().into();
+                self.jobs.start(out, Purpose::ReloadAddresses(asker), Job::ReadFile { name });
+                return Reaction::Later;
+            }
+            RequestData::SendGratuitousArp(asked) => {
+                let names = asked.interfaces.as_ref().and_then(Text::as_str).unwrap_or_default();
+                let interface = names.split(',').next().unwrap_or_default().to_string();
+                let address = asked.address.ip();
+                let purpose = Purpose::Announce(address, interface.clone());
+                self.jobs.start(out, purpose, Job::Announce { interface, address });
+                Answer::OK
+            }
+            RequestData::TcpAdd(connection) => {
+                self.addresses.add_tickle(*connection, false);
+                Answer::OK
+            }
+            RequestData::TcpClient(connection) => {
+                let held = self.addresses.get(connection.server.ip()).is_some_and(|entry| entry.is_held());
+                if held {
+                    self.addresses.add_tickle(*connection, false);
+                    self.pass_on(now, out, &RequestData::TcpAdd(*connection));
+                }
+                yes_or_no(held)
+            }
+            RequestData::TcpAddDelayedUpdate(connection) => {
+                self.addresses.add_tickle(*connection, true);
+                Answer::OK
+            }
+            RequestData::TcpRemove(connection) => {
+                self.addresses.remove_tickle(connection);
+                Answer::OK
+            }
+            RequestData::GetTcpTickleList(address) => match self.addresses.tickles(*address) {
+                Some(list) => Answer::data(ReplyData::Tickles(list)),
+                None => Answer::status(1),
+            },
+            RequestData::SetTcpTickleList(list) => {
+                self.addresses.set_tickles(list);
+                Answer::OK
+            }
+            _ => return Reaction::NotMine,
+        })
+    }
+
+    /// A control without an answer, to every other connected node.
+    fn pass_on(&mut self, now: Instant, out: Out<'_>, data: &RequestData) {
+        let others: Vec<_> = self.connected().filter(|&pnn| !self.state.is_me(pnn)).collect();
+        let patience = self.config.tunables.control_timeout();
+        for pnn in others {
+            self.ask_flagged(now, out, pnn, data, ControlFlags::NOREPLY, Ticket::UNREAD, patience);
+        }
+    }
+
+    /// Every `TickleUpdateInterval`: what changed of our addresses' connections.
+    pub(super) fn tickles_due(&mut self, now: Instant, out: Out<'_>) {
+        let every = self.config.tunables.tickle_update_interval().max(crate::time::Duration::from_secs(1));
+        self.timers.set(Wake::Tickles, now + every);
+        for list in self.addresses.take_changed() {
+            self.pass_on(now, out, &RequestData::SetTcpTickleList(list));
+        }
+    }
+
+    /// A node has started up: it shall know the connections of all our addresses.
+    pub(super) fn tell_all_tickles(&mut self, now: Instant, out: Out<'_>) {
+        for list in self.addresses.held_tickles() {
+            self.pass_on(now, out, &RequestData::SetTcpTickleList(list));
+        }
+    }
+
+    fn takeover_asked(
+        &mut self,
+        now: Instant,
+        out: Out<'_>,
+        asker: Option<Asker>,
+        ip: &PublicIp,
+    ) -> Reaction {
+        let (me, address) = (self.state.own(), ip.address.ip());
+        let have = self.have(address);
+        // Nothing may change while the event could not be run; what can be answered without is.
+        let mut tried = self.addresses.clone();
+        let takeover = tried.takeover(me, ip.pnn, address, have);
+        let event = match &takeover {
+            Takeover::Take { .. } => Some(Event::TakeIp),
+            Takeover::Update { .. } => Some(Event::UpdateIp),
+            _ => None,
+        };
+        let unchecked = self.config.plants.has(Plant::NormalModeUnchecked);
+        if event.is_some_and(|event| !self.may_run(event)) && !unchecked {
+            out.notice(Notice::TakeFailed { address, status: -1 });
+            return Reaction::Answer(Answer::failed("not in recovery"));
+        }
+        self.addresses = tried;
+        match takeover {
+            Takeover::Refused(_) => {
+                out.notice(Notice::TakeFailed { address, status: -1 });
+                Reaction::Answer(Answer::REFUSED)
+            }
+            Takeover::NotOurs => Reaction::Answer(Answer::OK),
+            Takeover::Conflict { holder } => {
+                out.notice(Notice::AddressConflict { address, holder });
+                if let Some(asker) = asker {
+                    self.conflicts.push(asker);
+                }
+                self.ban_self(now, out, BanCause::Conflict);
+                self.answer_conflicts(out);
+                Reaction::Later
+            }
+            Takeover::Held => {
+                out.notice(Notice::TakeRedundant { address });
+                Reaction::Answer(Answer::OK)
+            }
+            Takeover::Take { interface, bits } => {
+                out.notice(Notice::Taking { address, interface: interface.as_str().into() });
+                let to = Placed { interface, address, prefix: bits };
+                self.want(now, out, Wanted::take(to, After::Take(asker, address)));
+                Reaction::Later
+            }
+            Takeover::Update { from, to, bits } => {
+                let (old, new) = (from.as_deref().map(Into::into), to.as_str().into());
+                out.notice(Notice::Updating { address, from: old, to: new });
+                let to = Placed { interface: to, address, prefix: bits };
+                let found = self.kernel.interface_of(address).map(String::from);
+                self.want(now, out, Wanted::update(to, from, found, After::Update(asker, address)));
+                Reaction::Later
+            }
+        }
+    }
+
+    /// Requests an event and deals with one that it cancels.
+    pub(super) fn want(&mut self, now: Instant, out: Out<'_>, wanted: Wanted<After>) {
+        if let Some((event, after, ended)) = self.events.request(&mut cx!(self, now, out), wanted) {
+            self.event_ended(now, out, event, after, ended);
+        }
+    }
+
+    pub(super) fn take_ended(
+        &mut self,
+        now: Instant,
+        out: Out<'_>,
+        asker: Option<Asker>,
+        address: IpAddr,
+        status: i32,
+    ) {
+        match self.addresses.take_ended(&mut cx!(self, now, out), address, status == 0) {
+            Took::Taken { interface } => {
+                out.notice(Notice::Taken { address, interface: interface.as_str().into() });
+                let text = Text::from(format!("{address}").as_str());
+                self.message_heard(now, out, &MessageData::TakeIp(text));
+            }
+            Took::Forgotten => {}
+            Took::Failed => out.notice(Notice::TakeFailed { address, status }),
+        }
+        self.reply_if(out, asker, &Answer::status(status));
+    }
+
+    pub(super) fn update_ended(&mut self, out: Out<'_>, asker: Option<Asker>, address: IpAddr, status: i32) {
+        match self.addresses.update_ended(address, status == 0) {
+            Updated::Moved { to } => out.notice(Notice::Updated { address, to: to.as_str().into() }),
+            Updated::Forgotten => {}
+            Updated::Restored { .. } | Updated::Unassigned => {
+                out.notice(Notice::TakeFailed { address, status });
+            }
+        }
+        self.reply_if(out, asker, &Answer::status(status));
+    }
+
+    fn release_asked(&mut self, now: Instant, out: Out<'_>, asker: Option<Asker>, ip: &PublicIp) -> Reaction {
+        let (me, address, holder) = (self.state.own(), ip.address.ip(), ip.pnn.known());
+        let have = self.have(address);
+        let release = self.addresses.release(&mut cx!(self, now, out), me, holder, address, have);
+        self.begin_release(now, out, address, release, After::Release(asker, address, holder), holder)
+    }
+
+    fn begin_release(
+        &mut self,
+        now: Instant,
+        out: Out<'_>,
+        address: IpAddr,
+        release: Release,
+        after: After,
+        holder: Option<Pnn>,
+    ) -> Reaction {
+        match release {
+            Release::NotOurs => Reaction::Answer(Answer::OK),
+            Release::Redundant => {
+                out.notice(Notice::ReleaseRedundant { address, holder });
+                Reaction::Answer(Answer::OK)
+            }
+            Release::Busy => {
+                out.notice(Notice::ReleaseFailed { address });
+                Reaction::Answer(Answer::REFUSED)
+            }
+            Release::Run { interface, bits } => {
+                out.notice(Notice::Releasing { address });
+                let found = self.kernel.interface_of(address).map(String::from);
+                self.want(now, out, Wanted::release(address, bits, interface, found, after));
+                Reaction::Later
+            }
+        }
+    }
+
+    pub(super) fn release_ended(
+        &mut self,
+        now: Instant,
+        out: Out<'_>,
+        asker: Option<Asker>,
+        address: IpAddr,
+        holder: Option<Pnn>,
+    ) {
+        let answer = if self.released(now, out, address, holder) { Answer::OK } else { Answer::REFUSED };
+        self.reply_if(out, asker, &answer);
+    }
+
+    /// A release has ended: is the address gone?
+    fn released(&mut self, now: Instant, out: Out<'_>, address: IpAddr, holder: Option<Pnn>) -> bool {
+        let still_there = self.kernel.holds(address);
+        let me = self.state.own();
+        match self.addresses.release_ended(me, address, holder, still_there) {
+            Released::Done { .. } => {
+                out.notice(Notice::Released { address, holder });
+                let text = Text::from(format!("{address}").as_str());
+                self.message_heard(now, out, &MessageData::ReleaseIp(text));
+                true
+            }
+            Released::Stays => {
+                out.notice(Notice::ReleaseFailed { address });
+                false
+            }
+        }
+    }
+
+    /// Begins to give an address up with all the others; false if there is nothing to wait for.
+    pub(super) fn begin_drop(&mut self, now: Instant, out: Out<'_>, address: IpAddr) -> bool {
+        let have = self.kernel.holds(address);
+        let release = self.addresses.drop_one(&mut cx!(self, now, out), address, have);
+        if !matches!(release, Release::Run { .. }) {
+            return false;
+        }
+        matches!(self.begin_release(now, out, address, release, After::Drop(address), None), Reaction::Later)
+    }
+
+    pub(super) fn drop_ended(&mut self, now: Instant, out: Out<'_>, address: IpAddr) {
+        self.released(now, out, address, None);
+    }
+
+    /// Whoever sent the TAKEOVER_IP that banned us is answered once the addresses are gone.
+    pub(super) fn answer_conflicts(&mut self, out: Out<'_>) {
+        if !self.standing.is_dropping() {
+            for asker in core::mem::take(&mut self.conflicts) {
+                self.reply(out, asker, &Answer::REFUSED);
+            }
+        }
+    }
+
+    /// After a recovery: what was kept over it is announced again, if that fix is on.
+    fn announce_kept(&mut self, now: Instant, out: Out<'_>) {
+        let generation = core::mem::replace(&mut self.announced, self.state.generation);
+        if self.config.fixes.announce_kept && generation != self.state.generation {
+            let kernel = &self.kernel;
+            self.addresses.announce_all_held(&mut cx!(self, now, out), |address| kernel.holds(address));
+        }
+    }
+
+    /// Does our table agree with our kernel? If not, the leader is to look.
+    pub(super) fn check_addresses(&mut self, out: Out<'_>) {
+        if self.config.failover_disabled || self.timers.at(Wake::TakeoverRunsOn).is_some() {
+            return;
+        }
+        let (me, flags, offers) = (self.state.own(), self.own_flags(), self.offers());
+        let wrong = self.addresses.check(me, flags, offers, &self.kernel, &mut self.interfaces_seen);
+        for wrong in &wrong {
+            out.notice(match *wrong {
+                Wrong::Interfaces { up, down } => Notice::InterfacesChanged { up, down },
+                Wrong::Address(address, fault) => Notice::AddressWrong { address, fault },
+            });
+        }
+        if !wrong.is_empty() {
+            self.ask_for_takeover(out);
+        }
+    }
+
+    /// What the kernel reports, if that fix is on: a lost link is a reason to look at our health,
+    /// an address of ours that vanished is put back.
+    pub(super) fn kernel_changed(&mut self, now: Instant, out: Out<'_>, change: &Change<'_>) {
+        if !self.config.fixes.watch_kernel || self.state.runstate != RunState::Running {
+            return;
+        }
+        match change {
+            Change::InterfaceChanged { name, lost, .. } | Change::InterfaceGone { name, lost } => {
+                if self.addresses.names(name) && self.timers.at(Wake::Monitor).is_some() {
+                    self.timers.set(Wake::Monitor, now);
+                }
+                if !lost.is_empty() {
+                    self.prompt(now);
+                }
+            }
+            Change::Vanished(address) => self.put_back(now, out, *address),
+            Change::Appeared(_) => self.prompt(now),
+            Change::Nothing => {}
+        }
+    }
+
+    /// An address of ours has vanished from the kernel: take it again, if nobody else is about to
+    /// decide.
+    fn put_back(&mut self, now: Instant, out: Out<'_>, address: IpAddr) {
+        let ours = self.addresses.get(address).is_some_and(|entry| entry.is_held() && !entry.is_changing());
+        let up = self.addresses.get(address).and_then(|entry| entry.interface());
+        let up = up.is_some_and(|name| self.kernel.is_up(name));
+        let off = self.timers.at(Wake::TakeoverRunsOn).is_some();
+        if !ours
+            || !up
+            || off
+            || self.config.failover_disabled
+            || self.state.recovery_mode != RecoveryMode::Normal
+        {
+            return;
+        }
+        out.notice(Notice::AddressWrong { address, fault: super::notice::AddressFault::Missing });
+        let ip = PublicIp { pnn: self.state.own(), address: core::net::SocketAddr::new(address, 0).into() };
+        if let Reaction::Answer(answer) = self.takeover_asked(now, out, None, &ip)
+            && answer.status != 0
+        {
+            self.prompt(now);
+        }
+    }
+
+    /// The public addresses file was read again: what is new is added, what is gone goes.
+    pub(super) fn addresses_reloaded(
+        &mut self,
+        out: Out<'_>,
+        asker: Option<Asker>,
+        read: &Result<Vec<u8>, FileError>,
+    ) {
+        let text = match read {
+            Ok(text) => text.as_slice(),
+            Err(FileError::Missing) => b"",
+            Err(_) => {
+                out.notice(Notice::AddressesRefused { problems: 1 });
+                return self.reply_if(out, asker, &Answer::REFUSED);
+            }
+        };
+        let file = match PublicAddresses::parse(text) {
+            Ok(file) => file,
+            Err(problems) => {
+                out.notice(Notice::AddressesRefused { problems: problems.len() as u32 });
+                return self.reply_if(out, asker, &Answer::REFUSED);
+            }
+        };
+        let changes = self.addresses.reload(&file);
+        let (mut added, mut removed, mut refused) = (0, 0, 0);
+        for address in changes.delete {
+            self.addresses.delete(address);
+            removed += 1;
+        }
+        if removed + changes.add.len() as u32 > 0 {
+            self.tell(out, Pnn::BROADCAST_CONNECTED, &MessageData::RebalanceNode(self.state.own()));
+        }
+        for entry in &changes.add {
+            match self.addresses.add(entry, &self.kernel) {
+                Ok(()) => added += 1,
+                Err(_) => refused += 1,
+            }
+        }
+        if added + removed > 0 {
+            out.notice(Notice::AddressesReloaded { added, removed });
+        }
+        if refused > 0 {
+            out.notice(Notice::AddressesRefused { problems: refused });
+        }
+        self.reply_if(out, asker, &if refused > 0 { Answer::REFUSED } else { Answer::OK });
+    }
+}
