@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hasher;
+use std::net::IpAddr;
 
 use serde::Serialize;
 use siphasher::sip::SipHasher13;
@@ -13,11 +14,12 @@ use standin_core::time::Duration;
 
 use crate::check::Violation;
 use crate::kit::{Kit, WrongSetting};
-use crate::outcome::{Outcome, Verdict};
+use crate::outcome::{AddressOutcome, Outcome, Verdict};
 use crate::plan::{Plan, Wishes, expand};
 use crate::run::play;
 use crate::trace::diff::first_difference;
 use crate::world::Counts;
+use crate::world::moment::{Moment, micros};
 
 /// What a seed expands to, and the kit that plays it.
 ///
@@ -152,6 +154,47 @@ pub struct Group<'a> {
     pub seeds: Vec<u64>,
 }
 
+/// The worst that happened to an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Worst {
+    /// How long it lasted.
+    #[serde(rename = "longest_us", serialize_with = "micros")]
+    pub longest: Duration,
+    /// When it began.
+    #[serde(rename = "at_us")]
+    pub at: Moment,
+    /// Which address.
+    pub address: IpAddr,
+    /// In which run.
+    pub seed: u64,
+}
+
+/// What clients saw of the addresses they asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Addresses {
+    /// How many there were, all runs together.
+    pub watched: u64,
+    /// How many of these nobody ever served.
+    pub never_served: u64,
+    /// The longest outage; of several the first.
+    pub worst_out: Option<Worst>,
+    /// The longest that an address was served twice; of several the first.
+    pub worst_twice: Option<Worst>,
+}
+
+impl Addresses {
+    fn add(&mut self, seed: u64, one: &AddressOutcome) {
+        self.watched += 1;
+        self.never_served += u64::from(one.served_after.is_none());
+        for (worst, spans) in [(&mut self.worst_out, one.out), (&mut self.worst_twice, one.twice)] {
+            let before = worst.map_or(Duration::ZERO, |worst| worst.longest);
+            if let Some(at) = spans.longest_at.filter(|_| spans.longest > before) {
+                *worst = Some(Worst { longest: spans.longest, at, address: one.address, seed });
+            }
+        }
+    }
+}
+
 /// What all runs so far came to.
 #[derive(Clone, Debug, Default)]
 pub struct Totals {
@@ -171,6 +214,8 @@ pub struct Totals {
     pub checks: Vec<(&'static str, u64)>,
     /// Samples of what was measured, in microseconds.
     pub figures: BTreeMap<&'static str, Vec<u64>>,
+    /// What clients saw of the public addresses.
+    pub addresses: Addresses,
     /// Every failure, in the order of the runs.
     pub failures: Vec<Failure>,
     hasher: SipHasher13,
@@ -204,6 +249,9 @@ impl Totals {
         add_named(&mut self.checks, &outcome.checks);
         for (what, samples) in outcome.figures {
             self.figures.entry(what).or_default().extend(samples);
+        }
+        for address in &outcome.addresses {
+            self.addresses.add(outcome.seed, address);
         }
         let verdict = outcome.verdict;
         if verdict != Verdict::Passed {
@@ -303,6 +351,7 @@ mod toy;
 mod tests {
     use super::toy::Toy;
     use super::*;
+    use crate::world::client::Spans;
 
     fn wishes(plant: Option<&str>) -> Wishes {
         let hours = Some(Duration::from_secs(600));
@@ -360,6 +409,31 @@ mod tests {
         let told: Vec<_> = groups.iter().map(|group| (group.first.seed, group.seeds.clone())).collect();
         assert_eq!(told, [(1, vec![1, 4]), (2, vec![2])]);
         assert_eq!((all.runs, all.passed()), (4, 1));
+    }
+
+    #[test]
+    fn the_worst_outage_of_a_campaign_has_its_seed() {
+        let spans = |longest: u64| Spans {
+            total: Duration(longest),
+            longest: Duration(longest),
+            longest_at: (longest > 0).then_some(Moment(7)),
+            ..Spans::default()
+        };
+        let saw = |seed, last, after: u64, out, twice| {
+            let (address, served_after) = (IpAddr::from([10, 0, 1, last]), Some(Duration(after)));
+            let stale = Spans::default();
+            let one = AddressOutcome { address, served_after, out: spans(out), stale, twice: spans(twice) };
+            Outcome { seed, addresses: vec![one], ..run(1, None) }
+        };
+        let all = totals([saw(1, 1, 9, 30, 0), saw(2, 2, 0, 40, 0), saw(3, 3, 0, 40, 2)]);
+        let address = |last| IpAddr::from([10, 0, 1, last]);
+        let worst = |longest, last, seed| {
+            Some(Worst { longest: Duration(longest), at: Moment(7), address: address(last), seed })
+        };
+        let Addresses { watched, never_served, worst_out, worst_twice } = all.addresses;
+        assert_eq!((watched, never_served), (3, 0));
+        assert_eq!((worst_out, worst_twice), (worst(40, 2, 2), worst(2, 3, 3)));
+        assert_eq!(totals([run(1, None)]).addresses, Addresses::default());
     }
 
     #[test]

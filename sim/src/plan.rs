@@ -1,14 +1,16 @@
 //! A plan: the cluster, its settings, and what befalls it when. A seed expands to one, a
 //! person writes one as a scenario, and each prints as the other's text.
 
+mod general;
+
 use std::fmt::{self, Debug, Display};
 
 use standin_core::rng::Rng;
 use standin_core::time::Duration;
 
-use crate::world::fault::{Fault, Ways, Who};
-use crate::world::moment::{HostId, Moment, Net};
-use crate::world::network::Weather;
+use self::general::general;
+use crate::world::fault::Fault;
+use crate::world::moment::Moment;
 
 /// The cluster a run begins with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,9 +100,11 @@ pub struct Wishes {
     pub plant: Option<String>,
 }
 
-/// Streams of the plan's seed: sizes first, then one a family, in order.
+/// Streams of the plan's seed: sizes first, then one a family, in order: the world's, and far from
+/// them the protocol's own, so that one more of the world's moves none of these.
 const SIZES: u64 = 1_000;
 const FAMILY: u64 = 1_100;
+const FAMILY_OWN: u64 = 2_000;
 /// The cluster starts in peace, so that the first fault meets a whole one.
 const PEACE: Duration = Duration::from_secs(15);
 
@@ -128,8 +132,8 @@ pub fn expand<A: Clone + 'static>(
     let mut steps = Vec::new();
     let mut families = Vec::new();
     let all = general::<A>();
-    for (place, family) in all.iter().chain(own).enumerate() {
-        let mut rng = Rng::new(seed, FAMILY + place as u64);
+    for (stream, family) in (FAMILY..FAMILY_OWN).zip(&all).chain((FAMILY_OWN..).zip(own)) {
+        let mut rng = Rng::new(seed, stream);
         let on = rng.chance(350_000);
         let busy = rng.between(60, 600);
         if !wishes.families.as_ref().map_or(on, |wished| wished.iter().any(|name| name == family.name)) {
@@ -173,181 +177,6 @@ fn keep_first<A>(steps: &mut Vec<Step<A>>, faults: usize) {
 #[must_use]
 pub fn general_names() -> Vec<&'static str> {
     general::<()>().iter().map(|family| family.name).collect()
-}
-
-fn host(rng: &mut Rng, setup: &Setup) -> HostId {
-    HostId(rng.below(u64::from(setup.nodes)) as u32)
-}
-
-fn one(rng: &mut Rng, setup: &Setup) -> Who {
-    Who::One(host(rng, setup))
-}
-
-fn two(rng: &mut Rng, setup: &Setup) -> Option<(HostId, HostId)> {
-    if setup.nodes < 2 {
-        return None;
-    }
-    let first = host(rng, setup);
-    let step = rng.between(1, u64::from(setup.nodes) - 1) as u32;
-    Some((first, HostId((first.0 + step) % setup.nodes)))
-}
-
-fn sides(rng: &mut Rng, setup: &Setup) -> Option<Ways> {
-    if setup.nodes < 2 {
-        return None;
-    }
-    let (mut left, mut right) = (Vec::new(), Vec::new());
-    for host in (0..setup.nodes).map(HostId) {
-        if rng.chance(500_000) { left.push(host) } else { right.push(host) }
-    }
-    if left.is_empty() {
-        left.extend(right.pop());
-    } else if right.is_empty() {
-        right.extend(left.pop());
-    }
-    Some(Ways::Sides(vec![left, right]))
-}
-
-/// The families every protocol meets. Append only: a family's place is its stream.
-fn general<A>() -> Vec<Family<A>> {
-    const S: fn(u64) -> Duration = Duration::from_secs;
-    fn fault<A>(fault: Fault) -> Option<Deed<A>> {
-        Some(Deed::Fault(fault))
-    }
-    vec![
-        Family {
-            name: "power",
-            lasts: (S(1), S(180)),
-            draw: |rng, setup| fault(Fault::PowerOff(one(rng, setup))),
-        },
-        Family {
-            name: "crash",
-            lasts: (S(0), S(60)),
-            draw: |rng, setup| fault(Fault::Crash(one(rng, setup))),
-        },
-        Family {
-            name: "restart",
-            lasts: (S(0), S(0)),
-            draw: |rng, setup| fault(Fault::Restart(one(rng, setup))),
-        },
-        Family {
-            name: "hang",
-            lasts: (S(1), S(120)),
-            draw: |rng, setup| fault(Fault::Hang(one(rng, setup))),
-        },
-        Family {
-            name: "pause",
-            lasts: (S(1), S(60)),
-            draw: |rng, setup| fault(Fault::Pause(one(rng, setup))),
-        },
-        Family {
-            name: "suspend",
-            lasts: (S(1), S(120)),
-            draw: |rng, setup| fault(Fault::Suspend(one(rng, setup))),
-        },
-        Family {
-            name: "slow",
-            lasts: (S(5), S(120)),
-            draw: |rng, setup| {
-                let late = rng.span(Duration::from_millis(5), S(35));
-                fault(Fault::Slow(one(rng, setup), late))
-            },
-        },
-        Family {
-            name: "clock-rate",
-            lasts: (S(30), S(600)),
-            draw: |rng, setup| {
-                let ppm = rng.between(1, 100_000) as i32 - 50_000;
-                fault(Fault::ClockRate(one(rng, setup), ppm))
-            },
-        },
-        Family {
-            name: "clock-jump",
-            lasts: (S(0), S(0)),
-            draw: |rng, setup| {
-                let ahead = rng.span(S(1), S(90));
-                fault(Fault::ClockJump(one(rng, setup), ahead))
-            },
-        },
-        Family {
-            name: "network-restart",
-            lasts: (S(1), S(5)),
-            draw: |rng, setup| {
-                let gap = rng.span(Duration::from_millis(200), S(45));
-                fault(Fault::NetworkRestart(one(rng, setup), Net::Private, gap))
-            },
-        },
-        Family {
-            name: "interface",
-            lasts: (S(1), S(90)),
-            draw: |rng, setup| fault(Fault::InterfaceDown(one(rng, setup), Net::Private)),
-        },
-        Family {
-            name: "cable",
-            lasts: (S(1), S(90)),
-            draw: |rng, setup| fault(Fault::CablePull(one(rng, setup), Net::Private)),
-        },
-        Family {
-            name: "partition",
-            lasts: (S(1), S(180)),
-            draw: |rng, setup| fault(Fault::Cut(Net::Private, sides(rng, setup)?)),
-        },
-        Family {
-            name: "one-way",
-            lasts: (S(1), S(120)),
-            draw: |rng, setup| {
-                let (from, to) = two(rng, setup)?;
-                fault(Fault::Cut(Net::Private, Ways::OneWay(from, to)))
-            },
-        },
-        Family {
-            name: "partial",
-            lasts: (S(1), S(120)),
-            draw: |rng, setup| {
-                let (from, to) = two(rng, setup)?;
-                fault(Fault::Cut(Net::Private, Ways::Between(from, to)))
-            },
-        },
-        Family {
-            name: "flap",
-            lasts: (S(10), S(180)),
-            draw: |rng, setup| {
-                let ways = sides(rng, setup)?;
-                let (down, up) = (rng.span(Duration::from_millis(100), S(40)), rng.span(S(1), S(40)));
-                fault(Fault::Flap { net: Net::Private, ways, down, up })
-            },
-        },
-        Family {
-            name: "weather",
-            lasts: (S(5), S(180)),
-            draw: |rng, setup| {
-                let who = if rng.chance(500_000) { Who::All } else { one(rng, setup) };
-                let latency = Duration::from_micros(rng.below(50_000));
-                let jitter = Duration::from_micros(rng.below(100_000));
-                let loss_ppm = if rng.chance(500_000) { rng.below(300_000) as u32 } else { 0 };
-                fault(Fault::Weather(Net::Private, who, Weather { latency, jitter, loss_ppm }))
-            },
-        },
-        Family {
-            name: "stranger",
-            lasts: (S(0), S(0)),
-            draw: |rng, setup| fault(Fault::Knock(one(rng, setup))),
-        },
-        Family {
-            name: "garbage",
-            lasts: (S(0), S(0)),
-            draw: |rng, setup| {
-                let (from, to) = two(rng, setup)?;
-                fault(Fault::Garbage(from, to))
-            },
-        },
-        Family {
-            name: "disk",
-            lasts: (S(5), S(120)),
-            draw: |rng, setup| fault(Fault::DiskFull(one(rng, setup))),
-        },
-        Family { name: "blackout", lasts: (S(1), S(120)), draw: |_, _| fault(Fault::PowerOff(Who::All)) },
-    ]
 }
 
 /// A plan prints as a scenario that does the same.

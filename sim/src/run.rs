@@ -9,9 +9,10 @@ use standin_core::time::Duration;
 
 use crate::check::{Checker, Manners, Violation};
 use crate::kit::Kit;
-use crate::outcome::{Outcome, Verdict};
+use crate::outcome::{AddressOutcome, Outcome, Verdict};
 use crate::plan::{Deed, Plan, Setup};
 use crate::trace::Trace;
+use crate::world::client::Summary;
 use crate::world::fault::Fault;
 use crate::world::host::Pace;
 use crate::world::moment::{HostId, Moment};
@@ -183,6 +184,10 @@ impl<K: Kit> Run<K> {
         for word in [counts.events, counts.wakes, counts.segments, counts.bytes, self.world.now().0] {
             self.trace.word(word);
         }
+        for (_, Summary { out, twice, .. }) in self.world.client_view() {
+            self.trace.word(out.total.0);
+            self.trace.word(twice.total.0);
+        }
     }
 
     /// What came of it.
@@ -193,6 +198,7 @@ impl<K: Kit> Run<K> {
             figures.entry(what).or_default().extend(samples);
         }
         let broken = self.broken;
+        let view = self.world.client_view();
         Outcome {
             protocol: K::NAME,
             seed: self.setup.seed,
@@ -206,6 +212,7 @@ impl<K: Kit> Run<K> {
             faults: self.faults,
             checks: self.checkers.iter().map(|checker| (checker.name(), checker.looked())).collect(),
             figures,
+            addresses: view.iter().map(|(address, seen)| AddressOutcome::new(*address, seen)).collect(),
             lines: self.trace.into_lines(),
         }
     }

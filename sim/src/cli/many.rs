@@ -16,7 +16,7 @@ use standin_sim::plan::Wishes;
 
 use super::file::Aside;
 use super::options::Sim;
-use super::show::{Paint, facts, figures, grouped, indented, long, rate, section, tally, wrapped};
+use super::show::{Paint, facts, figures, grouped, indented, long, rate, section, tally, worst, wrapped};
 use super::wall::Stopwatch;
 use super::{Refusal, print, show};
 
@@ -171,6 +171,7 @@ fn report<K: Kit>(paint: Paint, args: &Sim, asked: u64, totals: &Totals, watch: 
         text += &format!("  run again: {}\n", args.again(first.seed));
     }
     text += &section(paint, "figures", &figures(&totals.figures));
+    text += &section(paint, "addresses", &worst(&totals.addresses));
     text += &section(paint, "checks", &tally(totals.checks.iter().copied()));
     text +=
         &section(paint, "faults", &tally(totals.faults.iter().map(|(name, times)| (name.as_str(), *times))));
@@ -249,6 +250,7 @@ fn summary<K: Kit>(args: &Sim, totals: &Totals) -> serde_json::Value {
         "faults": totals.faults,
         "checks": named(&totals.checks),
         "figures_us": spreads,
+        "addresses": totals.addresses,
         "failures": failures,
     })
 }

@@ -12,7 +12,7 @@ use standin_sim::trace::Line;
 
 use super::file::Aside;
 use super::options::{Sim, families};
-use super::show::{Paint, facts, figures, grouped, indented, long, rate, section, spinner, tally};
+use super::show::{Paint, addresses, facts, figures, grouped, indented, long, rate, section, spinner, tally};
 use super::{Refusal, print, wall};
 
 /// Runs it; the answer is the verdict's exit status.
@@ -94,6 +94,7 @@ fn report(paint: Paint, args: &Sim, outcome: &Outcome, cpu: Wall) -> String {
     let nanos = cpu.as_nanos();
     let mut text = format!("\n{}", verdict(paint, &outcome.verdict));
     text += &section(paint, "figures", &figures(&outcome.figures));
+    text += &section(paint, "addresses", &addresses(&outcome.addresses));
     text += &section(paint, "checks", &tally(outcome.checks.iter().copied()));
     text +=
         &section(paint, "faults", &tally(outcome.faults.iter().map(|(name, times)| (name.as_str(), *times))));

@@ -1,12 +1,14 @@
 //! How reports look: sections, aligned columns, numbers people can read. Plain ASCII.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::io::{self, IsTerminal};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use standin_core::time::Duration;
-use standin_sim::campaign::Spread;
+use standin_sim::campaign::{Addresses, Spread, Worst};
+use standin_sim::outcome::AddressOutcome;
 
 /// Colours, if somebody can see them.
 #[derive(Clone, Copy, Debug)]
@@ -174,6 +176,61 @@ pub(crate) fn figures(figures: &BTreeMap<&'static str, Vec<u64>>) -> String {
     columns(&rows.iter().map(named).collect::<Vec<_>>())
 }
 
+/// Addresses shown of one run: the worst, if there are more.
+const ADDRESSES_SHOWN: usize = 20;
+
+/// What a client saw of each address, under a heading of its own; nothing if it asked none.
+pub(crate) fn addresses(all: &[AddressOutcome]) -> String {
+    if all.is_empty() {
+        return String::new();
+    }
+    let mut shown: Vec<&AddressOutcome> = all.iter().collect();
+    if shown.len() > ADDRESSES_SHOWN {
+        shown
+            .sort_by_key(|one| Reverse((one.served_after.is_none(), one.out.longest.max(one.twice.longest))));
+        shown.truncate(ADDRESSES_SHOWN);
+        shown.sort_by_key(|one| one.address);
+    }
+    let head = ["address", "first served", "out", "(longest at)", "twice", "(longest at)"];
+    let mut rows = vec![head.map(str::to_owned).to_vec()];
+    for one in shown {
+        let served = one.served_after.map_or_else(|| "never".to_owned(), |after| measured(after.0));
+        let [out, twice] = [one.out, one.twice].map(|spans| match spans.longest_at {
+            None => ["-".to_owned(), String::new()],
+            Some(at) => {
+                [measured(spans.total.0), format!("({} at {}s)", measured(spans.longest.0), at.0 / 1_000_000)]
+            }
+        });
+        rows.push([vec![one.address.to_string(), served], out.to_vec(), twice.to_vec()].concat());
+    }
+    let mut text = columns(&rows);
+    if all.len() > ADDRESSES_SHOWN {
+        text += &format!("  the worst {ADDRESSES_SHOWN} of {}\n", grouped(all.len() as u64));
+    }
+    text
+}
+
+/// The worst that happened to addresses in a campaign; nothing if no client asked for any.
+pub(crate) fn worst(all: &Addresses) -> String {
+    let Addresses { watched, never_served, worst_out, worst_twice } = all;
+    if *watched == 0 {
+        return String::new();
+    }
+    let told = |worst: &Option<Worst>| {
+        worst.as_ref().map_or_else(
+            || "never".to_owned(),
+            |Worst { longest, at, address, seed }| {
+                format!("{}, {address} at {}s, seed {seed}", measured(longest.0), at.0 / 1_000_000)
+            },
+        )
+    };
+    facts(&[
+        ("worst outage", told(worst_out)),
+        ("worst twice", told(worst_twice)),
+        ("never served", format!("{} of {}", grouped(*never_served), grouped(*watched))),
+    ])
+}
+
 /// A text of several lines, moved right.
 pub(crate) fn indented(text: &str, by: usize) -> String {
     text.lines().map(|line| format!("{:by$}{line}\n", "").trim_end().to_owned() + "\n").collect()
@@ -202,6 +259,8 @@ pub(crate) fn wrapped(words: &[&str]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use standin_sim::world::client::Spans;
+    use standin_sim::world::moment::Moment;
 
     #[test]
     fn numbers_are_grouped() {
@@ -240,6 +299,53 @@ mod tests {
             figures(&samples),
             "  power loss -> dead  n 3  min 25.1s  median 27.3s  p99 29.9s  max 29.9s\n  \
                stop -> served      n 1  min 9.0ms  median 9.0ms  p99 9.0ms  max 9.0ms\n"
+        );
+    }
+
+    fn seen(last: u8, after: Option<u64>, out: &[u64], twice: &[u64]) -> AddressOutcome {
+        let spans = |all: &[u64]| Spans {
+            total: Duration(all.iter().sum()),
+            longest: Duration(all.iter().copied().max().unwrap_or_default()),
+            longest_at: (!all.is_empty()).then_some(Moment(312_400_000)),
+            count: all.len() as u32,
+            since: None,
+        };
+        AddressOutcome {
+            address: [10, 0, 1, last].into(),
+            served_after: after.map(Duration),
+            out: spans(out),
+            stale: Spans::default(),
+            twice: spans(twice),
+        }
+    }
+
+    #[test]
+    fn addresses_stand_in_columns() {
+        assert_eq!(addresses(&[]), "");
+        let two = [seen(5, Some(2_100_000), &[27_300_000, 1_000_000], &[250_000]), seen(6, None, &[], &[])];
+        assert_eq!(
+            addresses(&two),
+            "  address   first served    out     (longest at)    twice      (longest at)\n  \
+               10.0.1.5          2.1s  28.3s  (27.3s at 312s)  250.0ms  (250.0ms at 312s)\n  \
+               10.0.1.6         never      -                         -\n"
+        );
+        let many: Vec<_> = (0..30).map(|last| seen(last, Some(0), &[u64::from(last) + 1], &[])).collect();
+        let text = addresses(&many);
+        assert!(!text.contains("10.0.1.9 ") && text.contains("10.0.1.10 "), "{text}");
+        assert!(text.ends_with("  the worst 20 of 30\n"), "{text}");
+    }
+
+    #[test]
+    fn the_worst_of_a_campaign_is_told_with_its_seed() {
+        assert_eq!(worst(&Addresses::default()), "");
+        let longest = Duration(27_300_000);
+        let one = Worst { longest, at: Moment(312_400_000), address: [10, 0, 1, 5].into(), seed: 17 };
+        let all = Addresses { watched: 12, never_served: 1, worst_out: Some(one), worst_twice: None };
+        assert_eq!(
+            worst(&all),
+            "  worst outage  27.3s, 10.0.1.5 at 312s, seed 17\n  \
+               worst twice   never\n  \
+               never served  1 of 12\n"
         );
     }
 

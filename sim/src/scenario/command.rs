@@ -235,7 +235,8 @@ fn ended(verdict: &Verdict) -> String {
     }
 }
 
-/// Expectations with their times, the trace if it was kept, the hash, the verdict.
+/// Expectations with their times, the trace if it was kept, a line an address that a client
+/// asked, the hash, the verdict.
 impl std::fmt::Display for Report {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         for Kept { text, after, .. } in &self.kept {
@@ -245,6 +246,9 @@ impl std::fmt::Display for Report {
         }
         for line in &self.outcome.lines {
             writeln!(f, "{line}")?;
+        }
+        for address in &self.outcome.addresses {
+            writeln!(f, "{address}")?;
         }
         writeln!(f, "trace hash {:016x}", self.outcome.hash)?;
         writeln!(f, "{}", ended(&self.outcome.verdict))

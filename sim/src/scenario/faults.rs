@@ -1,12 +1,15 @@
 //! A fault from its words: the inverse of its `Display`, and a few friendlier forms.
 
+use std::net::IpAddr;
+
 use standin_core::text::{Piece, Problem, nearest};
 use standin_core::time::Duration;
 
 use super::words::{Words, host};
-use crate::world::fault::{Fault, Ways, Who};
+use crate::world::fault::{ANY_EVENT, Fault, WATCHED, Ways, Which, Who};
 use crate::world::moment::HostId;
 use crate::world::network::Weather;
+use crate::world::scripts::Trouble;
 
 /// The first words of what can befall the world.
 pub const VERBS: &[&str] = &[
@@ -39,6 +42,20 @@ pub const VERBS: &[&str] = &[
     "garbage",
     "disk-full",
     "disk-free",
+    "address-del",
+    "address-add",
+    "readdress",
+    "promote",
+    "script-slow",
+    "script-fail",
+    "script-fail-late",
+    "script-hang",
+    "script-fine",
+    "lock-lost",
+    "lock-stall",
+    "lock-unstall",
+    "lock-unreachable",
+    "lock-reachable",
     "heal",
 ];
 
@@ -71,6 +88,9 @@ pub fn read(words: &[Piece<'_>], hosts: u32) -> Result<Fault, Problem> {
         "knock" => Some(Fault::Knock),
         "disk-full" => Some(Fault::DiskFull),
         "disk-free" => Some(Fault::DiskFree),
+        "readdress" => Some(Fault::Readdress),
+        "lock-unreachable" => Some(Fault::LockUnreachable),
+        "lock-reachable" => Some(Fault::LockReachable),
         _ => None,
     };
     let fault = match befallen {
@@ -110,6 +130,26 @@ fn longer(verb: Piece<'_>, words: &mut Words<'_, '_>) -> Result<Fault, Problem> 
             let (from, to) = (from, (words.host()?, to));
             Fault::Garbage(from, apart(from, to)?)
         }
+        "address-del" => {
+            let (who, (which, bits)) = (words.who()?, address(words)?);
+            if let Some((word, _)) = bits {
+                return Err(word.problem("one address is meant, whatever its network", "no `/` behind it"));
+            }
+            Fault::AddressDel(who, which)
+        }
+        "address-add" => {
+            let (who, net, (which, bits)) = (words.who()?, words.net()?, address(words)?);
+            Fault::AddressAdd(who, net, which, bits.map(|(_, bits)| bits))
+        }
+        "promote" => Fault::Promote(words.who()?, words.one_of("a switch", &[(true, "on"), (false, "off")])?),
+        "script-slow" => script(words, |words| words.span().map(Trouble::Slow))?,
+        "script-fail" => script(words, |words| status(words).map(Trouble::Fails))?,
+        "script-fail-late" => script(words, |words| status(words).map(Trouble::FailsLate))?,
+        "script-hang" => script(words, |_| Ok(Trouble::Hangs))?,
+        "script-fine" => Fault::ScriptFine(words.who()?, event(words)?),
+        "lock-lost" => Fault::LockLost,
+        "lock-stall" => Fault::LockStall,
+        "lock-unstall" => Fault::LockUnstall,
         "heal" => Fault::Heal,
         _ => {
             return Err(verb
@@ -117,6 +157,55 @@ fn longer(verb: Piece<'_>, words: &mut Words<'_, '_>) -> Result<Fault, Problem> 
                 .or_nearest(nearest(verb.text, VERBS.iter().copied())));
         }
     })
+}
+
+/// `takeip`, or `any`.
+fn event(words: &mut Words<'_, '_>) -> Result<Option<String>, Problem> {
+    let word = words.take("an event, or `any`")?;
+    Ok((word.text != ANY_EVENT).then(|| word.text.to_owned()))
+}
+
+/// Whom, the event, what is wrong, perhaps the script's name.
+fn script<'s, 't>(
+    words: &mut Words<'s, 't>,
+    trouble: impl FnOnce(&mut Words<'s, 't>) -> Result<Trouble, Problem>,
+) -> Result<Fault, Problem> {
+    let (who, event) = (words.who()?, event(words)?);
+    let trouble = trouble(words)?;
+    let name = words.peek().map(|word| word.text.to_owned());
+    if name.is_some() {
+        words.take("a script's name")?;
+    }
+    Ok(Fault::Script(who, event, trouble, name))
+}
+
+fn status(words: &mut Words<'_, '_>) -> Result<u8, Problem> {
+    words.number(1, u64::from(u8::MAX)).map(|status| u8::try_from(status).unwrap_or(u8::MAX))
+}
+
+/// `10.0.1.5`, `fd00::5` or `watched-3`, perhaps with `/24` behind it.
+fn address<'t>(words: &mut Words<'_, 't>) -> Result<(Which, Option<(Piece<'t>, u8)>), Problem> {
+    const EXPECTED: &str = "an address: `10.0.1.5`, `10.0.1.5/24`, `fd00::5`, or `watched-0`";
+    let word = words.take(EXPECTED)?;
+    let slash = word.text.find('/');
+    let name = word.part(0, slash.unwrap_or(word.text.len()));
+    let watched = name.text.strip_prefix(WATCHED).and_then(|number| number.parse().ok());
+    let which = match (watched, name.text.parse()) {
+        (Some(number), _) => Which::Watched(number),
+        (_, Ok(address)) => Which::Given(address),
+        _ => return Err(name.problem(format!("{} is not an address", name.quoted()), EXPECTED)),
+    };
+    let Some(slash) = slash else { return Ok((which, None)) };
+    let most = if matches!(which, Which::Given(IpAddr::V6(_))) { 128 } else { 32 };
+    let bits = word.part(slash + 1, word.text.len());
+    let number = bits.text.parse().ok().filter(|number| (0..=most).contains(number));
+    let number = number.ok_or_else(|| {
+        bits.problem(
+            format!("{} are no network bits", bits.quoted()),
+            format!("a whole number from 0 to {most}"),
+        )
+    })?;
+    Ok((which, Some((word.part(slash, word.text.len()), number))))
 }
 
 /// How long a flapping link stays as it is.

@@ -6,6 +6,7 @@ use standin_core::time::Duration;
 
 use super::fault::{Fault, Ways, Who, interface_name};
 use super::host::{Pace, Stored};
+use super::lock::Storage;
 use super::moment::{HostId, Net};
 use super::tcp::{EndRef, Owner, Piece, Side};
 use super::{Event, News, World};
@@ -109,6 +110,31 @@ impl<M: Machine> World<M> {
             Fault::DiskFree(who) => {
                 self.each(*who, |world, host| world.hosts[host.index()].disk.full = false);
             }
+            Fault::AddressDel(who, which) => self.address_del(*who, *which),
+            Fault::AddressAdd(who, net, which, bits) => self.address_add(*who, *net, *which, *bits),
+            Fault::Readdress(who) => self.each_awake(*who, |world, host| {
+                world.readdress(host, Net::Private);
+                world.readdress(host, Net::Public);
+            }),
+            Fault::Promote(who, on) => self.each_awake(*who, |world, host| {
+                world.hosts[host.index()].kernel.promote_secondaries = *on;
+            }),
+            Fault::Script(who, event, trouble, script) => self.each(*who, |world, host| {
+                world.scripts(host).set_fault(event.as_deref(), *trouble, script.as_deref());
+            }),
+            Fault::ScriptFine(who, event) => {
+                self.each(*who, |world, host| world.scripts(host).clear_fault(event.as_deref()));
+            }
+            Fault::LockLost => {
+                let news = self.locks.lose_all();
+                self.tell_locks(news);
+            }
+            Fault::LockStall | Fault::LockUnstall => {
+                let news = self.locks.set_stalled(*fault == Fault::LockStall);
+                self.tell_locks(news);
+            }
+            Fault::LockUnreachable(who) => self.storage(*who, Storage::Silent),
+            Fault::LockReachable(who) => self.storage(*who, Storage::Fine),
             Fault::Heal => self.heal(),
         }
     }
@@ -120,7 +146,7 @@ impl<M: Machine> World<M> {
         }
     }
 
-    fn each(&mut self, who: Who, mut what: impl FnMut(&mut Self, HostId)) {
+    pub(super) fn each(&mut self, who: Who, mut what: impl FnMut(&mut Self, HostId)) {
         match who {
             Who::One(host) => what(self, host),
             Who::All => (0..self.members).for_each(|host| what(self, HostId(host))),
@@ -128,7 +154,7 @@ impl<M: Machine> World<M> {
     }
 
     /// Nobody can do anything on a host that sleeps or has no power.
-    fn each_awake(&mut self, who: Who, mut what: impl FnMut(&mut Self, HostId)) {
+    pub(super) fn each_awake(&mut self, who: Who, mut what: impl FnMut(&mut Self, HostId)) {
         self.each(who, |world, host| {
             if world.hosts[host.index()].awake() {
                 what(world, host);
@@ -157,8 +183,9 @@ impl<M: Machine> World<M> {
             return;
         }
         there.powered = true;
-        there.kernel = there.wiring.clone();
+        there.kernel.boot(&there.wiring);
         there.clock.set_drift(now, 0);
+        self.strays.retain(|(stray, _)| *stray != host);
         self.changed();
         self.start(host);
     }
@@ -190,7 +217,8 @@ impl<M: Machine> World<M> {
         self.clock_changed(host, slept);
     }
 
-    /// The daemon's deadlines lie elsewhere now; a jump is told as a fact.
+    /// The daemon's deadlines lie elsewhere now; a jump is told as a fact. So is the time of day
+    /// if the clock has left it: what a wrong rate has done is told when the rate changes again.
     fn clock_changed(&mut self, host: HostId, ahead: Duration) {
         let now = self.now;
         if let Some(process) = &mut self.hosts[host.index()].process {
@@ -204,6 +232,7 @@ impl<M: Machine> World<M> {
                 Stored::Fact(Box::new(Fact::Woke { slept: ahead }))
             };
             self.deliver_soon(host, news);
+            self.tell_time(host);
         }
         self.changed();
     }
@@ -296,11 +325,13 @@ impl<M: Machine> World<M> {
         }
     }
 
-    /// Undoes every fault: power, daemons, clocks, interfaces, networks, disks.
+    /// Undoes every fault: power, daemons, clocks, interfaces, addresses, networks, disks, scripts,
+    /// locks.
     fn heal(&mut self) {
         self.flaps.clear();
         self.network.heal();
         self.heal_locks();
+        self.drop_strays();
         self.changed();
         for host in (0..self.members).map(HostId) {
             for net in [Net::Private, Net::Public] {
@@ -314,7 +345,8 @@ impl<M: Machine> World<M> {
             let now = self.now;
             let there = &mut self.hosts[host.index()];
             there.disk.full = false;
-            there.scripts = super::scripts::Scripts::default();
+            there.scripts.clear_fault(None);
+            there.kernel.promote_secondaries = there.wiring.promote_secondaries;
             if there.clock.drift_ppm() != 0 {
                 there.clock.set_drift(now, 0);
                 self.clock_changed(host, Duration::ZERO);

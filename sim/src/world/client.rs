@@ -5,7 +5,10 @@
 //! of the first two and of announcements, works out the third by itself, and keeps the books:
 //!
 //! - **served** while the host it believes in holds the address and both ways are open;
-//! - **out** otherwise, from the moment it began to watch;
+//! - **out** otherwise, from the first time it was served: until then the cluster is starting
+//!   cold, which is told apart;
+//! - **stale** while it is out although somebody would answer: the client believes in the wrong
+//!   host;
 //! - **served twice** while two or more hosts would answer it, whichever it believes in.
 //!
 //! It is exact to the microsecond, as if it asked all the time. What fell due since it was last
@@ -19,7 +22,7 @@ use std::net::IpAddr;
 use standin_core::time::Duration;
 
 use super::lan::{Lan, Neighbour, ReachableTime};
-use super::moment::{HostId, Moment};
+use super::moment::{HostId, Moment, micros};
 
 /// A client on the public network.
 #[derive(Clone, Debug)]
@@ -61,25 +64,35 @@ pub struct Change {
 }
 
 /// Stretches of time in which something was so.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Spans {
     /// All of them together.
+    #[serde(rename = "total_us", serialize_with = "micros")]
     pub total: Duration,
-    /// The longest one.
+    /// The longest one; of several the first.
+    #[serde(rename = "longest_us", serialize_with = "micros")]
     pub longest: Duration,
+    /// When that began.
+    #[serde(rename = "longest_at_us")]
+    pub longest_at: Option<Moment>,
     /// How many there were.
     pub count: u32,
     /// Since when it is so at present.
+    #[serde(rename = "since_us")]
     pub since: Option<Moment>,
 }
 
 /// What a client saw of an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Summary {
+    /// How long the client had to ask until it was served for the first time, if it ever was.
+    pub served_after: Option<Duration>,
     /// Who serves it at present.
     pub served_by: Option<HostId>,
-    /// No answer; at present if `since` is set.
+    /// No answer, since it was first served; at present if `since` is set.
     pub out: Spans,
+    /// Of that: somebody would answer, but the client asks another host.
+    pub stale: Spans,
     /// Two or more hosts would have answered.
     pub twice: Spans,
     /// The hosts that ever were among two or more.
@@ -91,6 +104,8 @@ struct Watched {
     entry: Neighbour,
     /// Those who would answer, the nearest first, since the last change.
     answering: Vec<HostId>,
+    /// When the client began to ask.
+    since: Moment,
     seen: Summary,
 }
 
@@ -110,6 +125,12 @@ impl Client {
     pub fn watch(&mut self, now: Moment, address: IpAddr, lan: &Lan) -> Vec<Change> {
         self.watched.entry(address).or_insert_with(|| Watched::new(now));
         self.holders_changed(now, address, lan)
+    }
+
+    /// Whether it asks an address.
+    #[must_use]
+    pub fn watches(&self, address: IpAddr) -> bool {
+        self.watched.contains_key(&address)
     }
 
     /// Tells the client that `lan` has other holders of an address.
@@ -181,8 +202,9 @@ impl Client {
         let mut client = self.clone();
         client.wake(now);
         let until_now = |(address, watched): (IpAddr, Watched)| {
-            let Summary { served_by, out, twice, twice_hosts } = watched.seen;
-            (address, Summary { served_by, out: out.until(now), twice: twice.until(now), twice_hosts })
+            let Summary { out, stale, twice, .. } = watched.seen;
+            let (out, stale, twice) = (out.until(now), stale.until(now), twice.until(now));
+            (address, Summary { out, stale, twice, ..watched.seen })
         };
         client.watched.into_iter().map(until_now).collect()
     }
@@ -201,16 +223,17 @@ impl Client {
 }
 
 impl Watched {
-    /// Out since now: it asks everybody at once.
+    /// Not served so far: it asks everybody at once.
     fn new(now: Moment) -> Self {
-        let mut seen = Summary {
+        let seen = Summary {
+            served_after: None,
             served_by: None,
             out: Spans::default(),
+            stale: Spans::default(),
             twice: Spans::default(),
             twice_hosts: BTreeSet::new(),
         };
-        seen.out.set(now, true);
-        Self { entry: Neighbour::Unknown { asks: now }, answering: Vec::new(), seen }
+        Self { entry: Neighbour::Unknown { asks: now }, answering: Vec::new(), since: now, seen }
     }
 
     /// Whether time alone may change who serves the address.
@@ -246,7 +269,12 @@ impl Watched {
         }
         self.seen.twice.set(now, twice);
         let to = self.entry.host().filter(|host| self.answering.contains(host));
-        self.seen.out.set(now, to.is_none());
+        if to.is_some() {
+            self.seen.served_after.get_or_insert(now.since(self.since));
+        }
+        let out = to.is_none() && self.seen.served_after.is_some();
+        self.seen.out.set(now, out);
+        self.seen.stale.set(now, out && !self.answering.is_empty());
         let from = std::mem::replace(&mut self.seen.served_by, to);
         (from != to).then_some(Change { at: now, address, from, to })
     }
@@ -268,7 +296,11 @@ impl Spans {
     fn until(self, now: Moment) -> Self {
         let Some(since) = self.since else { return self };
         let span = now.since(since);
-        Self { total: self.total + span, longest: self.longest.max(span), ..self }
+        let mut until = Self { total: self.total + span, ..self };
+        if span > self.longest {
+            (until.longest, until.longest_at) = (span, Some(since));
+        }
+        until
     }
 }
 

@@ -2,11 +2,18 @@
 //! scenario uses for it.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use standin_core::time::Duration;
 
 use super::moment::{HostId, Net};
 use super::network::Weather;
+use super::scripts::Trouble;
+
+/// A word for every event.
+pub const ANY_EVENT: &str = "any";
+/// What stands before the number of a watched address.
+pub const WATCHED: &str = "watched-";
 
 /// One host, or every member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +33,16 @@ pub enum Ways {
     Between(HostId, HostId),
     /// Between every two of different sides. A host on no side keeps all its ways.
     Sides(Vec<Vec<HostId>>),
+}
+
+/// An address that something befalls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// This one.
+    Given(IpAddr),
+    /// The one of this number among those the client watches, counted from 0 and round again;
+    /// for whoever does not know their names.
+    Watched(u32),
 }
 
 /// Something that befalls the world. The text form is in `scenarios/README.md`.
@@ -95,6 +112,31 @@ pub enum Fault {
     DiskFull(Who),
     /// It does again.
     DiskFree(Who),
+    /// An address is deleted by hand, wherever on the host it is; a primary's secondaries go
+    /// with it.
+    AddressDel(Who, Which),
+    /// An address is added by hand. Without network bits it gets those it has elsewhere, or
+    /// usually has: 24, 64 for IPv6.
+    AddressAdd(Who, Net, Which, Option<u8>),
+    /// The host puts its own addresses back where they are missing.
+    Readdress(Who),
+    /// Whether the kernel promotes a secondary when its primary goes.
+    Promote(Who, bool),
+    /// Something is wrong with a script of an event (`None`: of any), the one named or the
+    /// usual one (see [`Scripts::set_fault`](super::scripts::Scripts::set_fault)).
+    Script(Who, Option<String>, Trouble, Option<String>),
+    /// Nothing is wrong any more with the scripts of an event (`None`: of all).
+    ScriptFine(Who, Option<String>),
+    /// Every lock vanishes under its holder, who is told unless it is cut off from the storage.
+    LockLost,
+    /// The locks' storage is silent for everybody.
+    LockStall,
+    /// It answers again.
+    LockUnstall,
+    /// The locks' storage cannot be reached from here, and gives no error.
+    LockUnreachable(Who),
+    /// It can again.
+    LockReachable(Who),
     /// Everything above is undone.
     Heal,
 }
@@ -128,6 +170,12 @@ impl Fault {
                 Self::Weather(*net, *who, Weather::CALM)
             }
             Self::DiskFull(who) => Self::DiskFree(*who),
+            Self::AddressDel(who, _) => Self::Readdress(*who),
+            Self::AddressAdd(who, _, which, _) => Self::AddressDel(*who, *which),
+            Self::Promote(who, on) => Self::Promote(*who, !on),
+            Self::Script(who, event, ..) => Self::ScriptFine(*who, event.clone()),
+            Self::LockStall => Self::LockUnstall,
+            Self::LockUnreachable(who) => Self::LockReachable(*who),
             Self::PowerOn(_)
             | Self::Start(_)
             | Self::Restart(_)
@@ -145,6 +193,11 @@ impl Fault {
             | Self::Knock(_)
             | Self::Garbage(..)
             | Self::DiskFree(_)
+            | Self::Readdress(_)
+            | Self::ScriptFine(..)
+            | Self::LockLost
+            | Self::LockUnstall
+            | Self::LockReachable(_)
             | Self::Heal => return None,
         })
     }
@@ -178,6 +231,33 @@ impl fmt::Display for Who {
             Self::All => f.write_str("all"),
         }
     }
+}
+
+impl fmt::Display for Which {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Given(address) => write!(f, "{address}"),
+            Self::Watched(number) => write!(f, "{WATCHED}{number}"),
+        }
+    }
+}
+
+/// `script-fail n1 takeip 1 10.first`: verb, whom, event, figure, script.
+fn script(
+    f: &mut fmt::Formatter<'_>,
+    who: Who,
+    event: Option<&str>,
+    trouble: Trouble,
+    script: Option<&str>,
+) -> fmt::Result {
+    let event = event.unwrap_or(ANY_EVENT);
+    match trouble {
+        Trouble::Slow(late) => write!(f, "script-slow {who} {event} {late}")?,
+        Trouble::Fails(status) => write!(f, "script-fail {who} {event} {status}")?,
+        Trouble::FailsLate(status) => write!(f, "script-fail-late {who} {event} {status}")?,
+        Trouble::Hangs => write!(f, "script-hang {who} {event}")?,
+    }
+    script.map_or(Ok(()), |script| write!(f, " {script}"))
 }
 
 impl fmt::Display for Ways {
@@ -235,6 +315,24 @@ impl fmt::Display for Fault {
             Self::Garbage(from, to) => write!(f, "garbage {from} -> {to}"),
             Self::DiskFull(who) => write!(f, "disk-full {who}"),
             Self::DiskFree(who) => write!(f, "disk-free {who}"),
+            Self::AddressDel(who, which) => write!(f, "address-del {who} {which}"),
+            Self::AddressAdd(who, net, which, None) => write!(f, "address-add {who} {net} {which}"),
+            Self::AddressAdd(who, net, which, Some(bits)) => {
+                write!(f, "address-add {who} {net} {which}/{bits}")
+            }
+            Self::Readdress(who) => write!(f, "readdress {who}"),
+            Self::Promote(who, on) => write!(f, "promote {who} {}", if *on { "on" } else { "off" }),
+            Self::Script(who, event, trouble, name) => {
+                script(f, *who, event.as_deref(), *trouble, name.as_deref())
+            }
+            Self::ScriptFine(who, event) => {
+                write!(f, "script-fine {who} {}", event.as_deref().unwrap_or(ANY_EVENT))
+            }
+            Self::LockLost => f.write_str("lock-lost"),
+            Self::LockStall => f.write_str("lock-stall"),
+            Self::LockUnstall => f.write_str("lock-unstall"),
+            Self::LockUnreachable(who) => write!(f, "lock-unreachable {who}"),
+            Self::LockReachable(who) => write!(f, "lock-reachable {who}"),
             Self::Heal => f.write_str("heal"),
         }
     }

@@ -1,19 +1,22 @@
 //! From an event to a machine and back: its input, its effects, its next deadline.
 
-use standin_core::host::{Done, LockNews};
+use standin_core::host::{Done, Fact, LockNews};
 use standin_core::machine::{
     Depth, Effect, Endpoint, How, Input, LinkId, LinkInput, Machine, Outbox, PortId, Why,
 };
 use standin_core::rng::Rng;
-use standin_core::time::Instant;
+use standin_core::time::{Duration, Instant};
 
 use super::host::{Accepted, Listener, Pace, Process, Stored};
+use super::kernel::Interface;
 use super::moment::HostId;
 use super::tcp::Owner;
 use super::{Event, News, World};
 
 /// What a process may leave unread before its kernel's window closes.
 const UNREAD_MAX: usize = 1 << 16;
+/// From here on a daemon is told that the time of day is not what it reckons.
+const NOTICEABLE: Duration = Duration::from_millis(1);
 
 impl<M: Machine> World<M> {
     pub(super) fn wake(&mut self, host: HostId, life: u32, serial: u32) {
@@ -274,6 +277,34 @@ impl<M: Machine> World<M> {
         self.changed();
         self.news.push(News::Started(host));
         self.deliver_soon(host, Stored::Wake);
+        self.introduce(host);
+    }
+
+    /// Tells a daemon just started what its kernel has, before it hears anything else: the time
+    /// of day, the interfaces, the addresses.
+    fn introduce(&mut self, host: HostId) {
+        let now = self.now;
+        let there = &mut self.hosts[host.index()];
+        let Some(offset) = there.offset(now) else { return };
+        let interfaces = there.kernel.interfaces().iter().map(Interface::fact);
+        let facts = std::iter::once(Fact::TimeOfDay { offset })
+            .chain(interfaces)
+            .chain(there.kernel.addresses().map(Fact::Appeared));
+        let Some(process) = &mut there.process else { return };
+        process.told = offset;
+        // They wait behind the first wake, whose event takes all that waits.
+        process.inbox.extend(facts.map(|fact| (now, Stored::Fact(Box::new(fact)))));
+    }
+
+    /// Tells a daemon the time of day if it is noticeably off what it reckons.
+    pub(super) fn tell_time(&mut self, host: HostId) {
+        let there = &mut self.hosts[host.index()];
+        let Some(offset) = there.offset(self.now) else { return };
+        let Some(process) = &mut there.process else { return };
+        if offset.abs_diff(process.told) >= NOTICEABLE.0 {
+            process.told = offset;
+            self.deliver_soon(host, Stored::Fact(Box::new(Fact::TimeOfDay { offset })));
+        }
     }
 
     /// Ends the host's daemon as its kernel would: sockets closed, the lock freed. What it

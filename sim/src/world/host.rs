@@ -10,7 +10,7 @@ use standin_core::time::{Duration, Instant};
 
 use super::disk::Disk;
 use super::kernel::Kernel;
-use super::moment::Moment;
+use super::moment::{EPOCH, Moment};
 use super::scripts::Scripts;
 use super::tcp::EndRef;
 
@@ -27,10 +27,12 @@ pub struct Host<M: Machine> {
     pub(super) wiring: Kernel,
     /// Files.
     pub disk: Disk,
-    /// What event scripts do here.
+    /// Its event scripts.
     pub scripts: Scripts,
     /// Its monotonic clock.
     pub clock: Clock,
+    /// How far ahead its time of day is, in microseconds; negative is behind.
+    pub(super) skew: i64,
     /// The daemon, while it runs.
     pub process: Option<Process<M>>,
     /// How often the daemon was started; numbers its lives.
@@ -38,7 +40,7 @@ pub struct Host<M: Machine> {
 }
 
 impl<M: Machine> Host<M> {
-    pub(super) fn new(kernel: Kernel) -> Self {
+    pub(super) fn new(kernel: Kernel, skew: i64) -> Self {
         Self {
             powered: true,
             suspended: None,
@@ -47,9 +49,24 @@ impl<M: Machine> Host<M> {
             disk: Disk::default(),
             scripts: Scripts::default(),
             clock: Clock::default(),
+            skew,
             process: None,
             lives: 0,
         }
+    }
+
+    /// The time of day it shows, in microseconds since 1970. Faults of the monotonic clock do not
+    /// move it: somebody keeps it right, but for a skew of its own.
+    #[must_use]
+    pub const fn time_of_day(&self, now: Moment) -> i64 {
+        EPOCH.saturating_add_unsigned(now.0).saturating_add(self.skew)
+    }
+
+    /// What its process adds to its own time to get the time of day; nothing if none runs.
+    #[must_use]
+    pub(super) fn offset(&self, now: Moment) -> Option<i64> {
+        let process = self.process.as_ref()?;
+        Some(self.time_of_day(now).saturating_sub_unsigned(self.clock.read(now).since(process.born).0))
     }
 
     /// Whether its kernel answers the network.
@@ -115,6 +132,8 @@ pub struct Process<M: Machine> {
     pub(super) links: FxHashMap<LinkId, EndRef>,
     pub(super) listeners: Vec<Listener>,
     pub(super) next_link: u64,
+    /// What it was last told to add to its own time to get the time of day.
+    pub(super) told: i64,
     /// The deadline last asked for, and the number of the one live wake event.
     pub(super) deadline: Option<Instant>,
     pub(super) wake_serial: u32,
@@ -149,6 +168,7 @@ impl<M: Machine> Process<M> {
             links: FxHashMap::default(),
             listeners: Vec::new(),
             next_link: 1,
+            told: 0,
             deadline: None,
             wake_serial: 0,
             jobs: BTreeMap::new(),

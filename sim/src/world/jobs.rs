@@ -1,12 +1,14 @@
 //! What a host does for its daemon: files, scripts, addresses, announcements, the lock.
 
-use standin_core::host::{Done, Fact, Job, LockNews};
+use standin_core::host::{Done, Fact, Job, LockNews, ScriptEnd};
 use standin_core::machine::{JobId, Machine};
 use standin_core::time::Duration;
 
+use super::fault::Who;
 use super::host::{Running, Stored};
 use super::lock::{self, Taken};
-use super::moment::HostId;
+use super::moment::{HostId, Net};
+use super::scripts::{Act, ScriptRun, ScriptView};
 use super::{Event, World};
 
 /// How long a small file takes to read, and to write durably.
@@ -21,37 +23,23 @@ const LOCK: (Duration, Duration) = (Duration::from_millis(3), Duration::from_mil
 
 impl<M: Machine> World<M> {
     pub(super) fn start_job(&mut self, host: HostId, job: JobId, what: Job) {
-        let (low, high) = match &what {
-            Job::ReadFile { .. } => READ,
-            Job::WriteFile { .. } => WRITE,
-            Job::HoldLock { .. } => LOCK,
-            Job::ListScripts { .. }
-            | Job::RunScript { .. }
-            | Job::AddAddress(_)
-            | Job::DropAddress(_)
-            | Job::Announce { .. }
-            | Job::Tickle { .. } => NETLINK,
-        };
-        let mut takes = self.effort.span(low, high);
         let mut running = Running::Plain;
-        let work = match what {
-            Job::RunScript { event, limit, .. } => {
-                let (lasts, end) = self.hosts[host.index()].scripts.plan(&event, limit, &mut self.effort);
-                takes = lasts;
-                Work::Answer(Done::Script(end))
-            }
+        let (low, high) = match &what {
+            Job::ReadFile { .. } | Job::ListScripts { .. } => READ,
+            Job::WriteFile { .. } => WRITE,
             Job::HoldLock { name } => {
                 running = Running::Lock(name.clone());
-                Work::Do(Job::HoldLock { name })
+                LOCK
             }
-            // Nobody in the world listens for it.
-            Job::Tickle { .. } => Work::Answer(Done::Announced),
-            Job::ListScripts { .. } => Work::Answer(Done::Scripts(Ok(Vec::new()))),
-            other @ (Job::ReadFile { .. }
-            | Job::WriteFile { .. }
-            | Job::AddAddress(_)
-            | Job::DropAddress(_)
-            | Job::Announce { .. }) => Work::Do(other),
+            Job::RunScript { .. } => (Duration::ZERO, Duration::ZERO),
+            Job::AddAddress(_) | Job::DropAddress(_) | Job::Announce { .. } | Job::Tickle { .. } => NETLINK,
+        };
+        let (takes, work) = match what {
+            Job::RunScript { path, event, arguments, limit } => {
+                let run = ScriptRun { path: &path, event: &event, arguments: &arguments };
+                self.plan_script(host, &run, limit)
+            }
+            other => (self.effort.span(low, high), Work::Do(other)),
         };
         let Some(process) = self.hosts[host.index()].process.as_mut() else { return };
         process.jobs.insert(job, running);
@@ -75,15 +63,50 @@ impl<M: Machine> World<M> {
             return;
         }
         let done = match work {
-            Work::Answer(done) => Some(done),
+            Work::Script(acts, end) => Some(Done::Script(self.script_ends(host, acts, end))),
             Work::Do(what) => self.perform(host, what),
         };
         let Some(done) = done else { return };
-        let ends = done != Done::Lock(LockNews::Held);
-        if let (true, Some(process)) = (ends, self.hosts[host.index()].process.as_mut()) {
+        // The daemon may have heard of the effect before the answer, and cancelled it or ended.
+        let process = self.hosts[host.index()].process.as_mut().filter(|process| process.life == life);
+        let Some(process) = process.filter(|process| process.jobs.contains_key(&job)) else { return };
+        if done != Done::Lock(LockNews::Held) {
             process.jobs.remove(&job);
         }
         self.deliver(host, Stored::Job(job, Box::new(done)));
+    }
+
+    /// Asks the protocol what a script does, and the host what becomes of that.
+    fn plan_script(&mut self, host: HostId, run: &ScriptRun<'_>, limit: Duration) -> (Duration, Work) {
+        let there = &self.hosts[host.index()];
+        let view = ScriptView { host, now: self.now, kernel: &there.kernel, disk: &there.disk };
+        let outcome = self.translator.script(&view, run);
+        let planned = there.scripts.plan(run, &outcome, limit, &mut self.scripts);
+        let acts = if planned.acts { outcome.acts } else { Vec::new() };
+        (planned.takes, Work::Script(acts, planned.end))
+    }
+
+    /// A script does what it has to do, and ends.
+    fn script_ends(&mut self, host: HostId, acts: Vec<Act>, end: ScriptEnd) -> ScriptEnd {
+        for act in acts {
+            let kernel = &mut self.hosts[host.index()].kernel;
+            let done = match act {
+                Act::Add(placed) => kernel.add_address(&placed),
+                Act::Drop(placed) => kernel.drop_address(&placed),
+                Act::InterfaceUp(name) => kernel.set_admin(&name, true),
+                Act::Say(to, bytes) => {
+                    self.puppet_tell(host, &to, bytes);
+                    Ok(Vec::new())
+                }
+            };
+            match done {
+                Ok(facts) if facts.is_empty() => {}
+                Ok(facts) => self.rewired(host, facts),
+                Err(_) if end == ScriptEnd::Ok => return ScriptEnd::Failed(1),
+                Err(_) => return end,
+            }
+        }
+        end
     }
 
     fn perform(&mut self, host: HostId, what: Job) -> Option<Done> {
@@ -100,8 +123,11 @@ impl<M: Machine> World<M> {
                 let facts = there.kernel.drop_address(&placed);
                 Done::Address(facts.map(|facts| self.rewired(host, facts)))
             }
-            Job::Announce { address, .. } => {
-                self.onlooker_hears(host, address);
+            Job::Announce { interface, address } => {
+                let on = there.kernel.interface(&interface);
+                if on.is_some_and(|interface| interface.net == Net::Public && interface.is_up()) {
+                    self.onlooker_hears(host, address);
+                }
                 Done::Announced
             }
             Job::HoldLock { name } => match self.locks.take(&name, host, now) {
@@ -113,14 +139,16 @@ impl<M: Machine> World<M> {
                     return None;
                 }
             },
-            Job::RunScript { .. } | Job::ListScripts { .. } | Job::Tickle { .. } => {
-                unreachable!("answered by their plan")
-            }
+            Job::ListScripts { .. } => Done::Scripts(Ok(there.scripts.installed().to_vec())),
+            // Nobody in the world listens for it.
+            Job::Tickle { .. } => Done::Announced,
+            Job::RunScript { .. } => unreachable!("a script is planned when it starts"),
         })
     }
 
     /// Tells the daemon, the clients and the streams what changed in a kernel.
     pub(super) fn rewired(&mut self, host: HostId, facts: Vec<Fact>) {
+        self.forget_strays(host, &facts);
         self.changed();
         for fact in facts {
             self.deliver(host, Stored::Fact(Box::new(fact)));
@@ -128,7 +156,7 @@ impl<M: Machine> World<M> {
     }
 
     /// News of a lock for whoever waits for it or holds it.
-    fn tell_locks(&mut self, news: Vec<lock::News>) {
+    pub(super) fn tell_locks(&mut self, news: Vec<lock::News>) {
         for lock::News { host, name, news } in news {
             let Some(process) = self.hosts[host.index()].process.as_mut() else { continue };
             let waits = process.jobs.iter().find(|(_, running)| **running == Running::Lock(name.clone()));
@@ -143,6 +171,13 @@ impl<M: Machine> World<M> {
     pub(super) fn lock_timeout(&mut self) {
         let over = self.locks.give_up(self.now);
         self.tell_locks(over);
+    }
+
+    pub(super) fn storage(&mut self, who: Who, storage: lock::Storage) {
+        self.each(who, |world, host| {
+            let news = world.locks.set_storage(host, storage);
+            world.tell_locks(news);
+        });
     }
 
     pub(super) fn heal_locks(&mut self) {
@@ -164,8 +199,8 @@ impl<M: Machine> World<M> {
 /// What is left to do when a job's time has passed.
 #[derive(Clone, Debug)]
 pub(super) enum Work {
-    /// Only to answer.
-    Answer(Done),
+    /// What a script does at its end, and how it ends.
+    Script(Vec<Act>, ScriptEnd),
     /// To do it, then answer.
     Do(Job),
 }

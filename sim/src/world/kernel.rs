@@ -24,6 +24,8 @@ pub struct Kernel {
     /// In the order of their indexes.
     interfaces: Vec<Interface>,
     next_index: u32,
+    /// Grows with whatever is done to interfaces and addresses.
+    changes: u64,
 }
 
 /// A network interface.
@@ -69,7 +71,7 @@ impl Kernel {
     /// A kernel that knows `lo` alone.
     #[must_use]
     pub const fn new() -> Self {
-        Self { promote_secondaries: false, interfaces: Vec::new(), next_index: 2 }
+        Self { promote_secondaries: false, interfaces: Vec::new(), next_index: 2, changes: 0 }
     }
 
     /// With one more interface, up, with an address of the host's own: for building worlds.
@@ -92,12 +94,25 @@ impl Kernel {
         self
     }
 
+    /// The host boots: as `fresh` is, and nothing of what was.
+    pub fn boot(&mut self, fresh: &Self) {
+        let changes = self.changes + 1;
+        *self = Self { changes, ..fresh.clone() };
+    }
+
+    /// A number that differs whenever interfaces or addresses may differ from what they were.
+    #[must_use]
+    pub const fn changes(&self) -> u64 {
+        self.changes
+    }
+
     /// A new interface: plugged in, with carrier, but down until [`set_admin`](Self::set_admin).
     ///
     /// # Panics
     /// If the name is taken.
     pub fn add_interface(&mut self, name: &str, net: Net, mac: [u8; 6]) -> Vec<Fact> {
         assert!(self.find(name).is_err(), "there are two interfaces called {name}");
+        self.changes += 1;
         let index = self.next_index;
         self.next_index += 1;
         let name = name.to_owned();
@@ -266,6 +281,12 @@ impl Kernel {
         &self.interfaces
     }
 
+    /// The addresses that neighbours on a network get an answer for.
+    pub fn answers_on(&self, net: Net) -> impl Iterator<Item = IpAddr> {
+        let on = self.interfaces.iter().filter(move |interface| interface.net == net && interface.is_up());
+        on.flat_map(|interface| interface.addresses.iter().map(|held| held.address))
+    }
+
     /// The addresses on all interfaces, interface by interface.
     pub fn addresses(&self) -> impl Iterator<Item = Placed> {
         let of = |interface: &Interface| -> Vec<Placed> {
@@ -287,6 +308,7 @@ impl Kernel {
 
     fn find_mut(&mut self, name: &str) -> Result<&mut Interface, AddressError> {
         let at = self.find(name)?;
+        self.changes += 1;
         Ok(&mut self.interfaces[at])
     }
 }

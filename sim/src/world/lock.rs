@@ -161,6 +161,13 @@ impl Locks {
         self.settle()
     }
 
+    /// Fault: every lock vanishes under its holder. Says who must be told now.
+    pub fn lose_all(&mut self) -> Vec<News> {
+        let lost = std::mem::take(&mut self.held).into_iter().filter(|(_, holder)| !holder.gone);
+        self.unaware.extend(lost.map(|(name, holder)| (holder.host, name)));
+        self.settle()
+    }
+
     /// The storage revokes all a host holds: its lease ran out. Says who must be told now.
     pub fn revoke(&mut self, host: HostId) -> Vec<News> {
         for (name, holder) in self.held.extract_if(.., |_, holder| holder.host == host) {

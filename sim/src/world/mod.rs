@@ -5,6 +5,7 @@
 //! Order is (time, sequence); nothing here reads a clock, and every draw comes from the seed.
 
 mod befall;
+mod byhand;
 pub mod client;
 pub mod disk;
 pub mod fault;
@@ -25,9 +26,10 @@ mod tcp;
 use std::fmt::Debug;
 use std::rc::Rc;
 
-use standin_core::host::{Done, Fact, Job};
+use standin_core::host::{Done, Fact, Job, Placed};
 use standin_core::machine::{Deadline, JobId, Machine, Outbox};
 use standin_core::rng::Rng;
+use standin_core::time::Duration;
 
 use self::host::{Host, Stored};
 use self::moment::{HostId, Moment};
@@ -45,6 +47,12 @@ pub trait Translator<M: Machine>: Debug {
     fn job(&self, job: M::Job) -> Job;
     /// A host's answer as the machine understands it.
     fn done(&self, done: Done) -> M::Done;
+    /// What an event script does on a host where nothing is wrong with it: asked when it starts,
+    /// done when it ends.
+    fn script(&self, host: &scripts::ScriptView<'_>, run: &scripts::ScriptRun<'_>) -> scripts::ScriptOutcome {
+        let _ = (host, run);
+        scripts::ScriptOutcome::default()
+    }
     /// A host's observation, if the machine has a word for it.
     fn fact(&self, fact: Fact) -> Option<M::Fact> {
         let _ = fact;
@@ -104,6 +112,9 @@ enum Event {
     Step(Box<befall::Step>),
 }
 
+/// How far off a host's time of day is at most.
+const SKEW_MAX: Duration = Duration::from_millis(500);
+
 /// Streams of the world's seed, one a concern.
 #[repr(u64)]
 enum Stream {
@@ -111,6 +122,9 @@ enum Stream {
     Loss = 2,
     Effort = 3,
     Chance = 4,
+    Skew = 5,
+    Scripts = 6,
+    Onlooker = 7,
 }
 
 /// A world of machines.
@@ -134,6 +148,8 @@ pub struct World<M: Machine> {
     onlooker: onlooker::Onlooker,
     locks: lock::Locks,
     flaps: Vec<befall::Flapping>,
+    /// Addresses somebody added by hand that are still there.
+    strays: Vec<(HostId, Placed)>,
     outbox: Outbox<M>,
     /// Grows with every change of power, kernels or cuts; connections reckon anew then.
     topology: u64,
@@ -141,6 +157,8 @@ pub struct World<M: Machine> {
     next_port: u16,
     effort: Rng,
     chance: Rng,
+    skew: Rng,
+    scripts: Rng,
 }
 
 impl<M: Machine> World<M> {
@@ -161,15 +179,18 @@ impl<M: Machine> World<M> {
             network: Network::new(stream(Stream::Latency), stream(Stream::Loss)),
             conns: Conns::default(),
             puppets: Vec::new(),
-            onlooker: onlooker::Onlooker::new(seed),
+            onlooker: onlooker::Onlooker::new(stream(Stream::Onlooker).bits()),
             locks: lock::Locks::new(),
             flaps: Vec::new(),
+            strays: Vec::new(),
             outbox: Outbox::new(),
             topology: 0,
             next_serial: 0,
             next_port: 32_768,
             effort: stream(Stream::Effort),
             chance: stream(Stream::Chance),
+            skew: stream(Stream::Skew),
+            scripts: stream(Stream::Scripts),
         }
     }
 
@@ -193,7 +214,8 @@ impl<M: Machine> World<M> {
 
     fn add_host(&mut self, kernel: kernel::Kernel) -> HostId {
         self.network.add_host();
-        self.hosts.push(Host::new(kernel));
+        let skew = self.skew.below(2 * SKEW_MAX.0 + 1).cast_signed() - SKEW_MAX.0.cast_signed();
+        self.hosts.push(Host::new(kernel, skew));
         self.topology += 1;
         HostId(self.hosts.len() as u32 - 1)
     }
@@ -221,6 +243,11 @@ impl<M: Machine> World<M> {
     /// A host's disk, for the operator to edit.
     pub fn disk(&mut self, host: HostId) -> &mut disk::Disk {
         &mut self.hosts[host.index()].disk
+    }
+
+    /// A host's event scripts, for whoever installs them.
+    pub fn scripts(&mut self, host: HostId) -> &mut scripts::Scripts {
+        &mut self.hosts[host.index()].scripts
     }
 
     /// How many hosts there are.
@@ -287,3 +314,6 @@ impl<M: Machine> World<M> {
         self.onlooker_changed();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,10 @@ use std::ops::{Add, AddAssign};
 
 use standin_core::time::Duration;
 
+/// What a right clock on the wall shows when a run begins, in microseconds since 1970: the
+/// first of January 2026, midnight UTC.
+pub const EPOCH: i64 = 1_767_225_600_000_000;
+
 /// A point in simulated time, in microseconds since the run began.
 ///
 /// Not the [`Instant`](standin_core::time::Instant) of any host: their clocks may run fast, slow or jump.
@@ -22,6 +26,22 @@ impl Moment {
     pub const fn since(self, earlier: Self) -> Duration {
         Duration(self.0.saturating_sub(earlier.0))
     }
+}
+
+/// For other programs: a span as microseconds.
+///
+/// # Errors
+/// The serializer's own.
+pub fn micros<S: serde::Serializer>(span: &Duration, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_u64(span.as_micros())
+}
+
+/// [`micros`], or nothing.
+///
+/// # Errors
+/// The serializer's own.
+pub fn micros_if<S: serde::Serializer>(span: &Option<Duration>, to: S) -> Result<S::Ok, S::Error> {
+    serde::Serialize::serialize(&span.map(Duration::as_micros), to)
 }
 
 impl Add<Duration> for Moment {

@@ -15,26 +15,54 @@ use super::{Event, World};
 /// The client, the switch it hangs on, and what it asks for.
 #[derive(Clone, Debug)]
 pub(super) struct Onlooker {
+    /// Each once, in the order somebody asked for them.
     watched: Vec<IpAddr>,
     lan: Lan,
     client: Client,
+    /// What it was last told of each member.
+    told: Vec<Told>,
     /// When the one scheduled look happens.
     due: Option<Moment>,
 }
 
+/// What the client knows of a host.
+#[derive(Clone, Debug)]
+struct Told {
+    path: Path,
+    /// Whether the host answered, and the state of its kernel then.
+    kernel: Option<(bool, u64)>,
+    /// The watched addresses it answers for, sorted.
+    held: Vec<IpAddr>,
+}
+
+impl Told {
+    const NOTHING: Self = Self { path: Path::OPEN, kernel: None, held: Vec::new() };
+}
+
 impl Onlooker {
     pub(super) fn new(seed: u64) -> Self {
-        Self { watched: Vec::new(), lan: Lan::new(), client: Client::new(seed), due: None }
+        let (lan, client) = (Lan::new(), Client::new(seed));
+        Self { watched: Vec::new(), lan, client, told: Vec::new(), due: None }
     }
 }
 
 impl<M: Machine> World<M> {
     /// Has the client ask `address` from now on.
     pub fn watch(&mut self, address: IpAddr) {
-        let Onlooker { watched, lan, client, .. } = &mut self.onlooker;
+        let Onlooker { watched, lan, client, told, .. } = &mut self.onlooker;
+        if watched.contains(&address) {
+            return;
+        }
         watched.push(address);
         client.watch(self.now, address, lan);
+        told.iter_mut().for_each(|told| told.kernel = None);
         self.onlooker_changed();
+    }
+
+    /// The addresses the client asks, in the order it was told of them.
+    #[must_use]
+    pub fn watched(&self) -> &[IpAddr] {
+        &self.onlooker.watched
     }
 
     /// What the client has seen of each watched address, in order of address.
@@ -48,27 +76,40 @@ impl<M: Machine> World<M> {
         self.onlooker.lan.holders(address)
     }
 
-    /// Kernels, power or cuts are not what they were.
+    /// Kernels, power or cuts may not be what they were.
     pub(super) fn onlooker_changed(&mut self) {
         if self.onlooker.watched.is_empty() {
             return;
         }
         let now = self.now;
         let stands = self.stranger;
-        let Onlooker { watched, lan, client, .. } = &mut self.onlooker;
-        for (host, there) in self.hosts.iter().enumerate().take(self.members as usize) {
-            let host = HostId(host as u32);
+        let Onlooker { lan, client, told, .. } = &mut self.onlooker;
+        told.resize(self.members as usize, Told::NOTHING);
+        for ((number, there), told) in self.hosts.iter().enumerate().zip(told) {
+            let host = HostId(number as u32);
             if let Some(client_at) = stands {
                 let there = self.network.open(Net::Public, client_at, host);
-                let back = self.network.open(Net::Public, host, client_at);
-                client.set_path(now, host, Path { there, back }, lan);
-            }
-            for &address in watched.iter() {
-                let on_public = there.kernel.net_of(address) == Some(Net::Public);
-                let held = there.awake() && on_public && there.kernel.usable(address);
-                if lan.set_held(address, host, held) {
-                    client.holders_changed(now, address, lan);
+                let path = Path { there, back: self.network.open(Net::Public, host, client_at) };
+                if path != told.path {
+                    told.path = path;
+                    client.set_path(now, host, path, lan);
                 }
+            }
+            let kernel = Some((there.awake(), there.kernel.changes()));
+            if told.kernel == kernel {
+                continue;
+            }
+            told.kernel = kernel;
+            let answers = there.kernel.answers_on(Net::Public).filter(|address| client.watches(*address));
+            let mut held: Vec<IpAddr> = if there.awake() { answers.collect() } else { Vec::new() };
+            held.sort_unstable();
+            held.dedup();
+            let before = std::mem::replace(&mut told.held, held);
+            let gone = before.iter().filter(|address| told.held.binary_search(address).is_err());
+            let new = told.held.iter().filter(|address| before.binary_search(address).is_err());
+            for (&address, held) in gone.map(|address| (address, false)).chain(new.map(|it| (it, true))) {
+                lan.set_held(address, host, held);
+                client.holders_changed(now, address, lan);
             }
         }
         self.onlooker_schedule();

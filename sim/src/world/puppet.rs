@@ -39,6 +39,8 @@ pub struct Puppet {
     pub born: Moment,
     /// What it says once its connection opens.
     pub says: Vec<u8>,
+    /// It hangs up once it has spoken.
+    hangs_up: bool,
     pub(super) end: EndRef,
 }
 
@@ -64,7 +66,14 @@ impl<M: Machine> World<M> {
         let id = PuppetId(self.puppets.len() as u32);
         let end = self.tcp_dial(host, Owner::Puppet(id), from, to);
         let (standing, heard, born) = (Standing::Dialling, Vec::new(), self.now);
-        self.puppets.push(Puppet { standing, heard, host, born, says, end });
+        self.puppets.push(Puppet { standing, heard, host, born, says, hangs_up: false, end });
+        id
+    }
+
+    /// As [`puppet_dial`](Self::puppet_dial), for a program that hangs up once it has spoken.
+    pub fn puppet_tell(&mut self, host: HostId, to: &Endpoint, says: Vec<u8>) -> PuppetId {
+        let id = self.puppet_dial(host, None, to, says);
+        self.puppets[id.0 as usize].hangs_up = true;
         id
     }
 
@@ -104,9 +113,12 @@ impl<M: Machine> World<M> {
     pub(super) fn puppet_opened(&mut self, id: PuppetId) {
         let puppet = &mut self.puppets[id.0 as usize];
         puppet.standing = Standing::Open;
-        let says = puppet.says.clone();
+        let (says, hangs_up) = (puppet.says.clone(), puppet.hangs_up);
         if !says.is_empty() {
             self.puppet_say(id, &says);
+        }
+        if hangs_up {
+            self.puppet_close(id);
         }
     }
 

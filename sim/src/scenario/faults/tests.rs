@@ -55,8 +55,25 @@ fn skies() -> impl Strategy<Value = Weather> {
     ]
 }
 
+fn addresses() -> impl Strategy<Value = Which> {
+    prop_oneof![any::<IpAddr>().prop_map(Which::Given), any::<u32>().prop_map(Which::Watched),]
+}
+
+fn events() -> impl Strategy<Value = Option<String>> {
+    proptest::sample::select(vec![None, Some("takeip".to_owned()), Some("monitor".to_owned())])
+}
+
+fn troubles() -> impl Strategy<Value = Trouble> {
+    prop_oneof![
+        spans().prop_map(Trouble::Slow),
+        (1..=u8::MAX).prop_map(Trouble::Fails),
+        (1..=u8::MAX).prop_map(Trouble::FailsLate),
+        Just(Trouble::Hangs),
+    ]
+}
+
 fn faults() -> impl Strategy<Value = Fault> {
-    let simple: [fn(Who) -> Fault; 13] = [
+    let simple: [fn(Who) -> Fault; 16] = [
         Fault::PowerOff,
         Fault::PowerOn,
         Fault::Crash,
@@ -70,7 +87,12 @@ fn faults() -> impl Strategy<Value = Fault> {
         Fault::Knock,
         Fault::DiskFull,
         Fault::DiskFree,
+        Fault::Readdress,
+        Fault::LockUnreachable,
+        Fault::LockReachable,
     ];
+    let global = [Fault::LockLost, Fault::LockStall, Fault::LockUnstall, Fault::Heal];
+    let added = (whom(), nets(), addresses(), proptest::option::of(0..=32_u8));
     let placed: [fn(Who, Net) -> Fault; 4] =
         [Fault::InterfaceDown, Fault::InterfaceUp, Fault::CablePull, Fault::CablePlug];
     let parted: [fn(Net, Ways) -> Fault; 3] = [Fault::Cut, Fault::Mend, Fault::Unflap];
@@ -88,7 +110,13 @@ fn faults() -> impl Strategy<Value = Fault> {
             .prop_map(|(net, ways, down, up)| Fault::Flap { net, ways, down, up }),
         2 => (nets(), whom(), skies()).prop_map(|(net, who, weather)| Fault::Weather(net, who, weather)),
         1 => pairs().prop_map(|(from, to)| Fault::Garbage(from, to)),
-        1 => Just(Fault::Heal),
+        1 => (whom(), addresses()).prop_map(|(who, which)| Fault::AddressDel(who, which)),
+        1 => added.prop_map(|(who, net, which, bits)| Fault::AddressAdd(who, net, which, bits)),
+        1 => (whom(), any::<bool>()).prop_map(|(who, on)| Fault::Promote(who, on)),
+        2 => (whom(), events(), troubles(), proptest::option::of("[0-9]{2}\\.[a-z]{1,9}"))
+            .prop_map(|(who, event, trouble, script)| Fault::Script(who, event, trouble, script)),
+        1 => (whom(), events()).prop_map(|(who, event)| Fault::ScriptFine(who, event)),
+        1 => proptest::sample::select(global.to_vec()),
     ]
 }
 
@@ -110,7 +138,7 @@ proptest! {
     #[test]
     fn no_words_break_the_reading(
         verb in proptest::sample::select(VERBS),
-        rest in "((n[0-9]{1,2}|all|private|public|->|<->|\\||down|up|loss|calm|1%|-5ppm|5s|\\PC{0,5}) ?){0,8}",
+        rest in "((n[0-9]{1,2}|all|private|public|->|<->|\\||down|up|loss|calm|1%|-5ppm|5s|any|10\\.0\\.1\\.5(/[0-9]{1,3})?|watched-[0-9]{1,12}|on|\\PC{0,5}) ?){0,8}",
     ) {
         let _ = said(&format!("{verb} {rest}"));
     }
@@ -143,6 +171,8 @@ fn friendlier_forms_mean_the_same() {
         ("cable-pull n0", "cable-pull n0 private"),
         ("garbage n0 n1", "garbage n0 -> n1"),
         ("slow n0 15s", "slow n0 15s"),
+        ("address-add n1 public watched-3", "address-add n1 public watched-3"),
+        ("address-add n1 fd00:0::5/64", "address-add n1 private fd00::5/64"),
     ] {
         assert_eq!(said(friendly).map(|fault| fault.to_string()), Ok(printed.to_owned()), "{friendly}");
     }
@@ -194,6 +224,21 @@ fn what_is_wrong_is_said_at_its_word() {
         ),
         ("weather n0 loss 1% loss 2%", "1:20: `loss` is said twice (expected each only once)"),
         (
+            "address-del n0 10.0.1",
+            "1:16: `10.0.1` is not an address (expected an address: `10.0.1.5`, `10.0.1.5/24`, `fd00::5`, or `watched-0`)",
+        ),
+        (
+            "address-del n0 10.0.1.5/24",
+            "1:24: one address is meant, whatever its network (expected no `/` behind it)",
+        ),
+        (
+            "address-add n0 public 10.0.1.5/33",
+            "1:32: `33` are no network bits (expected a whole number from 0 to 32)",
+        ),
+        ("promote n0 of", "1:12: `of` is not a switch (expected a switch: on, off; did you mean `on`?)"),
+        ("script-fail n0 takeip 0", "1:23: `0` is out of range (expected a whole number from 1 to 255)"),
+        ("script-hang n0", "1:15: a word is missing here (expected an event, or `any`)"),
+        (
             "clock-rate n0 600000ppm",
             "1:15: `600000ppm` is out of range (expected parts of a million: `-500000ppm` to `+500000ppm`)",
         ),
@@ -216,8 +261,14 @@ fn the_manual_knows_every_verb() {
         let cells: Vec<_> = row.split('|').map(|cell| cell.split('`').nth(1).unwrap_or("-")).collect();
         let [_, deed, _, undoing, _] = cells[..] else { continue };
         let filled = |words: &str| {
-            let blanks =
-                [("BAR", "|"), ("WHO", "n0"), ("NET", "public"), ("TIME", "5s"), ("WAYS", "n0 -> n1")];
+            let blanks = [
+                ("BAR", "|"),
+                ("WHO", "n0"),
+                ("NET", "public"),
+                ("TIME", "5s"),
+                ("WAYS", "n0 -> n1"),
+                ("EVENT", "any"),
+            ];
             blanks.iter().fold(words.to_owned(), |text, (blank, word)| text.replace(blank, word))
         };
         if let (Ok(deed), Ok(undoing)) = (said(&filled(deed)), said(&filled(undoing))) {
@@ -225,5 +276,5 @@ fn the_manual_knows_every_verb() {
             undone += 1;
         }
     }
-    assert_eq!(undone, 14);
+    assert_eq!(undone, 23);
 }

@@ -56,7 +56,11 @@ fn an_announcement_ends_the_outage() {
     let back = Change { at: Moment(100_500_000), address: address(1), from: None, to: Some(B) };
     assert_eq!(client.announced(Moment(100_500_000), B, address(1)), [back]);
     let seen = summary(&client, secs(1_000));
-    assert_eq!(seen.out.total, Duration::from_millis(500));
+    assert_eq!((seen.out.total, seen.out.longest_at), (Duration::from_millis(500), Some(secs(100))));
+    assert_eq!(
+        (seen.stale.total, seen.stale.longest_at),
+        (Duration::from_millis(100), Some(Moment(100_400_000)))
+    );
     assert_eq!((seen.out.longest, seen.out.since, seen.served_by), (seen.out.total, None, Some(B)));
 }
 
@@ -94,7 +98,8 @@ fn a_client_that_knows_nobody_asks_once_a_second() {
     assert_eq!(client.next_deadline(), Some(secs(8)));
     pass(&mut client, secs(60));
     let seen = summary(&client, secs(60));
-    assert_eq!((seen.served_by, seen.out.longest), (Some(A), Duration::from_secs(8)));
+    assert_eq!((seen.served_by, seen.served_after), (Some(A), Some(Duration::from_secs(8))));
+    assert_eq!(seen.out, Spans::default(), "a cold start is no outage");
 }
 
 #[test]
@@ -128,8 +133,13 @@ fn two_who_would_answer_are_counted_whoever_is_believed() {
     hold(&mut client, &mut lan, secs(20), C, true);
     client.set_path(secs(25), C, Path::CUT, &lan);
     client.set_path(secs(30), C, Path::OPEN, &lan);
-    let twice =
-        Spans { total: Duration(17_000_000), longest: Duration(10_000_000), count: 3, since: Some(secs(30)) };
+    let twice = Spans {
+        total: Duration(17_000_000),
+        longest: Duration(10_000_000),
+        longest_at: Some(secs(30)),
+        count: 3,
+        since: Some(secs(30)),
+    };
     let seen = summary(&client, secs(40));
     assert_eq!((seen.twice, seen.served_by), (twice, Some(A)));
     assert_eq!(seen.twice_hosts, BTreeSet::from([A, B, C]));
@@ -144,6 +154,20 @@ fn of_several_the_nearest_answers_first() {
     lan.set_held(address(1), B, true);
     client.watch(Moment::START, address(1), &lan);
     assert_eq!(client.served_by(address(1)), Some(B));
+}
+
+#[test]
+fn what_is_never_served_is_never_out() {
+    let (mut client, mut lan) = (Client::new(1), Lan::new());
+    client.watch(secs(5), address(1), &lan);
+    client.watch(secs(5), address(2), &lan);
+    hold(&mut client, &mut lan, secs(9), A, true);
+    hold(&mut client, &mut lan, secs(20), A, false);
+    let seen = client.summary(secs(30));
+    let (one, two) = (&seen[0].1, &seen[1].1);
+    assert_eq!((one.served_after, one.out.total), (Some(Duration::from_secs(4)), Duration::from_secs(10)));
+    assert_eq!((one.out.since, one.stale.count), (Some(secs(20)), 0));
+    assert_eq!((two.served_after, two.out), (None, Spans::default()));
 }
 
 #[derive(Clone, Debug)]
@@ -197,7 +221,8 @@ proptest! {
         for (pause, step) in &steps {
             let end = now + Duration::from_millis(*pause);
             while now < end {
-                unanswered += u64::from(polled.served_by(address(1)).is_none());
+                let begun = summary(&polled, now).served_after.is_some();
+                unanswered += u64::from(begun && polled.served_by(address(1)).is_none());
                 now += Duration::from_millis(1).times(10.min((end.0 - now.0) / 1_000));
                 pass(&mut polled, now);
                 polled.wake(now);
