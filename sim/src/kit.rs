@@ -105,6 +105,8 @@ pub enum ConfigFile {
     Nodes,
     /// What can be tuned.
     Tunables,
+    /// What is served to clients.
+    PublicAddresses,
 }
 
 /// What a configuration file means.

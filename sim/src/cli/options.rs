@@ -30,6 +30,10 @@ pub(crate) struct Sim {
     /// Tune every daemon as this tunables file (`ctdb.tunables`) says; --set goes beyond it.
     #[arg(long, value_name = "FILE", help_heading = "The cluster")]
     pub(crate) tunables_file: Option<PathBuf>,
+    /// Serve the addresses of this public addresses file, from every node; its interfaces become the
+    /// rehearsal's own.
+    #[arg(long, value_name = "FILE", help_heading = "The cluster")]
+    pub(crate) public_addresses_file: Option<PathBuf>,
     /// A setting of the protocol; may be given more than once.
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = setting, help_heading = "The cluster")]
     pub(crate) settings: Vec<(String, String)>,
@@ -162,6 +166,7 @@ impl Sim {
         let files = [
             (ConfigFile::Nodes, "--nodes-file", &self.nodes_file),
             (ConfigFile::Tunables, "--tunables-file", &self.tunables_file),
+            (ConfigFile::PublicAddresses, "--public-addresses-file", &self.public_addresses_file),
         ];
         for (kind, option, path) in files {
             let Some(path) = path else { continue };
@@ -189,7 +194,11 @@ impl Sim {
         if let Some(nodes) = self.nodes {
             say("--nodes", &nodes.to_string());
         }
-        for (option, file) in [("--nodes-file", &self.nodes_file), ("--tunables-file", &self.tunables_file)] {
+        for (option, file) in [
+            ("--nodes-file", &self.nodes_file),
+            ("--tunables-file", &self.tunables_file),
+            ("--public-addresses-file", &self.public_addresses_file),
+        ] {
             if let Some(file) = file {
                 say(option, &file.display().to_string());
             }

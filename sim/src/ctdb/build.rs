@@ -4,17 +4,17 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::rc::Rc;
 
 use standin_core::ctdb::Ctdb;
-use standin_core::ctdb::config::{Config, Fixes};
+use standin_core::ctdb::config::Config;
 use standin_core::ctdb::files::{self, nodes::Nodes};
-use standin_core::ctdb::tunables::{self, Tunables};
-use standin_core::ctdb::types::Pnn;
+use standin_core::ctdb::tunables::Tunables;
+use standin_core::ctdb::types::{Capabilities, Pnn};
 use standin_core::host::{Done, Fact, Job};
 use standin_core::text::{Piece, Problems};
 use standin_core::time::Duration;
 
-use super::plant_named;
+use super::public::{Public, SECOND, Wish};
 use super::verbs::NodesLine;
-use crate::kit::{Configured, WrongSetting};
+use crate::kit::Configured;
 use crate::plan::{NODES_MAX, Setup};
 use crate::world::disk::Disk;
 use crate::world::fault::interface_name;
@@ -27,14 +27,24 @@ use crate::world::{Translator, World};
 pub struct Cluster {
     /// Hosts that run a daemon.
     pub members: u32,
-    /// Their configuration, but for what a host's own disk says.
+    /// Their configuration, but for what is said of single hosts and what their disks hold.
     pub config: Config,
+    /// The stock script counts a node with one public interface up as healthy.
+    pub partial: bool,
+    /// The stock script changes addresses; else the daemon does so itself.
+    pub stock_scripts: bool,
     /// Each daemon is told its address, instead of finding it.
-    listen: bool,
+    pub(super) listen: bool,
     /// The members' addresses on the private network.
-    addresses: Vec<IpAddr>,
+    pub(super) addresses: Vec<IpAddr>,
     /// Lines that were deleted before the run began.
-    deleted: Vec<u32>,
+    pub(super) deleted: Vec<u32>,
+    pub(super) public: Vec<Public>,
+    pub(super) wish: Wish,
+    /// Hosts that may not lead.
+    pub(super) no_leader: Vec<u32>,
+    /// Hosts that may not be location masters.
+    pub(super) no_lmaster: Vec<u32>,
 }
 
 /// Files on a host's disk.
@@ -42,20 +52,14 @@ pub(super) const NODES: &str = "nodes";
 pub(super) const CONF: &str = "ctdb.conf";
 pub(super) const VERSION: &str = "samba-version";
 
-/// Settings beside the tunables.
-const SETTINGS: [(&str, &str); 5] = [
-    ("strict", "0 or 1: every fault of ctdbd as it is"),
-    ("listen", "auto or configured"),
-    ("deleted", "numbers of deleted lines, as 1 or 1,3"),
-    ("ipv6", "0 or 1: the nodes have IPv6 addresses"),
-    ("addresses", "an address a node with commas between them, - for a deleted line"),
-];
+/// The cluster lock's file, on storage all share.
+pub(super) const LOCK: &str = "cluster.lock";
 
 /// The stranger's number among addresses, beyond every member's.
 const STRANGER: u32 = 50_000;
 
 /// A host's address where the cluster's own are not given: IPv4, or IPv6 on the private network.
-fn usual_address(net: Net, ipv6: bool, host: u32) -> IpAddr {
+pub(super) fn usual_address(net: Net, ipv6: bool, host: u32) -> IpAddr {
     let (high, low) = ((host / 200) as u8, (host % 200) as u8 + 1);
     if ipv6 {
         return Ipv6Addr::new(0xfd00, 0, 0, net as u16, 0, 0, u16::from(high), u16::from(low)).into();
@@ -69,103 +73,6 @@ fn usual_address(net: Net, ipv6: bool, host: u32) -> IpAddr {
 }
 
 impl Cluster {
-    /// Reads the settings.
-    pub(crate) fn new(setup: &Setup) -> Result<Self, WrongSetting> {
-        let addresses = (0..setup.nodes).map(|host| usual_address(Net::Private, false, host)).collect();
-        let config = Config::default();
-        let mut cluster =
-            Self { members: setup.nodes, config, listen: false, addresses, deleted: Vec::new() };
-        for (name, value) in &setup.settings {
-            cluster.set(name, value)?;
-        }
-        if let Some(plant) = &setup.plant {
-            let planted = plant_named(plant);
-            cluster.config.plants = planted.ok_or_else(|| WrongSetting {
-                name: plant.clone(),
-                what: format!("no planted bug is called {plant}"),
-                expected: "a name of `--plant list`".to_owned(),
-                nearest: None,
-            })?;
-        }
-        Ok(cluster)
-    }
-
-    fn set(&mut self, name: &str, value: &str) -> Result<(), WrongSetting> {
-        let wrong = |expected: &str| WrongSetting {
-            name: name.to_owned(),
-            what: format!("{name} cannot be {value}"),
-            expected: expected.to_owned(),
-            nearest: None,
-        };
-        match name.to_ascii_lowercase().as_str() {
-            "strict" => match value {
-                "1" => self.config.fixes = Fixes::NONE,
-                "0" => self.config.fixes = Fixes::ALL,
-                _ => return Err(wrong(SETTINGS[0].1)),
-            },
-            "listen" => match value {
-                "auto" => self.listen = false,
-                "configured" => self.listen = true,
-                _ => return Err(wrong(SETTINGS[1].1)),
-            },
-            "deleted" => {
-                let numbers: Result<Vec<u32>, _> = value.split(',').map(str::parse).collect();
-                let numbers = numbers.ok().filter(|numbers| numbers.iter().all(|&number| number <= 1_000));
-                self.deleted = numbers.ok_or_else(|| wrong(SETTINGS[2].1))?;
-                self.deleted.sort_unstable();
-            }
-            "ipv6" => match value {
-                "0" | "1" => {
-                    let address = |host| usual_address(Net::Private, value == "1", host);
-                    self.addresses = (0..self.members).map(address).collect();
-                }
-                _ => return Err(wrong(SETTINGS[3].1)),
-            },
-            "addresses" => self.set_addresses(value).ok_or_else(|| wrong(SETTINGS[4].1))?,
-            _ if tunables::position(name).is_some() => {
-                let range = match name.to_ascii_lowercase().as_str() {
-                    "keepaliveinterval" => 1..=3_600,
-                    "keepalivelimit" => 1..=1_000,
-                    "controltimeout" => 1..=86_400,
-                    _ => 0..=u32::MAX,
-                };
-                let number = value.parse().ok().filter(|number| range.contains(number));
-                let number = number
-                    .ok_or_else(|| wrong(&format!("a number from {} to {}", range.start(), range.end())))?;
-                let set = self.config.tunables.set(name, number);
-                debug_assert!(set.is_ok(), "{name} was looked up before");
-            }
-            _ => {
-                let ours = SETTINGS.iter().map(|(name, _)| *name);
-                let known = ours.chain(tunables::TUNABLES.iter().map(|tunable| tunable.name));
-                return Err(WrongSetting {
-                    name: name.to_owned(),
-                    what: format!("there is no setting {name}"),
-                    expected: "a tunable's name, strict, listen, deleted, ipv6 or addresses".to_owned(),
-                    nearest: standin_core::text::nearest(name, known).map(str::to_owned),
-                });
-            }
-        }
-        Ok(())
-    }
-
-    fn set_addresses(&mut self, value: &str) -> Option<()> {
-        let (mut addresses, mut deleted) = (Vec::new(), Vec::new());
-        for (line, word) in (0..).zip(value.split(',')) {
-            match word {
-                "-" => deleted.push(line),
-                _ => addresses.push(word.parse().ok()?),
-            }
-        }
-        // The rules of a nodes file: no address twice, none that is no host's.
-        let file: String = addresses.iter().map(|address: &IpAddr| format!("{address}\n")).collect();
-        if addresses.len() != self.members as usize || Nodes::parse(file.as_bytes()).is_err() {
-            return None;
-        }
-        (self.addresses, self.deleted) = (addresses, deleted);
-        Some(())
-    }
-
     /// The address of a member on the private network.
     #[must_use]
     pub fn address(&self, host: HostId) -> IpAddr {
@@ -176,6 +83,28 @@ impl Cluster {
     #[must_use]
     pub fn host_at(&self, address: IpAddr) -> Option<HostId> {
         self.addresses.iter().position(|held| *held == address).map(|host| HostId(host as u32))
+    }
+
+    /// A host's own address on the second public interface.
+    fn second(host: u32) -> IpAddr {
+        Ipv4Addr::new(198, 18, 100 + (host / 200) as u8, (host % 200) as u8 + 1).into()
+    }
+
+    /// Whether a member has this address for itself, on any network.
+    #[must_use]
+    pub fn is_own(&self, address: IpAddr) -> bool {
+        let usual =
+            |host| usual_address(Net::Public, false, host) == address || Self::second(host) == address;
+        self.addresses.contains(&address) || (0..self.members).any(usual)
+    }
+
+    /// What a host may be and can do.
+    #[must_use]
+    pub fn capabilities(&self, host: HostId) -> Capabilities {
+        let mut capabilities = Capabilities::STOCK;
+        capabilities.set(Capabilities::LEADER, !self.no_leader.contains(&host.0));
+        capabilities.set(Capabilities::LMASTER, !self.no_lmaster.contains(&host.0));
+        capabilities
     }
 
     /// The number a machine's nodes file gives a member; mostly the member's own.
@@ -255,6 +184,7 @@ impl Translator<Ctdb> for Cluster {
             |name| disk.read(name).ok().and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or_default();
         config.start_as_stopped = text(CONF).contains("start as stopped = true");
         config.start_as_disabled = text(CONF).contains("start as disabled = true");
+        config.capabilities = self.capabilities(host);
         config.version = text(VERSION).parse().unwrap_or(config.version);
         Ctdb::new(config, seed)
     }
@@ -277,20 +207,26 @@ pub(super) fn world(setup: &Setup, cluster: &Rc<Cluster>) -> World<Ctdb> {
     let mut world = World::new(setup.seed, cluster.clone());
     let kernel = |private: IpAddr, host: u32| {
         let prefix = if private.is_ipv4() { 16 } else { 64 };
-        Kernel::new().plugged(interface_name(Net::Private), Net::Private, private, prefix).plugged(
-            interface_name(Net::Public),
-            Net::Public,
-            usual_address(Net::Public, false, host),
-            16,
-        )
+        let mut kernel = Kernel::new()
+            .plugged(interface_name(Net::Private), Net::Private, private, prefix)
+            .plugged(interface_name(Net::Public), Net::Public, usual_address(Net::Public, false, host), 16);
+        // As CTDB's own script sets it: an address that goes takes no other with it.
+        kernel.promote_secondaries = true;
+        if cluster.wish.two { kernel.plugged(SECOND, Net::Public, Cluster::second(host), 16) } else { kernel }
     };
     let file = cluster.file_of(&cluster.nodes_lines());
     for host in 0..setup.nodes {
         let host = world.add_member(kernel(cluster.address(HostId(host)), host));
         world.disk(host).edit(NODES, file.as_bytes());
+        if let Some(file) = cluster.public_file(host) {
+            world.disk(host).edit(&cluster.config.public_addresses_file, file.as_bytes());
+        }
     }
     let ipv6 = cluster.address(HostId(0)).is_ipv6();
     world.add_stranger(kernel(usual_address(Net::Private, ipv6, STRANGER), STRANGER));
+    for public in cluster.public() {
+        world.watch(public.entry.address);
+    }
     world
 }
 

@@ -1,13 +1,14 @@
 //! What a seed may draw of CTDB's own.
 
+use standin_core::ctdb::files::public_addresses::PublicAddress;
 use standin_core::rng::Rng;
 use standin_core::time::Duration;
 
 use super::build::Cluster;
-use super::verbs::{Action, Forgery, NodesLine, Operator, StartAs};
+use super::verbs::{Action, AddressesFile, AddressesLine, Forgery, NodesLine, Operator, StartAs, Whom};
 use crate::plan::{Deed, Family, Setup};
-use crate::world::fault::Who;
-use crate::world::moment::HostId;
+use crate::world::fault::{Who, interface_name};
+use crate::world::moment::{HostId, Net};
 
 /// Whole seconds.
 const fn s(seconds: u64) -> Duration {
@@ -24,6 +25,75 @@ fn one(rng: &mut Rng, setup: &Setup) -> Who {
 
 fn deed(action: Action) -> Option<Deed<Action>> {
     Some(Deed::Protocol(action))
+}
+
+fn at(whom: Whom, operator: Operator) -> Action {
+    Action::Operator(whom, operator)
+}
+
+fn on_one(rng: &mut Rng, setup: &Setup, operator: Operator) -> Option<Deed<Action>> {
+    deed(at(Whom::Who(one(rng, setup)), operator))
+}
+
+/// One of the public addresses the cluster begins with.
+fn public(rng: &mut Rng, cluster: &Cluster) -> Option<PublicAddress> {
+    let at = rng.bits().checked_rem(cluster.public().len() as u64)?;
+    Some(cluster.public()[at as usize].entry.clone())
+}
+
+/// An address the cluster does not begin with.
+fn fresh(rng: &mut Rng) -> PublicAddress {
+    let address = [10, 1, 250, rng.between(1, 20) as u8].into();
+    PublicAddress { address, bits: 16, interfaces: vec![interface_name(Net::Public).to_owned()] }
+}
+
+/// A ban: mostly a minute or so, sometimes over before anybody has noticed.
+fn ban(rng: &mut Rng) -> Operator {
+    let (long, short, brief) = (rng.between(20, 120) as u32, rng.between(1, 3) as u32, rng.chance(200_000));
+    Operator::Ban(if brief { short } else { long })
+}
+
+fn move_ip(rng: &mut Rng, setup: &Setup) -> Option<Action> {
+    let address = public(rng, &Cluster::new(setup).ok()?);
+    let (to, on, said) = (host(rng, setup), host(rng, setup), rng.chance(500_000));
+    Some(Action::MoveIp { address: address?.address, to, on: said.then_some(on) })
+}
+
+/// Something an operator does at a bad moment: to any node, or to the leader's.
+fn hasty(rng: &mut Rng, setup: &Setup) -> Option<Action> {
+    let (leader, who, ban) = (rng.chance(500_000), one(rng, setup), ban(rng));
+    let whom = if leader { Whom::Leader } else { Whom::Who(who) };
+    let moved = move_ip(rng, setup);
+    match rng.below(8) {
+        0 | 1 => Some(at(whom, Operator::StopNode)),
+        2 => Some(at(whom, Operator::Disable)),
+        3 => Some(at(whom, ban)),
+        4 => Some(at(whom, Operator::Recover)),
+        5 => Some(at(whom, Operator::IpReallocate)),
+        6 => Some(Action::ReloadIps(who)),
+        _ => moved,
+    }
+}
+
+/// A public addresses file as somebody may have left it.
+fn edited(rng: &mut Rng, cluster: &Cluster) -> AddressesFile {
+    let mut entries: Vec<_> = cluster.public().iter().map(|public| public.entry.clone()).collect();
+    let (place, added) = (rng.bits(), fresh(rng));
+    let gone = place.checked_rem(entries.len() as u64).map(|at| at as usize);
+    let mut wrong = None;
+    match rng.below(16) {
+        0..6 => drop(gone.map(|at| entries.remove(at))),
+        6..11 => entries.push(added),
+        11 | 12 => {
+            gone.map(|at| entries.remove(at));
+            entries.push(added);
+        }
+        13 => entries.reverse(),
+        14 => entries.clear(),
+        _ => wrong = Some(AddressesLine::Text("10.1.0.300/16".to_owned())),
+    }
+    let lines: Vec<_> = entries.into_iter().map(AddressesLine::Entry).chain(wrong).collect();
+    if lines.is_empty() { AddressesFile::Gone } else { AddressesFile::Lines(lines) }
 }
 
 /// Append only: a family's place is its stream.
@@ -57,7 +127,7 @@ pub(super) const FAMILIES: &[Family<Action>] = &[
         lasts: (s(2), s(60)),
         draw: |rng, setup| {
             let operator = if rng.chance(500_000) { Operator::Disable } else { Operator::StopNode };
-            deed(Action::Operator(one(rng, setup), operator))
+            on_one(rng, setup, operator)
         },
     },
     Family {
@@ -92,9 +162,81 @@ pub(super) const FAMILIES: &[Family<Action>] = &[
             deed(Action::Forge(from, to, *forgery))
         },
     },
+    Family {
+        name: "ban",
+        lasts: (s(2), s(150)),
+        draw: |rng, setup| {
+            let ban = ban(rng);
+            on_one(rng, setup, ban)
+        },
+    },
+    Family { name: "moveip", lasts: (s(0), s(0)), draw: |rng, setup| move_ip(rng, setup).and_then(deed) },
+    Family {
+        name: "addip",
+        lasts: (s(5), s(120)),
+        draw: |rng, setup| {
+            let added = fresh(rng);
+            let everywhere = rng.chance(600_000);
+            let who = one(rng, setup);
+            deed(at(Whom::Who(if everywhere { Who::All } else { who }), Operator::AddIp(added)))
+        },
+    },
+    Family {
+        name: "delip",
+        lasts: (s(5), s(120)),
+        draw: |rng, setup| {
+            let gone = public(rng, &Cluster::new(setup).ok()?);
+            let everywhere = rng.chance(400_000);
+            let who = one(rng, setup);
+            let whom = Whom::Who(if everywhere { Who::All } else { who });
+            deed(at(whom, Operator::DelIp(gone?.address)))
+        },
+    },
+    Family {
+        name: "reloadips",
+        lasts: (s(5), s(180)),
+        draw: |rng, setup| {
+            let file = edited(rng, &Cluster::new(setup).ok()?);
+            let everywhere = rng.chance(600_000);
+            let who = one(rng, setup);
+            deed(Action::Readdress(if everywhere { Who::All } else { who }, file))
+        },
+    },
+    Family {
+        name: "ipreallocate",
+        lasts: (s(0), s(0)),
+        draw: |rng, setup| on_one(rng, setup, Operator::IpReallocate),
+    },
+    Family { name: "recover", lasts: (s(0), s(0)), draw: |rng, setup| on_one(rng, setup, Operator::Recover) },
+    Family {
+        name: "setifacelink",
+        lasts: (s(1), s(90)),
+        draw: |rng, setup| {
+            let down = Operator::SetIfaceLink(interface_name(Net::Public).to_owned(), false);
+            on_one(rng, setup, down)
+        },
+    },
+    // The node stays away until something starts it.
+    Family {
+        name: "shutdown",
+        lasts: (s(120), s(600)),
+        draw: |rng, setup| on_one(rng, setup, Operator::Shutdown),
+    },
+    Family {
+        name: "bad-moment",
+        lasts: (Duration::from_millis(50), s(20)),
+        draw: |rng, setup| {
+            let (first, second) = (hasty(rng, setup), hasty(rng, setup));
+            match (first, second) {
+                (Some(first), Some(second)) => deed(Action::Together(vec![first, second])),
+                (first, second) => first.or(second).and_then(deed),
+            }
+        },
+    },
 ];
 
-/// One seed in three runs with tunables of its own, some with deleted lines, some strict.
+/// One seed in three runs with tunables of its own, some with deleted lines, some strict; most
+/// serve addresses, and four in ten have a lock.
 pub(super) fn draw_settings(rng: &mut Rng) -> Vec<(String, String)> {
     let mut settings = Vec::new();
     let mut set = |name: &str, value: String| settings.push((name.to_owned(), value));
@@ -116,6 +258,52 @@ pub(super) fn draw_settings(rng: &mut Rng) -> Vec<(String, String)> {
     }
     if listen {
         set("listen", "configured".to_owned());
+    }
+    let (lock, each, mixed, six) =
+        (rng.chance(400_000), rng.between(0, 3), rng.chance(200_000), rng.between(1, 4));
+    if lock {
+        set("lock", "1".to_owned());
+    }
+    set("public-per-node", each.to_string());
+    if mixed {
+        set("public6", six.to_string());
+    }
+    let (two, without, host) = (rng.chance(150_000), rng.chance(100_000), rng.below(4));
+    if two {
+        set("public-interfaces", "2".to_owned());
+    }
+    if without {
+        set("publicless", host.to_string());
+    }
+    let (no_leader, host, no_lmaster, other) =
+        (rng.chance(100_000), rng.below(4), rng.chance(100_000), rng.below(4));
+    if no_leader {
+        set("no-leader", host.to_string());
+    }
+    if no_lmaster {
+        set("no-lmaster", other.to_string());
+    }
+    let (partial, builtin) = (rng.chance(150_000), rng.chance(200_000));
+    if partial {
+        set("partial", "1".to_owned());
+    }
+    if builtin {
+        set("scripts", "builtin".to_owned());
+    }
+    let (stay, never) = (rng.chance(100_000), rng.chance(30_000));
+    if stay {
+        set("NoIPFailback", "1".to_owned());
+    }
+    if never {
+        set("NoIPTakeover", "1".to_owned());
+    }
+    // A ban of the usual five minutes would outlast most runs.
+    let (other_algorithm, algorithm, short) = (rng.chance(300_000), rng.below(2), rng.chance(900_000));
+    if other_algorithm {
+        set("IPAllocAlgorithm", algorithm.to_string());
+    }
+    if short {
+        set("RecoveryBanPeriod", "30".to_owned());
     }
     settings
 }

@@ -1,15 +1,20 @@
 //! CTDB's side of a rehearsal.
 //!
-//! `build` wires the hosts and boots machines from what their disks hold; `verbs` is what can
-//! be done and expected, `read` reads it, `act` does it and `facts` sees whether it is so;
-//! `families` is what a seed may draw; `check` is what must hold.
+//! `settings` says what the cluster is like, `public` what it serves; `build` wires the hosts and
+//! boots machines from what their disks hold. `verbs` is what can be done and expected, `read`
+//! reads it, `act` does it in the words of `tool`, and `facts` sees whether it is so; `families`
+//! is what a seed may draw; `check` is what must hold. `interface_script` is CTDB's own.
 
 mod act;
 mod build;
 pub mod check;
-mod facts;
+pub mod facts;
 mod families;
+pub mod interface_script;
+mod public;
 mod read;
+mod settings;
+mod tool;
 pub mod verbs;
 
 use std::rc::Rc;
@@ -23,7 +28,9 @@ use standin_core::text::{Piece, Problem, Problems};
 use standin_core::time::Duration;
 
 pub use self::build::Cluster;
-use self::verbs::{Action, Fact};
+use self::facts::Fact;
+pub use self::public::Public;
+use self::verbs::Action;
 use crate::check::Checker;
 use crate::kit::{ConfigFile, Configured, Kit, WrongSetting};
 use crate::plan::{Family, Setup};
@@ -51,7 +58,7 @@ impl Kit for CtdbKit {
 
     const NAME: &'static str = "ctdb";
     const VERBS: &'static [&'static str] = verbs::VERBS;
-    const FACTS: &'static [&'static str] = verbs::FACTS;
+    const FACTS: &'static [&'static str] = facts::FACTS;
     const PLANTS: &'static [(&'static str, u64)] = &[
         (Plant::DeadCountNotReset.name(), 100),
         (Plant::LimitOneLess.name(), 20),
@@ -73,6 +80,7 @@ impl Kit for CtdbKit {
         Some(match file {
             ConfigFile::Nodes => build::nodes_file(text),
             ConfigFile::Tunables => build::tunables_file(text),
+            ConfigFile::PublicAddresses => public::public_addresses_file(text),
         })
     }
 

@@ -1,9 +1,11 @@
-//! What can be done to a CTDB cluster and what can be expected of it, each printing as its
-//! words. `read` is the way back; the manual is `scenarios/README.md`.
+//! What can be done to a CTDB cluster, each action printing as its words. `read` is the way back;
+//! the manual is `scenarios/README.md`.
 
 use std::fmt;
+use std::net::IpAddr;
 
-use standin_core::ctdb::types::NodeFlags;
+use standin_core::ctdb::files::public_addresses::PublicAddress;
+use standin_core::time::Duration;
 
 use crate::world::fault::Who;
 use crate::world::moment::HostId;
@@ -18,15 +20,27 @@ pub const VERBS: &[&str] = &[
     "enable",
     "stop-node",
     "continue",
+    "ban",
+    "unban",
+    "addip",
+    "delip",
+    "moveip",
+    "gratarp",
+    "setifacelink",
+    "write-addresses",
+    "reloadips",
+    "readdress",
+    "reloadnodes",
+    "ipreallocate",
+    "recover",
+    "set-tunable",
+    "shutdown",
     "ping",
     "start-as",
     "version",
     "forge",
     "babble",
 ];
-
-/// The first words of facts.
-pub const FACTS: &[&str] = &["connected", "dead", "pnn", "nodes", "flags", "running", "noticed"];
 
 /// What can be done to a CTDB cluster.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,8 +53,28 @@ pub enum Action {
     WriteNodes(Who, Vec<NodesLine>),
     /// The nodes file is edited and read again.
     Renodes(Who, Vec<NodesLine>),
-    /// An operator on the host changes its own flags.
-    Operator(Who, Operator),
+    /// An operator on the host does something to its own node.
+    Operator(Whom, Operator),
+    /// An operator moves a public address.
+    MoveIp {
+        /// Which.
+        address: IpAddr,
+        /// To this node.
+        to: HostId,
+        /// Where the operator sits; on the first host that runs, unless said.
+        on: Option<HostId>,
+    },
+    /// The public addresses file is edited.
+    WriteAddresses(Who, AddressesFile),
+    /// An operator has the nodes read their public addresses files again.
+    ReloadIps(Who),
+    /// The public addresses file is edited and read again.
+    Readdress(Who, AddressesFile),
+    /// An operator has all nodes read their nodes files again.
+    ReloadNodes {
+        /// Where the operator sits; on the first host that runs, unless said.
+        on: Option<HostId>,
+    },
     /// An operator on the first host asks the daemon of the second for a sign of life.
     Ping(HostId, HostId),
     /// How the daemon starts from now on.
@@ -51,6 +85,37 @@ pub enum Action {
     Forge(HostId, HostId, Forgery),
     /// A program on the host speaks another language to the daemon's control socket.
     Babble(Who),
+    /// Several at once, none of them of this kind; at least two.
+    Together(Vec<Self>),
+}
+
+/// Whose node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whom {
+    /// Of these.
+    Who(Who),
+    /// Of whoever leads when it is done: the first host whose daemon thinks so.
+    Leader,
+}
+
+/// What a public addresses file becomes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AddressesFile {
+    /// What it was at the beginning: `original`.
+    Original,
+    /// There is none: `none`.
+    Gone,
+    /// These lines; at least one.
+    Lines(Vec<AddressesLine>),
+}
+
+/// A line of a public addresses file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AddressesLine {
+    /// An address: `10.1.0.10/16@eth1`.
+    Entry(PublicAddress),
+    /// Anything else, as it is.
+    Text(String),
 }
 
 /// A line of a nodes file.
@@ -68,8 +133,8 @@ pub enum NodesLine {
     Text(String),
 }
 
-/// What an operator does to a node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What an operator does to a node with the stock tool, there.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Operator {
     /// `ctdb disable`.
     Disable,
@@ -79,6 +144,26 @@ pub enum Operator {
     StopNode,
     /// `ctdb continue`.
     Continue,
+    /// `ctdb ban`, for so many whole seconds.
+    Ban(u32),
+    /// `ctdb unban`.
+    Unban,
+    /// `ctdb addip`.
+    AddIp(PublicAddress),
+    /// `ctdb delip`.
+    DelIp(IpAddr),
+    /// `ctdb gratarp`: the address, the interface.
+    GratArp(IpAddr, String),
+    /// `ctdb setifacelink`: the interface, whether its link is up.
+    SetIfaceLink(String, bool),
+    /// `ctdb ipreallocate`.
+    IpReallocate,
+    /// `ctdb recover`.
+    Recover,
+    /// `ctdb setvar`: a tunable's name as it is printed, its value.
+    SetTunable(&'static str, u32),
+    /// `ctdb shutdown`.
+    Shutdown,
 }
 
 /// How a daemon starts.
@@ -130,20 +215,27 @@ impl Forgery {
     ];
 }
 
-/// What an operator can do, with its words.
-pub(super) const OPERATORS: [(Operator, &str); 4] = [
+/// What an operator can do that a word says all of.
+pub(super) const OPERATORS: [(Operator, &str); 8] = [
     (Operator::Disable, "disable"),
     (Operator::Enable, "enable"),
     (Operator::StopNode, "stop-node"),
     (Operator::Continue, "continue"),
+    (Operator::Unban, "unban"),
+    (Operator::IpReallocate, "ipreallocate"),
+    (Operator::Recover, "recover"),
+    (Operator::Shutdown, "shutdown"),
 ];
+
+/// How a link is, in words.
+pub(super) const LINKS: [(bool, &str); 2] = [(true, "up"), (false, "down")];
 
 /// Ways to start, with their words.
 pub(super) const STARTS: [(StartAs, &str); 3] =
     [(StartAs::Normal, "normal"), (StartAs::Stopped, "stopped"), (StartAs::Disabled, "disabled")];
 
-fn word_of<T: Copy + PartialEq>(table: &[(T, &'static str)], value: T) -> &'static str {
-    table.iter().find(|(held, _)| *held == value).map_or("", |(_, word)| word)
+pub(super) fn word_of<T: PartialEq>(table: &[(T, &'static str)], value: &T) -> &'static str {
+    table.iter().find(|(held, _)| held == value).map_or("", |(_, word)| word)
 }
 
 impl fmt::Display for Action {
@@ -157,14 +249,85 @@ impl fmt::Display for Action {
             Self::Reload(who) => write!(f, "reload {who}"),
             Self::WriteNodes(who, all) => lines(f, "write-nodes", who, all),
             Self::Renodes(who, all) => lines(f, "renodes", who, all),
-            Self::Operator(who, operator) => write!(f, "{} {who}", word_of(&OPERATORS, *operator)),
+            Self::Operator(whom, operator) => operator.write(f, *whom),
+            Self::MoveIp { address, to, on } => {
+                write!(f, "moveip {address} {to}")?;
+                on.map_or(Ok(()), |on| write!(f, " on {on}"))
+            }
+            Self::WriteAddresses(who, file) => write!(f, "write-addresses {who} {file}"),
+            Self::ReloadIps(who) => write!(f, "reloadips {who}"),
+            Self::Readdress(who, file) => write!(f, "readdress {who} {file}"),
+            Self::ReloadNodes { on: None } => f.write_str("reloadnodes"),
+            Self::ReloadNodes { on: Some(on) } => write!(f, "reloadnodes on {on}"),
             Self::Ping(from, to) => write!(f, "ping {from} {to}"),
-            Self::StartAs(who, how) => write!(f, "start-as {who} {}", word_of(&STARTS, *how)),
+            Self::StartAs(who, how) => write!(f, "start-as {who} {}", word_of(&STARTS, how)),
             Self::Version(who, version) => write!(f, "version {who} {}.{}", version >> 16, version & 0xffff),
             Self::Forge(from, to, forgery) => {
-                write!(f, "forge {from} -> {to} {}", word_of(&Forgery::ALL, *forgery))
+                write!(f, "forge {from} -> {to} {}", word_of(&Forgery::ALL, forgery))
             }
             Self::Babble(who) => write!(f, "babble {who}"),
+            Self::Together(all) => {
+                let words: Vec<_> = all.iter().map(ToString::to_string).collect();
+                f.write_str(&words.join(" and "))
+            }
+        }
+    }
+}
+
+impl Operator {
+    fn write(&self, f: &mut fmt::Formatter<'_>, whom: Whom) -> fmt::Result {
+        match self {
+            Self::Ban(seconds) => write!(f, "ban {whom} {}", Duration::from_secs((*seconds).into())),
+            Self::AddIp(PublicAddress { address, bits, interfaces }) => {
+                write!(f, "addip {whom} {address}/{bits} {}", interfaces.join(","))
+            }
+            Self::DelIp(address) => write!(f, "delip {whom} {address}"),
+            Self::GratArp(address, interface) => write!(f, "gratarp {whom} {address} {interface}"),
+            Self::SetIfaceLink(interface, up) => {
+                write!(f, "setifacelink {whom} {interface} {}", word_of(&LINKS, up))
+            }
+            Self::SetTunable(name, value) => write!(f, "set-tunable {whom} {name} {value}"),
+            Self::Disable
+            | Self::Enable
+            | Self::StopNode
+            | Self::Continue
+            | Self::Unban
+            | Self::IpReallocate
+            | Self::Recover
+            | Self::Shutdown => write!(f, "{} {whom}", word_of(&OPERATORS, self)),
+        }
+    }
+}
+
+impl fmt::Display for Whom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Who(who) => who.fmt(f),
+            Self::Leader => f.write_str("leader"),
+        }
+    }
+}
+
+impl fmt::Display for AddressesFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Original => f.write_str("original"),
+            Self::Gone => f.write_str("none"),
+            Self::Lines(lines) => {
+                let words: Vec<_> = lines.iter().map(ToString::to_string).collect();
+                f.write_str(&words.join(" "))
+            }
+        }
+    }
+}
+
+impl fmt::Display for AddressesLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Entry(PublicAddress { address, bits, interfaces }) => {
+                write!(f, "{address}/{bits}@{}", interfaces.join(","))
+            }
+            Self::Text(text) => f.write_str(text),
         }
     }
 }
@@ -177,62 +340,6 @@ impl fmt::Display for NodesLine {
             Self::Gone(text) => write!(f, "-{text}"),
             Self::Blank => f.write_str("blank"),
             Self::Text(text) => f.write_str(text),
-        }
-    }
-}
-
-/// What can be expected of a CTDB cluster.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Fact {
-    /// The first counts the second as connected.
-    Connected(HostId, HostId),
-    /// Every running daemon counts every other one as connected.
-    AllConnected,
-    /// Every other running daemon counts this node as disconnected.
-    Dead(HostId),
-    /// The node has this number.
-    Number(HostId, u32),
-    /// The node's nodes file has so many numbers.
-    Nodes(HostId, u32),
-    /// The first knows these flags of the second (DISCONNECTED and UNHEALTHY left out).
-    Flags(HostId, HostId, NodeFlags),
-    /// The daemon runs.
-    Running(HostId),
-    /// The node noticed something of this kind since the last `at`.
-    Noticed(HostId, String),
-}
-
-/// Flags a scenario can name, with their words.
-pub(super) const FLAG_WORDS: [(NodeFlags, &str); 5] = [
-    (NodeFlags::empty(), "ok"),
-    (NodeFlags::PERMANENTLY_DISABLED, "disabled"),
-    (NodeFlags::STOPPED, "stopped"),
-    (NodeFlags::BANNED, "banned"),
-    (NodeFlags::DELETED, "deleted"),
-];
-
-impl fmt::Display for Fact {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Connected(from, to) => write!(f, "connected {from} {to}"),
-            Self::AllConnected => f.write_str("connected all"),
-            Self::Dead(host) => write!(f, "dead {host}"),
-            Self::Number(host, number) => write!(f, "pnn {host} {number}"),
-            Self::Nodes(host, count) => write!(f, "nodes {host} {count}"),
-            Self::Flags(from, to, flags) => {
-                write!(f, "flags {from} {to} ")?;
-                let mut words =
-                    FLAG_WORDS.iter().filter(|(flag, _)| !flag.is_empty() && flags.contains(*flag));
-                match words.next() {
-                    None => f.write_str("ok"),
-                    Some((_, first)) => {
-                        f.write_str(first)?;
-                        words.try_for_each(|(_, word)| write!(f, "|{word}"))
-                    }
-                }
-            }
-            Self::Running(host) => write!(f, "running {host}"),
-            Self::Noticed(host, kind) => write!(f, "noticed {host} {kind}"),
         }
     }
 }
