@@ -8,10 +8,11 @@ use standin_core::ctdb::config::Config;
 use standin_core::ctdb::files::{self, nodes::Nodes};
 use standin_core::ctdb::tunables::Tunables;
 use standin_core::ctdb::types::{Capabilities, Pnn};
-use standin_core::host::{Done, Fact, Job};
+use standin_core::host::{Done, Fact, Job, ScriptEnd};
 use standin_core::text::{Piece, Problems};
 use standin_core::time::Duration;
 
+use super::interface_script::{self, ScriptAct};
 use super::public::{Public, SECOND, Wish};
 use super::verbs::NodesLine;
 use crate::kit::Configured;
@@ -20,6 +21,7 @@ use crate::world::disk::Disk;
 use crate::world::fault::interface_name;
 use crate::world::kernel::Kernel;
 use crate::world::moment::{HostId, Net};
+use crate::world::scripts::{Act, ScriptOutcome, ScriptRun, ScriptView};
 use crate::world::{Translator, World};
 
 /// What all daemons of a run have in common.
@@ -199,6 +201,34 @@ impl Translator<Ctdb> for Cluster {
 
     fn fact(&self, fact: Fact) -> Option<Fact> {
         Some(fact)
+    }
+
+    fn script(&self, host: &ScriptView<'_>, run: &ScriptRun<'_>) -> ScriptOutcome {
+        if run.name() != "10.interface.script" {
+            return ScriptOutcome::default();
+        }
+        let file = host.disk.read(&self.config.public_addresses_file).unwrap_or_default();
+        let found = interface_script::Found {
+            kernel: host.kernel,
+            entries: &interface_script::entries(file),
+            partial: self.partial,
+            socket: &self.config.socket,
+        };
+        let ran = interface_script::run(run.event, run.arguments, &found);
+        let end = if ran.status == 0 { ScriptEnd::Ok } else { ScriptEnd::Failed(ran.status) };
+        let acts: Vec<_> = ran.acts.into_iter().map(act_of).collect();
+        let takes =
+            (ran.longer > Duration::ZERO).then(|| (ran.longer, ran.longer + Duration::from_millis(500)));
+        ScriptOutcome { acts, end, takes }
+    }
+}
+
+fn act_of(act: ScriptAct) -> Act {
+    match act {
+        ScriptAct::InterfaceUp(name) => Act::InterfaceUp(name),
+        ScriptAct::Add(placed) => Act::Add(placed),
+        ScriptAct::Drop(placed) => Act::Drop(placed),
+        ScriptAct::Say(socket, bytes) => Act::Say(socket, bytes),
     }
 }
 
