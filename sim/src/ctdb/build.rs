@@ -242,7 +242,11 @@ pub(super) fn world(setup: &Setup, cluster: &Rc<Cluster>) -> World<Ctdb> {
             .plugged(interface_name(Net::Public), Net::Public, usual_address(Net::Public, false, host), 16);
         // As CTDB's own script sets it: an address that goes takes no other with it.
         kernel.promote_secondaries = true;
-        if cluster.wish.two { kernel.plugged(SECOND, Net::Public, Cluster::second(host), 16) } else { kernel }
+        if cluster.wish.two && host < STRANGER {
+            kernel.plugged(SECOND, Net::Public, Cluster::second(host), 16)
+        } else {
+            kernel
+        }
     };
     let file = cluster.file_of(&cluster.nodes_lines());
     for host in 0..setup.nodes {

@@ -307,3 +307,45 @@ pub(super) fn draw_settings(rng: &mut Rng) -> Vec<(String, String)> {
     }
     settings
 }
+
+#[cfg(test)]
+mod tests {
+    use standin_core::text::{Piece, lines};
+
+    use super::super::{act, read};
+    use super::*;
+
+    #[test]
+    fn what_is_drawn_and_what_undoes_it_is_read_back_from_its_words() {
+        for seed in 0..200 {
+            let mut rng = Rng::new(seed, 7);
+            let setup = Setup { seed, nodes: 3, settings: draw_settings(&mut rng), plant: None };
+            let cluster = Cluster::new(&setup).unwrap_or_else(|wrong| panic!("{}", wrong.what));
+            let mut drawn = 0;
+            for family in FAMILIES {
+                let Some(Deed::Protocol(action)) = (family.draw)(&mut rng, &setup) else { continue };
+                drawn += 1;
+                for action in act::undo(&cluster, &action).into_iter().chain([action]) {
+                    let text = action.to_string();
+                    let words: Vec<_> = lines(&text).flat_map(Piece::words).collect();
+                    assert_eq!(read::action(&words, 3), Ok(action), "{}: {text}", family.name);
+                }
+            }
+            // Without public addresses a few families may have nothing to do.
+            assert!(drawn >= FAMILIES.len() - 3, "seed {seed}: {drawn}");
+        }
+    }
+
+    #[test]
+    fn every_setting_takes_the_same_draws_whatever_comes_of_them() {
+        let next: Vec<u64> = (0..50)
+            .map(|seed| {
+                let (mut drawn, mut same) = (Rng::new(seed, 1), Rng::new(seed, 1));
+                draw_settings(&mut drawn);
+                let after = drawn.bits();
+                (0..1_000).find(|_| same.bits() == after).unwrap_or(1_000)
+            })
+            .collect();
+        assert!(next.iter().all(|draws| *draws == next[0] && *draws < 1_000), "{next:?}");
+    }
+}

@@ -202,15 +202,13 @@ mod tests {
 
     /// The controls that were said.
     fn said(acts: &[ScriptAct]) -> Vec<RequestData> {
-        let bytes = acts.iter().filter_map(|act| match act {
-            ScriptAct::Say(Endpoint::Unix(socket), bytes) if &**socket == "socket" => Some(bytes),
-            _ => None,
-        });
-        let request = |bytes: &Vec<u8>| match Pdu::decode(bytes).unwrap().body {
-            Body::ControlRequest(request) => request.decode_data().unwrap(),
-            _ => panic!("no control"),
+        let request = |act: &ScriptAct| {
+            let ScriptAct::Say(to, bytes) = act else { return None };
+            assert_eq!(*to, Endpoint::Unix("socket".into()));
+            let Body::ControlRequest(request) = Pdu::decode(bytes).unwrap().body else { return None };
+            request.decode_data().ok()
         };
-        bytes.map(request).collect()
+        acts.iter().filter_map(request).collect()
     }
 
     #[test]
@@ -236,9 +234,10 @@ mod tests {
     fn a_new_ipv6_address_takes_longer() {
         let six = at("eth1", "fd01::10", 64);
         let longer = |held: &[Placed], event| run_on(&kernel(held), false, event).longer;
+        let there = std::slice::from_ref(&six);
         assert_eq!(longer(&[], "takeip eth1 fd01::10 64"), DUPLICATE_DETECTION);
-        assert_eq!(longer(&[six.clone()], "takeip eth1 fd01::10 64"), Duration::ZERO);
-        assert_eq!(longer(&[six], "updateip eth1 eth2 fd01::10 64"), DUPLICATE_DETECTION);
+        assert_eq!(longer(there, "takeip eth1 fd01::10 64"), Duration::ZERO);
+        assert_eq!(longer(there, "updateip eth1 eth2 fd01::10 64"), DUPLICATE_DETECTION);
         assert_eq!(longer(&[], "takeip eth1 10.1.0.10 16"), Duration::ZERO);
     }
 

@@ -27,6 +27,9 @@ pub struct Public {
     hosts: Option<Vec<u32>>,
 }
 
+/// An address and its network bits, with the hosts that have it; else all.
+pub(super) type Listed = (IpAddr, u8, Option<Vec<u32>>);
+
 /// What the settings say of public addresses.
 #[derive(Clone, Debug)]
 pub(super) struct Wish {
@@ -37,7 +40,7 @@ pub(super) struct Wish {
     /// They may be on two interfaces.
     pub(super) two: bool,
     /// These and no others, with the hosts that have each.
-    pub(super) listed: Option<Vec<(IpAddr, u8, Option<Vec<u32>>)>>,
+    pub(super) listed: Option<Vec<Listed>>,
     /// Hosts without a file.
     pub(super) without: Vec<u32>,
 }
@@ -136,7 +139,7 @@ impl Cluster {
 }
 
 /// Reads the value of `public-addresses`: `10.1.0.10/16@0+1,10.1.0.11/16`.
-pub(super) fn listed(value: &str) -> Option<Vec<(IpAddr, u8, Option<Vec<u32>>)>> {
+pub(super) fn listed(value: &str) -> Option<Vec<Listed>> {
     let mut file = String::new();
     let mut hosts = Vec::new();
     for one in value.split(',') {

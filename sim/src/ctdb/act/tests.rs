@@ -65,19 +65,24 @@ fn packets(host: HostId, mut bytes: &[u8]) -> Vec<String> {
                 assert!(request.decode_data().is_ok(), "{request:?}");
                 request.opcode.name().unwrap_or_default().to_owned()
             }
-            Body::Message(message) => match message.decode_data().unwrap() {
-                MessageData::DisableTakeoverRuns(off) => format!("runs-off-{}", off.seconds),
-                MessageData::DisableRecoveries(off) => format!("recoveries-off-{}", off.seconds),
-                MessageData::DisableIpCheck(off) => format!("check-off-{}", off.0),
-                MessageData::TakeoverRun(asks) => format!("takeover-run-for-{}", asks.pnn),
-                MessageData::RebalanceNode(pnn) => format!("rebalance-{pnn}"),
-                other => format!("{other:?}"),
-            },
-            _ => format!("{body:?}"),
+            Body::Message(message) => said_by(message.decode_data().unwrap()),
+            Body::Keepalive(_) | Body::ControlReply(_) | Body::Other { .. } => format!("{body:?}"),
         };
         said.push(format!("{host}: {what} -> {}", header.destination));
     }
     said
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "the tool says nothing else")]
+fn said_by(message: MessageData) -> String {
+    match message {
+        MessageData::DisableTakeoverRuns(off) => format!("runs-off-{}", off.seconds),
+        MessageData::DisableRecoveries(off) => format!("recoveries-off-{}", off.seconds),
+        MessageData::DisableIpCheck(off) => format!("check-off-{}", off.0),
+        MessageData::TakeoverRun(asks) => format!("takeover-run-for-{}", asks.pnn),
+        MessageData::RebalanceNode(pnn) => format!("rebalance-{pnn}"),
+        other => format!("{other:?}"),
+    }
 }
 
 #[test]
@@ -217,4 +222,21 @@ fn healing_makes_every_node_as_configured() {
     stage.pass(5);
     let tunables = |host| stage.world.host(HostId(host)).machine().map(|machine| &machine.config().tunables);
     assert_eq!(tunables(1), Some(stage.cluster.tunables()));
+}
+
+#[test]
+fn a_second_public_interface_is_there_after_a_boot_too() {
+    let mut stage = Stage::new(&[("public-interfaces", "2"), ("public", "1")]);
+    assert_eq!(stage.file(0).as_deref(), Some("10.1.0.10/16 eth1,eth2\n"));
+    let names = |stage: &Stage| -> Vec<String> {
+        let kernel = &stage.world.host(HostId(0)).kernel;
+        kernel.interfaces().iter().map(|interface| interface.name.clone()).collect()
+    };
+    assert_eq!(names(&stage), ["eth0", "eth1", "eth2"]);
+    stage.world.befall(&Fault::PowerOff(Who::One(HostId(0))));
+    stage.pass(1);
+    stage.world.befall(&Fault::PowerOn(Who::One(HostId(0))));
+    stage.pass(5);
+    assert_eq!(names(&stage), ["eth0", "eth1", "eth2"]);
+    assert!(stage.world.host(HostId(0)).kernel.promote_secondaries);
 }

@@ -52,7 +52,9 @@ impl Asks {
             self.seen += 1;
             let puppet = world.puppet(id);
             let operator = world.members().any(|member| member == puppet.host);
-            if let (true, Ok(asked)) = (operator, Pdu::decode(&puppet.says)) {
+            // Messages are answered by nobody; of several packets the first is waited for.
+            let asked = packets(&puppet.says).next().filter(|first| is_question(&first.body));
+            if let (true, Some(asked)) = (operator, asked) {
                 let until = world.now() + self.patience();
                 self.open.insert(id, Ask { host: puppet.host, to: asked.header.destination, until });
             }
@@ -97,10 +99,26 @@ impl Asks {
     }
 }
 
-/// Whether bytes are one whole reply, under the question's number.
+/// The packets in bytes, up to the first that is none or not whole.
+fn packets(bytes: &[u8]) -> impl Iterator<Item = Pdu<'_>> {
+    let mut rest = bytes;
+    std::iter::from_fn(move || {
+        let length = u32::from_le_bytes(*rest.first_chunk::<4>()?) as usize;
+        let frame = rest.get(..length)?;
+        rest = &rest[length..];
+        Pdu::decode(frame).ok()
+    })
+}
+
+const fn is_question(body: &Body<'_>) -> bool {
+    matches!(body, Body::ControlRequest(_))
+}
+
+/// Whether bytes are replies, each under the number of one of the questions.
 fn answers(asked: &[u8], heard: &[u8]) -> bool {
-    let (Ok(asked), Ok(heard)) = (Pdu::decode(asked), Pdu::decode(heard)) else { return false };
-    matches!(heard.body, Body::ControlReply(_)) && heard.header.reqid == asked.header.reqid
+    let questions = |number| packets(asked).any(|one| is_question(&one.body) && one.header.reqid == number);
+    let is_answer = |one: Pdu<'_>| matches!(one.body, Body::ControlReply(_)) && questions(one.header.reqid);
+    packets(heard).next().is_some() && packets(heard).all(is_answer)
 }
 
 impl Checker<Ctdb> for Asks {
