@@ -52,6 +52,8 @@ pub struct Cluster {
 /// Files on a host's disk.
 pub(super) const NODES: &str = "nodes";
 pub(super) const CONF: &str = "ctdb.conf";
+/// The event script that sees to public addresses.
+const ADDRESS_SCRIPT: &str = "10.interface.script";
 pub(super) const VERSION: &str = "samba-version";
 
 /// The cluster lock's file, on storage all share.
@@ -204,7 +206,7 @@ impl Translator<Ctdb> for Cluster {
     }
 
     fn script(&self, host: &ScriptView<'_>, run: &ScriptRun<'_>) -> ScriptOutcome {
-        if run.name() != "10.interface.script" {
+        if run.name() != ADDRESS_SCRIPT {
             return ScriptOutcome::default();
         }
         let file = host.disk.read(&self.config.public_addresses_file).unwrap_or_default();
@@ -255,6 +257,10 @@ pub(super) fn world(setup: &Setup, cluster: &Rc<Cluster>) -> World<Ctdb> {
         if let Some(file) = cluster.public_file(host) {
             world.disk(host).edit(&cluster.config.public_addresses_file, file.as_bytes());
         }
+        for name in ["00.ctdb.script", "50.service.script"] {
+            world.scripts(host).install(name, true);
+        }
+        world.scripts(host).install(ADDRESS_SCRIPT, cluster.stock_scripts);
     }
     let ipv6 = cluster.address(HostId(0)).is_ipv6();
     world.add_stranger(kernel(usual_address(Net::Private, ipv6, STRANGER), STRANGER));
