@@ -167,6 +167,8 @@ impl Ctdb {
             }
             boot::Step::Up(pnn, address) => {
                 self.state.me = Some(pnn);
+                self.links.resize(self.state.nodes.len());
+                self.keepalive.resize(self.state.nodes.len());
                 let mut own = NodeFlags::UNHEALTHY;
                 own.set(NodeFlags::STOPPED, self.config.start_as_stopped);
                 own.set(NodeFlags::PERMANENTLY_DISABLED, self.config.start_as_disabled);
@@ -187,8 +189,6 @@ impl Ctdb {
             return self.exit(out, EXIT_CONFIG);
         }
         out.push(Effect::Listen { port: SOCKET, on: Endpoint::Unix(self.config.socket.clone()) });
-        self.links.resize(self.state.nodes.len());
-        self.keepalive.resize(self.state.nodes.len());
         for peer in self.state.all() {
             self.links.dial(&mut cx!(self, now, out), &self.state, peer);
         }

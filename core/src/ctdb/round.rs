@@ -92,7 +92,7 @@ impl Ctdb {
         }
         match (&self.rounds.stage, self.timers.at(Wake::Round)) {
             (Stage::Resting, Some(at)) => {
-                let soon = now.max(self.rounds.started + PROMPT_GAP);
+                let soon = (self.rounds.started + PROMPT_GAP).max(now + Duration::from_micros(1));
                 self.timers.set(Wake::Round, soon.min(at));
             }
             _ => self.rounds.again = true,
@@ -104,7 +104,9 @@ impl Ctdb {
         let interval = self.config.tunables.recover_interval().max(Duration::from_secs(1));
         let again = core::mem::take(&mut self.rounds.again);
         let gap = if again { PROMPT_GAP } else { interval };
-        self.timers.set(Wake::Round, now.max(self.rounds.started + gap));
+        // Never within this input: a driver takes a machine that stays due for one that spins.
+        let next = (self.rounds.started + gap).max(now + Duration::from_micros(1));
+        self.timers.set(Wake::Round, next);
     }
 
     pub(super) fn round_due(&mut self, now: Instant, out: Out<'_>) {
