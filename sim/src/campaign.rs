@@ -4,22 +4,23 @@
 //! the order of their seeds ([`InOrder`]), so that the same campaign says the same however
 //! many hands worked on it.
 
+mod addresses;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hasher;
-use std::net::IpAddr;
 
 use serde::Serialize;
 use siphasher::sip::SipHasher13;
 use standin_core::time::Duration;
 
+pub use self::addresses::{Addresses, Worst};
 use crate::check::Violation;
 use crate::kit::{Kit, WrongSetting};
-use crate::outcome::{AddressOutcome, Outcome, Verdict};
+use crate::outcome::{Outcome, Verdict};
 use crate::plan::{Plan, Wishes, expand};
 use crate::run::play;
 use crate::trace::diff::first_difference;
 use crate::world::Counts;
-use crate::world::moment::{Moment, micros};
 
 /// What a seed expands to, and the kit that plays it.
 ///
@@ -152,47 +153,6 @@ pub struct Group<'a> {
     pub first: &'a Failure,
     /// Their seeds, in the order they ran.
     pub seeds: Vec<u64>,
-}
-
-/// The worst that happened to an address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Worst {
-    /// How long it lasted.
-    #[serde(rename = "longest_us", serialize_with = "micros")]
-    pub longest: Duration,
-    /// When it began.
-    #[serde(rename = "at_us")]
-    pub at: Moment,
-    /// Which address.
-    pub address: IpAddr,
-    /// In which run.
-    pub seed: u64,
-}
-
-/// What clients saw of the addresses they asked.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Addresses {
-    /// How many there were, all runs together.
-    pub watched: u64,
-    /// How many of these nobody ever served.
-    pub never_served: u64,
-    /// The longest outage; of several the first.
-    pub worst_out: Option<Worst>,
-    /// The longest that an address was served twice; of several the first.
-    pub worst_twice: Option<Worst>,
-}
-
-impl Addresses {
-    fn add(&mut self, seed: u64, one: &AddressOutcome) {
-        self.watched += 1;
-        self.never_served += u64::from(one.served_after.is_none());
-        for (worst, spans) in [(&mut self.worst_out, one.out), (&mut self.worst_twice, one.twice)] {
-            let before = worst.map_or(Duration::ZERO, |worst| worst.longest);
-            if let Some(at) = spans.longest_at.filter(|_| spans.longest > before) {
-                *worst = Some(Worst { longest: spans.longest, at, address: one.address, seed });
-            }
-        }
-    }
 }
 
 /// What all runs so far came to.
@@ -349,9 +309,14 @@ mod toy;
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use super::toy::Toy;
     use super::*;
-    use crate::world::client::Spans;
+    use crate::plan::Deed;
+    use crate::run::Run;
+    use crate::world::fault::{Fault, Which, Who};
+    use crate::world::moment::{Moment, Net};
 
     fn wishes(plant: Option<&str>) -> Wishes {
         let hours = Some(Duration::from_secs(600));
@@ -412,28 +377,24 @@ mod tests {
     }
 
     #[test]
-    fn the_worst_outage_of_a_campaign_has_its_seed() {
-        let spans = |longest: u64| Spans {
-            total: Duration(longest),
-            longest: Duration(longest),
-            longest_at: (longest > 0).then_some(Moment(7)),
-            ..Spans::default()
-        };
-        let saw = |seed, last, after: u64, out, twice| {
-            let (address, served_after) = (IpAddr::from([10, 0, 1, last]), Some(Duration(after)));
-            let stale = Spans::default();
-            let one = AddressOutcome { address, served_after, out: spans(out), stale, twice: spans(twice) };
-            Outcome { seed, addresses: vec![one], ..run(1, None) }
-        };
-        let all = totals([saw(1, 1, 9, 30, 0), saw(2, 2, 0, 40, 0), saw(3, 3, 0, 40, 2)]);
-        let address = |last| IpAddr::from([10, 0, 1, last]);
-        let worst = |longest, last, seed| {
-            Some(Worst { longest: Duration(longest), at: Moment(7), address: address(last), seed })
-        };
-        let Addresses { watched, never_served, worst_out, worst_twice } = all.addresses;
-        assert_eq!((watched, never_served), (3, 0));
-        assert_eq!((worst_out, worst_twice), (worst(40, 2, 2), worst(2, 3, 3)));
-        assert_eq!(totals([run(1, None)]).addresses, Addresses::default());
+    fn an_outcome_tells_of_each_watched_address() {
+        let (kit, plan) = prepare::<Toy>(5, &wishes(None)).unwrap();
+        let mut run = Run::new(kit, &plan.setup, false);
+        let served = IpAddr::from([10, 0, 1, 5]);
+        [IpAddr::from([10, 0, 1, 6]), served].into_iter().for_each(|address| run.world.watch(address));
+        run.start();
+        run.until(Moment(2_000_000), |_| true);
+        let add = Fault::AddressAdd(Who::All, Net::Public, Which::Given(served), None);
+        run.apply(&Deed::Fault(add));
+        run.until(Moment(5_000_000), |_| true);
+        run.finish(true);
+        let outcome = run.outcome(None);
+        let told: Vec<_> = outcome.addresses.iter().map(|one| (one.address, one.served_after)).collect();
+        let never = IpAddr::from([10, 0, 1, 6]);
+        assert_eq!(told, [(served, Some(Duration::from_secs(2))), (never, None)]);
+        let all = totals([outcome, run_seed::<Toy>(1, &wishes(None), false).unwrap()]);
+        assert_eq!((all.addresses.watched, all.addresses.never_served), (2, 1));
+        assert_eq!(all.addresses.worst_twice.map(|worst| worst.longest), Some(Duration::from_secs(3)));
     }
 
     #[test]

@@ -325,7 +325,7 @@ mod tests {
         let two = [seen(5, Some(2_100_000), &[27_300_000, 1_000_000], &[250_000]), seen(6, None, &[], &[])];
         assert_eq!(
             addresses(&two),
-            "  address   first served    out     (longest at)    twice      (longest at)\n  \
+            "  address   first served    out     (longest at)    twice       (longest at)\n  \
                10.0.1.5          2.1s  28.3s  (27.3s at 312s)  250.0ms  (250.0ms at 312s)\n  \
                10.0.1.6         never      -                         -\n"
         );

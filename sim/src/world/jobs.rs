@@ -39,7 +39,13 @@ impl<M: Machine> World<M> {
                 let run = ScriptRun { path: &path, event: &event, arguments: &arguments };
                 self.plan_script(host, &run, limit)
             }
-            other => (self.effort.span(low, high), Work::Do(other)),
+            other @ (Job::ReadFile { .. }
+            | Job::WriteFile { .. }
+            | Job::ListScripts { .. }
+            | Job::AddAddress(_)
+            | Job::DropAddress(_)
+            | Job::Announce { .. }
+            | Job::HoldLock { .. }) => (self.effort.span(low, high), Work::Do(other)),
         };
         let Some(process) = self.hosts[host.index()].process.as_mut() else { return };
         process.jobs.insert(job, running);

@@ -1,138 +1,19 @@
 //! The world around one daemon that writes down all it hears.
 
-use std::collections::VecDeque;
-use std::fmt;
+mod scribe;
+
+use std::net::IpAddr;
 
 use standin_core::host::{LockNews, Script, ScriptEnd};
-use standin_core::machine::{Depth, Effect, Endpoint, Input, LinkInput, Noticed, PortId};
 use standin_core::time::Instant;
+
+use self::scribe::{Hands, Heard, Order, Scribe};
 
 use super::fault::{Fault, Which, Who};
 use super::kernel::Kernel;
 use super::moment::{EPOCH, Net};
-use super::scripts::{Act, ScriptOutcome, ScriptRun, ScriptView, Trouble};
+use super::scripts::Trouble;
 use super::*;
-
-/// It does what it is told and writes down what it hears.
-#[derive(Clone, Debug, Default)]
-struct Scribe {
-    heard: Vec<(Instant, Heard)>,
-    /// Cancels this job as soon as it hears of an address.
-    cancels: Option<JobId>,
-    wakes: VecDeque<Instant>,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-enum Heard {
-    Wake,
-    Fact(Fact),
-    Done(JobId, Done),
-    Port,
-    Bytes(Vec<u8>),
-    Closed,
-}
-
-#[derive(Clone, Debug)]
-enum Order {
-    Start(u64, Job),
-    Cancel(u64),
-    CancelOnFact(u64),
-}
-
-#[derive(Clone, Debug)]
-struct Silence;
-
-impl fmt::Display for Silence {
-    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Ok(())
-    }
-}
-
-impl Noticed for Silence {
-    const KINDS: &'static [&'static str] = &["silence"];
-    fn kind(&self) -> usize {
-        0
-    }
-    fn words(&self, _: &mut dyn FnMut(u64)) {}
-}
-
-const SOCKET: &str = "/run/scribe.sock";
-
-impl Machine for Scribe {
-    type Job = Job;
-    type Done = Done;
-    type Fact = Fact;
-    type Order = Order;
-    type Notice = Silence;
-
-    fn handle(&mut self, now: Instant, input: Input<'_, Self>, out: &mut Outbox<Self>) {
-        let heard = match input {
-            Input::Wake => {
-                out.push(Effect::Listen { port: PortId(1), on: Endpoint::Unix(SOCKET.into()) });
-                Heard::Wake
-            }
-            Input::Fact(fact) => {
-                if let Some(job) = self.cancels.filter(|_| matches!(fact, Fact::Appeared(_))) {
-                    out.push(Effect::Cancel { job });
-                }
-                Heard::Fact(fact)
-            }
-            Input::Job(job, done) => Heard::Done(job, done),
-            Input::Port(..) => Heard::Port,
-            Input::Link(_, LinkInput::Bytes(bytes)) => Heard::Bytes(bytes.to_vec()),
-            Input::Link(_, LinkInput::Closed(_)) => Heard::Closed,
-            Input::Link(..) => return,
-            Input::Order(Order::Start(job, what)) => {
-                return out.push(Effect::Start { job: JobId(job), what });
-            }
-            Input::Order(Order::Cancel(job)) => return out.push(Effect::Cancel { job: JobId(job) }),
-            Input::Order(Order::CancelOnFact(job)) => {
-                self.cancels = Some(JobId(job));
-                return;
-            }
-        };
-        self.heard.push((now, heard));
-    }
-
-    fn next_deadline(&self) -> Option<Deadline> {
-        self.wakes.front().map(|&at| Deadline { at, why: "never" })
-    }
-
-    fn check(&self, _: Depth) {}
-}
-
-/// `takeip INTERFACE ADDRESS PREFIX` puts an address there and says so on the daemon's socket.
-#[derive(Debug)]
-struct Hands;
-
-impl Translator<Scribe> for Hands {
-    fn boot(&self, _: HostId, _: &disk::Disk, _: u64) -> Scribe {
-        Scribe::default()
-    }
-    fn job(&self, job: Job) -> Job {
-        job
-    }
-    fn done(&self, done: Done) -> Done {
-        done
-    }
-    fn fact(&self, fact: Fact) -> Option<Fact> {
-        Some(fact)
-    }
-    fn script(&self, host: &ScriptView<'_>, run: &ScriptRun<'_>) -> ScriptOutcome {
-        let [interface, address, prefix] = run.arguments else { return ScriptOutcome::default() };
-        assert!(host.kernel.interface("eth1").is_some() && host.disk.names().count() == 0);
-        let address = address.parse().expect("an address");
-        let placed =
-            Placed { interface: interface.clone(), address, prefix: prefix.parse().expect("a prefix") };
-        let say = Act::Say(Endpoint::Unix(SOCKET.into()), b"taken".to_vec());
-        let acts = match (run.name(), run.event) {
-            ("10.wires", "takeip") => vec![Act::InterfaceUp("eth1".into()), Act::Add(placed), say],
-            ("10.wires", "releaseip") => vec![Act::Drop(placed)],
-            _ => Vec::new(),
-        };
-        ScriptOutcome { acts, ..ScriptOutcome::default() }
-    }
-}
 
 const HOST: HostId = HostId(0);
 const ONE: Who = Who::One(HOST);
@@ -143,8 +24,6 @@ const OWN: &str = "10.0.1.1";
 fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
-
-use std::net::IpAddr;
 
 fn placed(interface: &str, address: &str, prefix: u8) -> Placed {
     Placed { interface: interface.into(), address: ip(address), prefix }
@@ -191,10 +70,9 @@ fn heard(world: &mut World<Scribe>) -> Vec<Heard> {
 }
 
 fn facts(world: &mut World<Scribe>) -> Vec<Fact> {
-    let facts = heard(world).into_iter().map(|heard| match heard {
-        Heard::Fact(fact) => fact,
-        other => panic!("{other:?} is no fact"),
-    });
+    let facts = heard(world)
+        .into_iter()
+        .map(|heard| if let Heard::Fact(fact) = heard { fact } else { panic!("{heard:?} is no fact") });
     facts.collect()
 }
 
