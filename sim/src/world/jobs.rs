@@ -45,6 +45,7 @@ impl<M: Machine> World<M> {
             | Job::AddAddress(_)
             | Job::DropAddress(_)
             | Job::Announce { .. }
+            | Job::Tickle { .. }
             | Job::HoldLock { .. }) => (self.effort.span(low, high), Work::Do(other)),
         };
         let Some(process) = self.hosts[host.index()].process.as_mut() else { return };
