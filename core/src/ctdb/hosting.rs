@@ -62,6 +62,7 @@ impl Ctdb {
     }
 
     /// A control about addresses, interfaces or tickles.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "whatever it is, it is not about these")]
     pub(super) fn hosting_asked(
         &mut self,
         now: Instant,
@@ -202,7 +203,8 @@ impl Ctdb {
             // What it changed so far stays changed, as in ctdbd: the local check will see to it.
             match takeover {
                 Takeover::Take { .. } => self.take_ended(now, out, asker, address, -1),
-                _ => self.update_ended(out, asker, address, -1),
+                Takeover::Update { .. } => self.update_ended(out, asker, address, -1),
+                Takeover::Refused(_) | Takeover::NotOurs | Takeover::Conflict { .. } | Takeover::Held => {}
             }
             return Reaction::Later;
         }
@@ -247,7 +249,7 @@ impl Ctdb {
         match takeover {
             Takeover::Take { .. } => !self.may_run(Event::TakeIp),
             Takeover::Update { .. } => !self.may_run(Event::UpdateIp),
-            _ => false,
+            Takeover::Refused(_) | Takeover::NotOurs | Takeover::Conflict { .. } | Takeover::Held => false,
         }
     }
 

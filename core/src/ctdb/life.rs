@@ -228,10 +228,7 @@ impl Ctdb {
             return;
         };
         let (_, asker) = self.lock_names.swap_remove(place);
-        let theirs = match &heard.data {
-            ReplyData::Text(name) => name.as_str(),
-            _ => None,
-        };
+        let theirs = if let ReplyData::Text(name) = &heard.data { name.as_str() } else { None };
         if !heard.is_failure() && theirs != self.config.cluster_lock.as_deref() {
             self.reply_if(out, asker, &Answer::failed("another cluster lock"));
             return self.stop(now, out, Stop::OtherLock);

@@ -428,13 +428,11 @@ impl Ctdb {
 
     fn job_done(&mut self, now: Instant, out: Out<'_>, job: JobId, done: Done) {
         let Some(purpose) = self.jobs.purpose(job).cloned() else { return };
-        if let (Purpose::Lock | Purpose::LockCheck, Done::Lock(news)) = (&purpose, &done) {
-            return match purpose {
-                Purpose::Lock => self.lock_news(now, out, job, *news),
-                _ => self.lock_checked(now, out, *news),
-            };
+        match (&purpose, &done) {
+            (Purpose::Lock, Done::Lock(news)) => return self.lock_news(now, out, job, *news),
+            (Purpose::LockCheck, Done::Lock(news)) => return self.lock_checked(now, out, *news),
+            _ => drop(self.jobs.ended(job)),
         }
-        self.jobs.ended(job);
         match (purpose, done) {
             (Purpose::Boot, Done::Read(read)) => {
                 let mut cx = cx!(self, now, out);
