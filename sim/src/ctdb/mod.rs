@@ -3,13 +3,15 @@
 //! `settings` says what the cluster is like, `public` what it serves; `build` wires the hosts and
 //! boots machines from what their disks hold. `verbs` is what can be done and expected, `read`
 //! reads it, `act` does it in the words of `tool`, and `facts` sees whether it is so; `families`
-//! is what a seed may draw; `check` is what must hold. `interface_script` is CTDB's own.
+//! is what a seed may draw; `check` is what must hold; `figures` are held against those of a real
+//! cluster. `interface_script` is CTDB's own.
 
 mod act;
 mod build;
 pub mod check;
 pub mod facts;
 mod families;
+pub mod figures;
 pub mod interface_script;
 mod public;
 mod read;
