@@ -4,7 +4,7 @@ use standin_core::ctdb::config::Config;
 use standin_core::ctdb::types::{ControlFlags, Generation, Opcode, Pnn, RequestId};
 use standin_core::ctdb::wire::{Asked, Header, RequestData, encode_request};
 use standin_core::ctdb::{Ctdb, Order};
-use standin_core::host::Done;
+use standin_core::host::{Done, FileError, Job};
 use standin_core::machine::{Effect, Endpoint, Input, JobId, LinkId, LinkInput, Machine, Outbox, PortId};
 use standin_core::time::Instant;
 
@@ -24,14 +24,19 @@ impl Rig {
     fn trying() -> Self {
         let mut rig = Self { machine: Ctdb::new(Config::default(), 1), out: Outbox::new(), now: 0 };
         let asked = rig.feed(Input::Wake);
-        rig.file(job(&asked), TWO);
+        let asked = rig.no_scripts(&asked);
+        rig.file(to_read(&asked), TWO);
         rig
     }
 
     /// A node that listens, with a client.
     fn up() -> Self {
         let mut rig = Self::trying();
-        rig.feed(Input::Port(PortId(0), Ok(Endpoint::Tcp(([10, 0, 0, 1], 4379).into()))));
+        let bus = Endpoint::Tcp(([10, 0, 0, 1], 4379).into());
+        let asked = rig.feed(Input::Port(PortId(0), Ok(bus)));
+        let asked = rig.feed(Input::Job(to_read(&asked), Done::Read(Err(FileError::Missing))));
+        // The setup event; the loop begins.
+        rig.no_scripts(&asked);
         let (from, local) = (Endpoint::Unix("".into()), Endpoint::Unix("ctdbd.socket".into()));
         let accepted = LinkInput::Accepted { port: PortId(1), from, local, peer_pid: None };
         rig.feed(Input::Link(CLIENT, accepted));
@@ -42,6 +47,12 @@ impl Rig {
         self.now += 1;
         self.machine.handle(Instant(self.now), input, &mut self.out);
         self.out.take()
+    }
+
+    /// The events directory is empty.
+    fn no_scripts(&mut self, asked: &[Effect<Ctdb>]) -> Vec<Effect<Ctdb>> {
+        let list = job(asked, |job| matches!(job, Job::ListScripts { .. }));
+        self.feed(Input::Job(list, Done::Scripts(Ok(Vec::new()))))
     }
 
     fn file(&mut self, job: JobId, text: &[u8]) -> Vec<Effect<Ctdb>> {
@@ -57,12 +68,18 @@ impl Rig {
     }
 }
 
-/// The job a machine started.
-fn job(effects: &[Effect<Ctdb>]) -> JobId {
-    let started = effects
-        .iter()
-        .find_map(|effect| if let Effect::Start { job, .. } = effect { Some(*job) } else { None });
-    started.expect("a file is to be read")
+/// The first job of a kind that a machine started.
+fn job(effects: &[Effect<Ctdb>], kind: fn(&Job) -> bool) -> JobId {
+    let started = effects.iter().find_map(|effect| match effect {
+        Effect::Start { job, what } if kind(what) => Some(*job),
+        _ => None,
+    });
+    started.expect("a job of that kind")
+}
+
+/// The file a machine wants to read.
+fn to_read(effects: &[Effect<Ctdb>]) -> JobId {
+    job(effects, |job| matches!(job, Job::ReadFile { .. }))
 }
 
 #[test]
@@ -86,7 +103,7 @@ fn a_reload_while_the_node_starts_is_not_needed() {
     assert!(rig.feed(Input::Order(Order::Reload)).is_empty());
     let mut rig = Rig::up();
     let asked = rig.feed(Input::Order(Order::Reload));
-    rig.file(job(&asked), THREE);
+    rig.file(to_read(&asked), THREE);
     assert_eq!(rig.machine.node_count(), 3);
 }
 
@@ -100,6 +117,6 @@ fn who_wants_no_reply_to_a_reload_gets_none() {
     for (flags, replies) in [(ControlFlags::NOREPLY, 0), (ControlFlags::empty(), 1)] {
         let mut rig = Rig::up();
         let asked = rig.ask(&RequestData::ReloadNodesFile, flags);
-        assert_eq!(sends(&rig.file(job(&asked), THREE)), replies, "{flags:?}");
+        assert_eq!(sends(&rig.file(to_read(&asked), THREE)), replies, "{flags:?}");
     }
 }

@@ -30,6 +30,8 @@ pub(super) enum Wake {
     Startup,
     /// The next round of announcements of this address.
     Announce(IpAddr),
+    /// The next announcement that an operator asked for.
+    Shout,
     /// Changed tickle lists go out.
     Tickles,
     /// The recovery has gone on for too long: drop all addresses.
@@ -64,6 +66,7 @@ impl Timer for Wake {
             Self::Monitor => "monitor",
             Self::Startup => "startup",
             Self::Announce(_) => "announce",
+            Self::Shout => "shout",
             Self::Tickles => "tickles",
             Self::DropAll => "drop-all",
             Self::BanEnd => "ban-end",

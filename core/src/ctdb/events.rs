@@ -137,6 +137,11 @@ pub(super) struct Wanted<T> {
 }
 
 impl<T> Wanted<T> {
+    /// An event at whose end addresses are given up that are left over.
+    pub(super) fn dropping(event: Event, left: Vec<Placed>, then: T) -> Self {
+        Self { placing: left.into_iter().map(Job::DropAddress).collect(), ..Self::plain(event, then) }
+    }
+
     /// An event that is about no address.
     pub(super) fn plain(event: Event, then: T) -> Self {
         let moves = matches!(event, Event::TakeIp | Event::ReleaseIp | Event::UpdateIp);
@@ -191,6 +196,8 @@ fn arguments(interfaces: &[&str], address: IpAddr, prefix: u8) -> Vec<String> {
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Events<T> {
+    /// A script sees to addresses, as far as the last list of scripts says.
+    stock: bool,
     running: Option<Running<T>>,
     waiting: VecDeque<Wanted<T>>,
 }
@@ -199,6 +206,8 @@ pub(super) struct Events<T> {
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct Running<T> {
+    /// A script sees to addresses.
+    stock: bool,
     wanted: Wanted<T>,
     /// When its time is over, all scripts together; never if `EventScriptTimeout` is 0.
     until: Option<Instant>,
@@ -229,7 +238,7 @@ enum Next {
 
 impl<T> Default for Events<T> {
     fn default() -> Self {
-        Self { running: None, waiting: VecDeque::new() }
+        Self { stock: true, running: None, waiting: VecDeque::new() }
     }
 }
 
@@ -259,7 +268,9 @@ impl<T> Events<T> {
     /// next event has begun.
     pub(super) fn done(&mut self, cx: &mut Cx<'_>, job: JobId, done: Done) -> Option<(Event, T, Ended)> {
         let running = self.running.as_mut().filter(|running| running.job == job)?;
-        match running.go_on(cx, done) {
+        let next = running.go_on(cx, done);
+        self.stock = running.stock;
+        match next {
             Next::Goes(job, step) => {
                 (running.job, running.step) = (job, step);
                 None
@@ -272,14 +283,19 @@ impl<T> Events<T> {
         }
     }
 
-    /// Whether no event runs; then none waits either.
-    pub(super) const fn is_idle(&self) -> bool {
+    #[cfg(test)]
+    const fn is_idle(&self) -> bool {
         self.running.is_none()
     }
 
-    /// The event under way.
-    pub(super) fn running(&self) -> Option<Event> {
+    #[cfg(test)]
+    fn running(&self) -> Option<Event> {
         self.running.as_ref().map(|running| running.wanted.event)
+    }
+
+    /// Whether the last event found a script that sees to addresses.
+    pub(super) const fn has_address_script(&self) -> bool {
+        self.stock
     }
 
     /// Ends and forgets everything; nobody is told.
@@ -296,7 +312,7 @@ impl<T> Running<T> {
         let limit = cx.config.tunables.event_script_timeout();
         let until = (limit > Duration::ZERO).then(|| cx.now + limit);
         let job = cx.start(Purpose::Event, Job::ListScripts { directory: cx.config.events.as_ref().into() });
-        Self { wanted, until, limit, job, step: Step::List, scripts: VecDeque::new() }
+        Self { stock: false, wanted, until, limit, job, step: Step::List, scripts: VecDeque::new() }
     }
 
     fn go_on(&mut self, cx: &mut Cx<'_>, done: Done) -> Next {
@@ -329,7 +345,8 @@ impl<T> Running<T> {
         found.sort_unstable();
         let enabled = found.iter().filter(|script| script.enabled);
         self.scripts = enabled.filter_map(|script| stem(&script.name)).map(Into::into).collect();
-        if self.scripts.iter().any(|script| script == ADDRESS_SCRIPT) {
+        self.stock = self.scripts.iter().any(|script| script == ADDRESS_SCRIPT);
+        if self.stock {
             self.wanted.placing.clear();
         }
     }

@@ -6,22 +6,38 @@ use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
-use super::addresses::{Deleted, Release, Released, Takeover, Took, Updated, Wrong};
+use super::addresses::{Deleted, Entry, Release, Released, Takeover, Took, Updated};
 use super::controls::Answer;
 use super::cx::{Cx, Wake, cx};
 use super::events::{Event, Wanted};
 use super::files::public_addresses::PublicAddresses;
 use super::jobs::Purpose;
-use super::kernel::Change;
 use super::life::After;
 use super::machine::{Ctdb, Out};
 use super::notice::{BanCause, Notice};
 use super::plant::Plant;
 use super::requests::{Asker, Ticket};
-use super::types::{ControlFlags, Pnn, RecoveryMode, RunState};
+use super::types::{ControlFlags, Pnn, RunState};
 use super::wire::{MessageData, PublicIp, ReplyData, RequestData, Text};
 use crate::host::{FileError, Job, Placed};
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
+
+/// How often SEND_GRATUITOUS_ARP announces, and how far apart.
+const SHOUTS: u8 = 3;
+const SHOUTS_APART: Duration = Duration::from_secs(1);
+/// Such announcements under way at a time. (Our limit.)
+const SHOUTS_MAX: usize = 1024;
+
+/// An announcement that an operator asked for; whether the address is here, or ours, is not
+/// asked, as in ctdbd.
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub(super) struct Shout {
+    at: Instant,
+    left: u8,
+    interface: String,
+    address: IpAddr,
+}
 
 /// What came of a control that may have been about addresses.
 pub(super) enum Reaction {
@@ -40,12 +56,13 @@ impl Ctdb {
     }
 
     /// Whether this node may be given addresses at all.
-    fn offers(&self) -> bool {
+    pub(super) fn offers(&self) -> bool {
         let flags = self.own_flags();
         self.state.runstate == RunState::Running && !flags.is_inactive() && !flags.is_disabled()
     }
 
     /// A control about addresses, interfaces or tickles.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "whatever it is, it is not about these")]
     pub(super) fn hosting_asked(
         &mut self,
         now: Instant,
@@ -92,9 +109,7 @@ impl Ctdb {
             RequestData::SendGratuitousArp(asked) => {
                 let names = asked.interfaces.as_ref().and_then(Text::as_str).unwrap_or_default();
                 let interface = names.split(',').next().unwrap_or_default().to_string();
-                let address = asked.address.ip();
-                let purpose = Purpose::Announce(address, interface.clone());
-                self.jobs.start(out, purpose, Job::Announce { interface, address });
+                self.shout(now, out, Shout { at: now, left: SHOUTS, interface, address: asked.address.ip() });
                 Answer::OK
             }
             RequestData::TcpAdd(connection) => {
@@ -102,7 +117,7 @@ impl Ctdb {
                 Answer::OK
             }
             RequestData::TcpClient(connection) => {
-                let held = self.addresses.get(connection.server.ip()).is_some_and(|entry| entry.is_held());
+                let held = self.addresses.get(connection.server.ip()).is_some_and(Entry::is_held);
                 if held {
                     self.addresses.add_tickle(*connection, false);
                     self.pass_on(now, out, &RequestData::TcpAdd(*connection));
@@ -129,6 +144,26 @@ impl Ctdb {
         })
     }
 
+    /// Announces, and remembers when to do so again.
+    fn shout(&mut self, now: Instant, out: Out<'_>, shout: Shout) {
+        let Shout { left, interface, address, .. } = shout;
+        let purpose = Purpose::Announce(address, interface.clone());
+        self.jobs.start(out, purpose, Job::Announce { interface: interface.clone(), address });
+        if left > 1 && self.shouts.len() < SHOUTS_MAX {
+            self.shouts.push_back(Shout { at: now + SHOUTS_APART, left: left - 1, interface, address });
+        }
+        if let Some(next) = self.shouts.front() {
+            self.timers.set(Wake::Shout, next.at);
+        }
+    }
+
+    pub(super) fn shouts_due(&mut self, now: Instant, out: Out<'_>) {
+        // All wait for as long, so the first to be due is the first.
+        while let Some(shout) = self.shouts.pop_front_if(|shout| shout.at <= now) {
+            self.shout(now, out, shout);
+        }
+    }
+
     /// A control without an answer, to every other connected node.
     fn pass_on(&mut self, now: Instant, out: Out<'_>, data: &RequestData) {
         let others: Vec<_> = self.connected().filter(|&pnn| !self.state.is_me(pnn)).collect();
@@ -140,7 +175,7 @@ impl Ctdb {
 
     /// Every `TickleUpdateInterval`: what changed of our addresses' connections.
     pub(super) fn tickles_due(&mut self, now: Instant, out: Out<'_>) {
-        let every = self.config.tunables.tickle_update_interval().max(crate::time::Duration::from_secs(1));
+        let every = self.config.tunables.tickle_update_interval().max(Duration::from_secs(1));
         self.timers.set(Wake::Tickles, now + every);
         for list in self.addresses.take_changed() {
             self.pass_on(now, out, &RequestData::SetTcpTickleList(list));
@@ -154,7 +189,7 @@ impl Ctdb {
         }
     }
 
-    fn takeover_asked(
+    pub(super) fn takeover_asked(
         &mut self,
         now: Instant,
         out: Out<'_>,
@@ -163,20 +198,16 @@ impl Ctdb {
     ) -> Reaction {
         let (me, address) = (self.state.own(), ip.address.ip());
         let have = self.have(address);
-        // Nothing may change while the event could not be run; what can be answered without is.
-        let mut tried = self.addresses.clone();
-        let takeover = tried.takeover(me, ip.pnn, address, have);
-        let event = match &takeover {
-            Takeover::Take { .. } => Some(Event::TakeIp),
-            Takeover::Update { .. } => Some(Event::UpdateIp),
-            _ => None,
-        };
-        let unchecked = self.config.plants.has(Plant::NormalModeUnchecked);
-        if event.is_some_and(|event| !self.may_run(event)) && !unchecked {
-            out.notice(Notice::TakeFailed { address, status: -1 });
-            return Reaction::Answer(Answer::failed("not in recovery"));
+        let takeover = self.addresses.takeover(me, ip.pnn, address, have);
+        if self.is_forbidden(&takeover) && !self.config.plants.has(Plant::NormalModeUnchecked) {
+            // What it changed so far stays changed, as in ctdbd: the local check will see to it.
+            match takeover {
+                Takeover::Take { .. } => self.take_ended(now, out, asker, address, -1),
+                Takeover::Update { .. } => self.update_ended(out, asker, address, -1),
+                Takeover::Refused(_) | Takeover::NotOurs | Takeover::Conflict { .. } | Takeover::Held => {}
+            }
+            return Reaction::Later;
         }
-        self.addresses = tried;
         match takeover {
             Takeover::Refused(_) => {
                 out.notice(Notice::TakeFailed { address, status: -1 });
@@ -210,6 +241,15 @@ impl Ctdb {
                 self.want(now, out, Wanted::update(to, from, found, After::Update(asker, address)));
                 Reaction::Later
             }
+        }
+    }
+
+    /// Whether an event is needed that may not be run now.
+    fn is_forbidden(&self, takeover: &Takeover) -> bool {
+        match takeover {
+            Takeover::Take { .. } => !self.may_run(Event::TakeIp),
+            Takeover::Update { .. } => !self.may_run(Event::UpdateIp),
+            Takeover::Refused(_) | Takeover::NotOurs | Takeover::Conflict { .. } | Takeover::Held => false,
         }
     }
 
@@ -336,78 +376,6 @@ impl Ctdb {
             for asker in core::mem::take(&mut self.conflicts) {
                 self.reply(out, asker, &Answer::REFUSED);
             }
-        }
-    }
-
-    /// After a recovery: what was kept over it is announced again, if that fix is on.
-    fn announce_kept(&mut self, now: Instant, out: Out<'_>) {
-        let generation = core::mem::replace(&mut self.announced, self.state.generation);
-        if self.config.fixes.announce_kept && generation != self.state.generation {
-            let kernel = &self.kernel;
-            self.addresses.announce_all_held(&mut cx!(self, now, out), |address| kernel.holds(address));
-        }
-    }
-
-    /// Does our table agree with our kernel? If not, the leader is to look.
-    pub(super) fn check_addresses(&mut self, out: Out<'_>) {
-        if self.config.failover_disabled || self.timers.at(Wake::TakeoverRunsOn).is_some() {
-            return;
-        }
-        let (me, flags, offers) = (self.state.own(), self.own_flags(), self.offers());
-        let wrong = self.addresses.check(me, flags, offers, &self.kernel, &mut self.interfaces_seen);
-        for wrong in &wrong {
-            out.notice(match *wrong {
-                Wrong::Interfaces { up, down } => Notice::InterfacesChanged { up, down },
-                Wrong::Address(address, fault) => Notice::AddressWrong { address, fault },
-            });
-        }
-        if !wrong.is_empty() {
-            self.ask_for_takeover(out);
-        }
-    }
-
-    /// What the kernel reports, if that fix is on: a lost link is a reason to look at our health,
-    /// an address of ours that vanished is put back.
-    pub(super) fn kernel_changed(&mut self, now: Instant, out: Out<'_>, change: &Change<'_>) {
-        if !self.config.fixes.watch_kernel || self.state.runstate != RunState::Running {
-            return;
-        }
-        match change {
-            Change::InterfaceChanged { name, lost, .. } | Change::InterfaceGone { name, lost } => {
-                if self.addresses.names(name) && self.timers.at(Wake::Monitor).is_some() {
-                    self.timers.set(Wake::Monitor, now);
-                }
-                if !lost.is_empty() {
-                    self.prompt(now);
-                }
-            }
-            Change::Vanished(address) => self.put_back(now, out, *address),
-            Change::Appeared(_) => self.prompt(now),
-            Change::Nothing => {}
-        }
-    }
-
-    /// An address of ours has vanished from the kernel: take it again, if nobody else is about to
-    /// decide.
-    fn put_back(&mut self, now: Instant, out: Out<'_>, address: IpAddr) {
-        let ours = self.addresses.get(address).is_some_and(|entry| entry.is_held() && !entry.is_changing());
-        let up = self.addresses.get(address).and_then(|entry| entry.interface());
-        let up = up.is_some_and(|name| self.kernel.is_up(name));
-        let off = self.timers.at(Wake::TakeoverRunsOn).is_some();
-        if !ours
-            || !up
-            || off
-            || self.config.failover_disabled
-            || self.state.recovery_mode != RecoveryMode::Normal
-        {
-            return;
-        }
-        out.notice(Notice::AddressWrong { address, fault: super::notice::AddressFault::Missing });
-        let ip = PublicIp { pnn: self.state.own(), address: core::net::SocketAddr::new(address, 0).into() };
-        if let Reaction::Answer(answer) = self.takeover_asked(now, out, None, &ip)
-            && answer.status != 0
-        {
-            self.prompt(now);
         }
     }
 

@@ -10,7 +10,7 @@ use super::events::{Ended, Event, Wanted};
 use super::jobs::Purpose;
 use super::machine::{Ctdb, EXIT_CONFIG, Out};
 use super::mail::Heard;
-use super::monitor::Health;
+use super::monitor::{self, Health};
 use super::notice::{Notice, StartRefusal, Stop};
 use super::requests::{Asker, Task, Ticket};
 use super::types::{ControlFlags, Generation, NodeFlags, Pnn, RecoveryMode, RunState};
@@ -159,19 +159,18 @@ impl Ctdb {
     }
 
     pub(super) fn monitor_due(&mut self, now: Instant, out: Out<'_>) {
-        let idle = self.state.recovery_mode == RecoveryMode::Active
-            || self.own_flags().is_inactive()
-            || self.state.runstate != RunState::Running;
-        if idle {
-            self.timers.set(Wake::Monitor, now + self.monitor.wait());
-        } else {
+        if monitor::may_run(&self.state) {
             self.run_event(now, out, Event::Monitor, After::Monitor);
+        } else {
+            self.timers.set(Wake::Monitor, now + self.monitor.wait());
         }
     }
 
     /// A monitor event is over: are we well?
     fn monitored(&mut self, now: Instant, out: Out<'_>, ended: Ended) {
         let unhealthy = self.own_flags().contains(NodeFlags::UNHEALTHY);
+        let alone = !self.events.has_address_script();
+        let ended = if ended == Ended::Ok && alone && !self.has_all_links() { Ended::Failed } else { ended };
         let health = self.monitor.ended(&self.config.tunables, ended, unhealthy);
         if self.state.runstate != RunState::Running {
             return;
@@ -229,10 +228,7 @@ impl Ctdb {
             return;
         };
         let (_, asker) = self.lock_names.swap_remove(place);
-        let theirs = match &heard.data {
-            ReplyData::Text(name) => name.as_str(),
-            _ => None,
-        };
+        let theirs = if let ReplyData::Text(name) = &heard.data { name.as_str() } else { None };
         if !heard.is_failure() && theirs != self.config.cluster_lock.as_deref() {
             self.reply_if(out, asker, &Answer::failed("another cluster lock"));
             return self.stop(now, out, Stop::OtherLock);
@@ -255,6 +251,7 @@ impl Ctdb {
         self.release_lock(now, out);
         self.timers = crate::timers::Timers::new();
         self.events.clear(&mut cx!(self, now, out));
-        self.run_event(now, out, Event::Shutdown, After::Shutdown(status));
+        let wanted = Wanted::dropping(Event::Shutdown, self.left_behind(), After::Shutdown(status));
+        self.want(now, out, wanted);
     }
 }

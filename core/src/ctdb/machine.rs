@@ -1,5 +1,6 @@
 //! The machine itself: routes inputs to parts and decides what their small facts mean.
 
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use super::addresses::{Addresses, Snapshot};
@@ -10,8 +11,9 @@ use super::controls::{self, Answer};
 use super::cx::{Cx, Wake, cx};
 use super::databases::Databases;
 use super::election::Election;
-use super::events::{Event, Events};
+use super::events::{Event, Events, Wanted};
 use super::files::nodes::Nodes;
+use super::hosting::Shout;
 use super::jobs::{Jobs, Purpose, Reloader};
 use super::keepalive::{Keepalive, Tick};
 use super::kernel::Kernel;
@@ -64,6 +66,8 @@ pub struct Ctdb {
     pub(super) interfaces_seen: Option<Snapshot>,
     /// Whose TAKEOVER_IP made us ban ourselves: answered once the addresses are gone.
     pub(super) conflicts: Vec<Asker>,
+    /// Announcements that operators asked for.
+    pub(super) shouts: VecDeque<Shout>,
     /// The generation whose addresses were last announced as kept.
     pub(super) announced: Generation,
     /// What we say to ourselves.
@@ -122,6 +126,7 @@ impl Ctdb {
             lock_names: Vec::new(),
             interfaces_seen: None,
             conflicts: Vec::new(),
+            shouts: VecDeque::new(),
             announced: Generation::INVALID,
             mail: Mail::new(),
             serial: 0,
@@ -193,7 +198,8 @@ impl Ctdb {
             self.links.dial(&mut cx!(self, now, out), &self.state, peer);
         }
         self.reach(out, RunState::Setup);
-        self.run_event(now, out, Event::Setup, After::Setup);
+        let wanted = Wanted::dropping(Event::Setup, self.left_behind(), After::Setup);
+        self.want(now, out, wanted);
     }
 
     fn woken(&mut self, now: Instant, out: Out<'_>) {
@@ -218,6 +224,7 @@ impl Ctdb {
                 Wake::Monitor => self.monitor_due(now, out),
                 Wake::Startup => self.startup_due(now, out),
                 Wake::Announce(address) => self.addresses.announce_due(&mut cx!(self, now, out), address),
+                Wake::Shout => self.shouts_due(now, out),
                 Wake::Tickles => self.tickles_due(now, out),
                 Wake::DropAll => self.drop_all(now, out, DropCause::RecoveryTooLong, None),
                 Wake::BanEnd => self.unban(out),
@@ -421,13 +428,11 @@ impl Ctdb {
 
     fn job_done(&mut self, now: Instant, out: Out<'_>, job: JobId, done: Done) {
         let Some(purpose) = self.jobs.purpose(job).cloned() else { return };
-        if let (Purpose::Lock | Purpose::LockCheck, Done::Lock(news)) = (&purpose, &done) {
-            return match purpose {
-                Purpose::Lock => self.lock_news(now, out, job, *news),
-                _ => self.lock_checked(now, out, *news),
-            };
+        match (&purpose, &done) {
+            (Purpose::Lock, Done::Lock(news)) => return self.lock_news(now, out, job, *news),
+            (Purpose::LockCheck, Done::Lock(news)) => return self.lock_checked(now, out, *news),
+            _ => drop(self.jobs.ended(job)),
         }
-        self.jobs.ended(job);
         match (purpose, done) {
             (Purpose::Boot, Done::Read(read)) => {
                 let mut cx = cx!(self, now, out);

@@ -48,6 +48,7 @@ pub mod types;
 mod verdict;
 mod versions;
 mod view;
+mod watching;
 pub mod wire;
 
 pub use self::machine::{Ctdb, Order};

@@ -415,7 +415,11 @@ impl Ctdb {
         match core::mem::take(&mut self.rounds.stage) {
             Stage::Recovery(recovery) => self.recovery_failed(now, out, recovery.step(), None),
             Stage::Takeover(takeover) => self.takeover_aborted(now, out, *takeover),
-            other => self.rounds.stage = other,
+            stage @ (Stage::Resting
+            | Stage::Capabilities(_)
+            | Stage::NodeMaps(..)
+            | Stage::Modes(..)
+            | Stage::Maps(..)) => self.rounds.stage = stage,
         }
     }
 

@@ -118,16 +118,15 @@ impl Ctdb {
         }
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "what is not the cluster's is the clients'")]
     /// A message: ours to act upon if it is the cluster's, and whoever listens here gets it too.
     pub(super) fn message_heard(&mut self, now: Instant, out: Out<'_>, data: &MessageData) {
         match data {
             MessageData::Leader(pnn) => self.leader_heard(now, out, *pnn),
             MessageData::Election(election) => self.election_heard(now, out, election),
             MessageData::TakeoverRun(asked) => self.takeover_wanted(now, out, *asked),
-            MessageData::RebalanceNode(pnn) => {
-                if self.is_leader() && self.state.node(*pnn).is_some() {
-                    self.rounds.forced.insert(*pnn);
-                }
+            MessageData::RebalanceNode(pnn) if self.is_leader() && self.state.node(*pnn).is_some() => {
+                self.rounds.forced.insert(*pnn);
             }
             MessageData::DisableTakeoverRuns(disable) => {
                 let busy = matches!(self.rounds.stage, Stage::Takeover(_));

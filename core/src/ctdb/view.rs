@@ -119,7 +119,7 @@ impl Ctdb {
     /// Whether this node is changing a public address just now.
     #[must_use]
     pub fn is_changing(&self, address: IpAddr) -> bool {
-        self.addresses.get(address).is_some_and(|entry| entry.is_changing())
+        self.addresses.get(address).is_some_and(super::addresses::Entry::is_changing)
     }
 
     /// Until when takeover runs are off here, if they are.

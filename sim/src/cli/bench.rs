@@ -17,8 +17,8 @@ use standin_sim::world::moment::{HostId, Moment};
 
 use super::file::Aside;
 use super::show::{Paint, columns, grouped, long, rate, spinner};
-use super::values::{Span, hours, small};
-use super::{CRASH, Errand, PROTOCOLS, Refusal, bench_allocation, dispatch, print, rival, wall};
+use super::values::{Span, hours, small, within};
+use super::{CRASH, Errand, PROTOCOLS, Refusal, bench_allocation, dispatch, figures, print, rival, wall};
 
 /// Measure the simulator: an idle cluster in which a host loses power every 10 minutes.
 #[derive(Clone, Debug, clap::Args)]
@@ -40,6 +40,13 @@ pub(crate) struct Bench {
     /// Measure the allocation of public addresses instead.
     #[arg(long, conflicts_with_all = ["protocol", "nodes", "hours", "quick"])]
     allocation: bool,
+    /// Hold simulated outages and waits against those measured of real ctdbd instead.
+    #[arg(long, conflicts_with_all = ["protocol", "nodes", "hours", "quick", "allocation"])]
+    figures: bool,
+    /// Seeds each situation of --figures is played with, 1 to 10000.
+    #[arg(long, value_name = "N", value_parser = within(1, 10_000), default_value = "40",
+          requires = "figures")]
+    seeds: u64,
     /// Write the rows as one JSON object.
     #[arg(long, value_name = "FILE")]
     json: Option<std::path::PathBuf>,
@@ -55,7 +62,8 @@ row. Allocations are counted in a second run, whose hash must be the first one's
 The bare loop is the rival that cannot be beaten: the same traffic through a binary
 heap, without protocol, codec, TCP, faults, checks and hash, measured in the same process.
 
-Exit status: 0 if every run passed and repeated; else as of `sim`, 1 if one did not repeat.";
+Exit status: 0 if every run passed and repeated; else as of `sim`, 1 if one did not repeat.
+Of --figures: 0, whatever they are; 2 if a situation could not be arranged.";
 
 /// Everything about a row.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -82,6 +90,9 @@ pub(crate) fn run(args: &Bench) -> Result<u8, Refusal> {
     if args.allocation {
         let (cpu, cores) = machine();
         return bench_allocation::run(&format!("{cpu}, {cores} cores"), args.json.as_deref());
+    }
+    if args.figures {
+        return figures::run(args.seeds, args.json.as_deref());
     }
     let span = if args.quick { Duration::from_secs(3_600) } else { args.hours.span };
     if let Some(nodes) = args.one {

@@ -259,8 +259,9 @@ pub(super) fn draw_settings(rng: &mut Rng) -> Vec<(String, String)> {
     if listen {
         set("listen", "configured".to_owned());
     }
+    // Hardly ever none: addresses are what it is all about.
     let (lock, each, mixed, six) =
-        (rng.chance(400_000), rng.between(0, 3), rng.chance(200_000), rng.between(1, 4));
+        (rng.chance(400_000), (rng.below(20) + 5) / 6, rng.chance(200_000), rng.between(1, 4));
     if lock {
         set("lock", "1".to_owned());
     }

@@ -3,13 +3,15 @@
 //! `settings` says what the cluster is like, `public` what it serves; `build` wires the hosts and
 //! boots machines from what their disks hold. `verbs` is what can be done and expected, `read`
 //! reads it, `act` does it in the words of `tool`, and `facts` sees whether it is so; `families`
-//! is what a seed may draw; `check` is what must hold. `interface_script` is CTDB's own.
+//! is what a seed may draw; `check` is what must hold; `figures` are held against those of a real
+//! cluster. `interface_script` is CTDB's own.
 
 mod act;
 mod build;
 pub mod check;
 pub mod facts;
 mod families;
+pub mod figures;
 pub mod interface_script;
 mod public;
 mod read;
@@ -124,9 +126,33 @@ impl Kit for CtdbKit {
         families::draw_settings(rng)
     }
 
-    /// Both ends may have to find out by silence, one after the other.
+    /// All that may have to happen one after the other, each as late as it may:
+    ///
+    /// - both ends of a link find out by silence that it is none, and dial;
+    /// - an event that hangs uses up its time, and so does the one that finds the node well again
+    ///   a `MonitorInterval` later;
+    /// - a leader is missed and elected, and missed and elected once more, if the first is the one
+    ///   whose ban was on its way;
+    /// - that ban ends: operators take bans back when all is healed, leaders do not;
+    /// - a recovery waits for `RerecoveryTimeout`, twice if somebody joins just after one;
+    /// - a node starts up 3 s after another `RerecoveryTimeout`, and is monitored 2 s later;
+    /// - takeover runs are off for 20 s, as somebody who moves an address wants it;
+    /// - one fails at its last moment, three `TakeoverTimeout`s later, and the next does not.
+    ///
+    /// And then a while in which nothing happens any more.
     fn settles_within(&self) -> Duration {
-        self.cluster.silence_max().times(2) + Duration::from_secs(10)
+        let tunables = self.cluster.tunables();
+        let elected = self.cluster.config.leader_timeout + tunables.election_timeout();
+        self.cluster.silence_max().times(2)
+            + Duration::from_secs(10)
+            + tunables.event_script_timeout().times(2)
+            + tunables.monitor_interval()
+            + elected.times(2)
+            + tunables.recovery_ban_period()
+            + tunables.rerecovery_timeout().times(3)
+            + Duration::from_secs(5 + 20)
+            + tunables.takeover_timeout().times(3)
+            + check::QUIET
     }
 
     /// `.` all peers connected, `o` some are missing, `?` still without a number.

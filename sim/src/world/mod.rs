@@ -262,6 +262,12 @@ impl<M: Machine> World<M> {
         &self.network
     }
 
+    /// The locks on shared storage, to look at.
+    #[must_use]
+    pub const fn locks(&self) -> &lock::Locks {
+        &self.locks
+    }
+
     /// Connections open, opening or half open.
     #[must_use]
     pub fn connections(&self) -> usize {

@@ -40,14 +40,13 @@ impl Addresses {
         }
     }
 
-    /// Announces every address that is held here, that `have` says our kernel has, and for which
-    /// no event is running: they were kept, and others may have heard of another holder. Their
-    /// connections live, so nobody is shaken off who was not about to be.
+    /// Announces every address that is held here, that `have` says our kernel has, and that is
+    /// neither being changed nor announced already: they were kept, and others may have heard of
+    /// another holder. Their connections live, so nobody is shaken off.
     pub(in super::super) fn announce_all_held(&mut self, cx: &mut Cx<'_>, have: impl Fn(IpAddr) -> bool) {
         for entry in &mut self.list {
-            if !entry.is_changing() && have(entry.address) {
-                let tickles = entry.announcing.take().map_or_else(Vec::new, |announcing| announcing.tickles);
-                entry.announce(cx, tickles);
+            if !entry.is_changing() && entry.announcing.is_none() && have(entry.address) {
+                entry.announce(cx, Vec::new());
             }
         }
     }

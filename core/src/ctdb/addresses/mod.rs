@@ -86,13 +86,6 @@ enum Changing {
     Release,
 }
 
-/// Every interface a file names, each once, in the order of the file.
-pub(super) fn interfaces_named(file: &PublicAddresses) -> Vec<&str> {
-    let mut seen = BTreeSet::new();
-    let names = file.entries().iter().flat_map(|entry| &entry.interfaces);
-    names.map(String::as_str).filter(|&name| seen.insert(name)).collect()
-}
-
 impl Addresses {
     /// The addresses of a file, held by nobody. The caller has seen that its interfaces exist.
     pub(super) fn load(file: &PublicAddresses) -> Self {
@@ -143,6 +136,11 @@ impl Addresses {
     /// Whether an address may be on an interface.
     pub(super) fn names(&self, interface: &str) -> bool {
         self.link(interface).is_some()
+    }
+
+    /// Every interface that an address may be on.
+    pub(super) fn links(&self) -> impl Iterator<Item = &str> {
+        self.links.iter().map(|link| link.name.as_str())
     }
 
     /// How many addresses are assigned here.

@@ -100,7 +100,7 @@ impl Asks {
 }
 
 /// The packets in bytes, up to the first that is none or not whole.
-fn packets(bytes: &[u8]) -> impl Iterator<Item = Pdu<'_>> {
+pub(super) fn packets(bytes: &[u8]) -> impl Iterator<Item = Pdu<'_>> {
     let mut rest = bytes;
     std::iter::from_fn(move || {
         let length = u32::from_le_bytes(*rest.first_chunk::<4>()?) as usize;

@@ -11,7 +11,7 @@ use standin_core::time::Duration;
 
 use super::super::build::Cluster;
 use super::super::facts::counts_connected;
-use super::truth::Truth;
+use super::truth::Shared;
 use super::{DRIFT_MAX_PERCENT, SLACK};
 use crate::check::{Checker, Violation};
 use crate::world::moment::{HostId, Moment};
@@ -21,7 +21,8 @@ use crate::world::{News, World};
 #[derive(Debug)]
 pub(super) struct Detection {
     cluster: Rc<Cluster>,
-    truth: Truth,
+    /// Kept here for everybody: this checker is asked first.
+    truth: Shared,
     looked: u64,
     /// When the next pair has to be looked at.
     due: Option<Moment>,
@@ -40,8 +41,7 @@ pub(super) struct Detection {
 }
 
 impl Detection {
-    pub(super) fn new(cluster: Rc<Cluster>) -> Self {
-        let truth = Truth::new(cluster.clone());
+    pub(super) const fn new(cluster: Rc<Cluster>, truth: Shared) -> Self {
         Self {
             cluster,
             truth,
@@ -61,13 +61,13 @@ impl Detection {
     fn silence_ends(&self, one: HostId, since: Moment) -> Moment {
         let bound = self.cluster.silence_max();
         // A clock that has run slow stretches its owner's intervals.
-        let even = self.truth.steady_since(one, since);
+        let even = self.truth.borrow().steady_since(one, since);
         let stretch = if even { Duration::ZERO } else { Duration(bound.0 * DRIFT_MAX_PERCENT / 100) };
         since + bound + stretch + SLACK
     }
 
     fn look_at(&mut self, world: &World<Ctdb>, one: HostId, other: HostId) -> Result<(), Violation> {
-        let pair = *self.truth.pair(one, other);
+        let pair = *self.truth.borrow().pair(one, other);
         let now = world.now();
         let (silent, closed) = (pair.silent_since, pair.closed_at);
         if (silent.is_none() && closed.is_none()) || !counts_connected(&self.cluster, world, one, other) {
@@ -98,7 +98,8 @@ impl Detection {
 
     fn look_at_all(&mut self, world: &World<Ctdb>) -> Result<(), Violation> {
         self.due = None;
-        for (one, other) in self.truth.all() {
+        let pairs = self.truth.borrow().all();
+        for (one, other) in pairs {
             self.look_at(world, one, other)?;
         }
         Ok(())
@@ -109,7 +110,7 @@ impl Detection {
         let now = world.now();
         let Some(other) = host_of(world, &self.cluster, one, pnn) else { return Ok(()) };
         self.parted.insert((one, other), now);
-        let pair = *self.truth.pair(one, other);
+        let pair = *self.truth.borrow().pair(one, other);
         let lost = NodeFlags::DISCONNECTED | NodeFlags::UNHEALTHY;
         let flags = world.host(one).machine().and_then(|machine| machine.flags(pnn));
         let caught_up = world.host(one).caught_up() && !counts_connected(&self.cluster, world, one, other);
@@ -117,7 +118,7 @@ impl Detection {
             let what = format!("{one} lost {other} and knows it as {}", flags.unwrap_or_default());
             return Err(Violation::safety("lost-is-unhealthy", what));
         }
-        if self.truth.blameless(one, other, now) {
+        if self.truth.borrow().blameless(one, other, now) {
             let what = format!("{one} declared {other} dead ({cause}) though both were up and reachable");
             return Err(Violation::safety("alive-is-not-dead", what));
         }
@@ -129,7 +130,7 @@ impl Detection {
             let early = silence + SLACK < self.cluster.silence_min();
             // What came before both links were up does not count.
             let counted = self.met.get(&(one, other)).is_none_or(|met| *met < last);
-            if early && counted && self.truth.steady_since(one, last) {
+            if early && counted && self.truth.borrow().steady_since(one, last) {
                 let what = format!("{one} declared {other} dead after only {silence} of silence");
                 return Err(Violation::safety("dead-too-early", what));
             }
@@ -160,11 +161,11 @@ impl Checker<Ctdb> for Detection {
         }
         match news {
             News::Changed | News::Started(_) | News::Exited(..) => {
-                self.truth.observe(world);
+                self.truth.borrow_mut().observe(world);
                 self.look_at_all(world)
             }
             News::Meddled(one, other) => {
-                self.truth.meddled(world, *one, *other);
+                self.truth.borrow_mut().meddled(world, *one, *other);
                 Ok(())
             }
             News::Notice(host, Notice::NodeDead { pnn, cause }) => self.dead(world, *host, *pnn, *cause),
@@ -180,14 +181,14 @@ impl Checker<Ctdb> for Detection {
                 // Links of nodes that came or went are closed and opened without a fault.
                 if added + deleted + undeleted + changed + removed > 0 {
                     for other in (0..self.cluster.members).map(HostId).filter(|other| other != host) {
-                        self.truth.meddled(world, *host, other);
+                        self.truth.borrow_mut().meddled(world, *host, other);
                     }
                 }
-                self.truth.observe(world);
+                self.truth.borrow_mut().observe(world);
                 Ok(())
             }
             News::Notice(_, Notice::Listening { .. }) => {
-                self.truth.observe(world);
+                self.truth.borrow_mut().observe(world);
                 Ok(())
             }
             News::Notice(..) | News::Spins(..) => Ok(()),
@@ -213,7 +214,8 @@ impl Checker<Ctdb> for Detection {
                 return Err(Violation::liveness("running-again", what));
             }
         }
-        for (one, other) in self.truth.all().filter(|(one, other)| !down(*one) && !down(*other)) {
+        let pairs = self.truth.borrow().all();
+        for (one, other) in pairs.filter(|(one, other)| !down(*one) && !down(*other)) {
             self.looked += 1;
             let apart = !counts_connected(&self.cluster, world, one, other);
             // ctdbd keeps a link that is open on its side alone for hours; a finding, no failure.

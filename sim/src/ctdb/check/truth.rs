@@ -1,6 +1,7 @@
 //! What the world knows about every two nodes, reckoned anew whenever a condition changes:
 //! since when nothing can be heard, and since when nothing has been wrong.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use standin_core::ctdb::Ctdb;
@@ -29,6 +30,8 @@ pub(super) struct Pair {
     wrong_since: Option<Moment>,
     /// Until when what went wrong may have consequences.
     excused_until: Moment,
+    /// Since when nothing has been wrong and nothing held up is still on its way, if nothing is.
+    calm_from: Moment,
     /// Until when somebody else's bytes may be taken for a sign of life.
     pub(super) meddled_until: Moment,
     lives: (u32, u32),
@@ -69,6 +72,9 @@ impl Standing {
     }
 }
 
+/// What several checkers look at, and the first of them keeps.
+pub(super) type Shared = Rc<RefCell<Truth>>;
+
 /// All pairs.
 #[derive(Debug)]
 pub(super) struct Truth {
@@ -95,6 +101,7 @@ impl Truth {
             flushed_at: Moment::START,
             wrong_since: Some(Moment::START),
             excused_until: Moment::START,
+            calm_from: Moment::START,
             meddled_until: Moment::START,
             lives: (0, 0),
             jumps: (0, 0),
@@ -114,6 +121,16 @@ impl Truth {
     pub(super) fn blameless(&self, one: HostId, other: HostId, now: Moment) -> bool {
         let pair = self.pair(one, other);
         pair.wrong_since.is_none() && pair.excused_until < now
+    }
+
+    /// Whether nothing has been wrong between two nodes since before `then`: what either said to
+    /// the other has been heard at once.
+    pub(super) fn in_touch_since(&self, one: HostId, other: HostId, then: Moment) -> bool {
+        let calm = |one, other| {
+            let pair = self.pair(one, other);
+            pair.wrong_since.is_none() && pair.calm_from < then && pair.meddled_until < then
+        };
+        calm(one, other) && calm(other, one)
     }
 
     /// Whether a host's daemon has taken its inputs at once, on an even clock, since before `then`.
@@ -203,6 +220,7 @@ impl Truth {
             (true, Some(since)) => {
                 let lasted = now.since(since).min(BACKOFF_MAX);
                 pair.wrong_since = None;
+                pair.calm_from = now + lasted;
                 pair.excused_until = pair.excused_until.max(now + lasted + self.aftermath);
             }
             (false, Some(_)) | (true, None) => {}

@@ -1,0 +1,106 @@
+//! Looking after the addresses of this node: the local check of every round, what the kernel
+//! reports, and whom to tell after a recovery.
+
+use alloc::vec::Vec;
+use core::net::{IpAddr, SocketAddr};
+
+use super::addresses::Wrong;
+use super::cx::{Cx, Wake, cx};
+use super::hosting::Reaction;
+use super::kernel::Change;
+use super::machine::{Ctdb, Out};
+use super::notice::{AddressFault, Notice};
+use super::types::{RecoveryMode, RunState};
+use super::wire::PublicIp;
+use crate::host::Placed;
+use crate::time::Instant;
+
+impl Ctdb {
+    /// After a recovery: what was kept over it is announced again, if that fix is on.
+    pub(super) fn announce_kept(&mut self, now: Instant, out: Out<'_>) {
+        let generation = core::mem::replace(&mut self.announced, self.state.generation);
+        if self.config.fixes.announce_kept && generation != self.state.generation {
+            let kernel = &self.kernel;
+            self.addresses.announce_all_held(&mut cx!(self, now, out), |address| kernel.holds(address));
+        }
+    }
+
+    /// Does our table agree with our kernel? If not, the leader is to look.
+    pub(super) fn check_addresses(&mut self, out: Out<'_>) {
+        if self.config.failover_disabled || self.timers.at(Wake::TakeoverRunsOn).is_some() {
+            return;
+        }
+        let (me, flags, offers) = (self.state.own(), self.own_flags(), self.offers());
+        let wrong = self.addresses.check(me, flags, offers, &self.kernel, &mut self.interfaces_seen);
+        for wrong in &wrong {
+            out.notice(match *wrong {
+                Wrong::Interfaces { up, down } => Notice::InterfacesChanged { up, down },
+                Wrong::Address(address, fault) => Notice::AddressWrong { address, fault },
+            });
+        }
+        if !wrong.is_empty() {
+            self.ask_for_takeover(out);
+        }
+    }
+
+    /// What the kernel reports, if that fix is on: a lost link is a reason to look at our health,
+    /// an address of ours that vanished is put back.
+    pub(super) fn kernel_changed(&mut self, now: Instant, out: Out<'_>, change: &Change<'_>) {
+        if !self.config.fixes.watch_kernel || self.state.runstate != RunState::Running {
+            return;
+        }
+        match change {
+            Change::InterfaceChanged { name, lost, .. } | Change::InterfaceGone { name, lost } => {
+                if self.addresses.names(name) && self.timers.at(Wake::Monitor).is_some() {
+                    self.timers.set(Wake::Monitor, now);
+                }
+                if !lost.is_empty() {
+                    self.prompt(now);
+                }
+            }
+            Change::Vanished(address) => self.put_back(now, out, *address),
+            Change::Appeared(_) => self.prompt(now),
+            Change::Nothing => {}
+        }
+    }
+
+    /// An address of ours has vanished from the kernel: take it again, if nobody else is about to
+    /// decide.
+    fn put_back(&mut self, now: Instant, out: Out<'_>, address: IpAddr) {
+        let ours = self.addresses.get(address).is_some_and(|entry| entry.is_held() && !entry.is_changing());
+        let up = self.addresses.get(address).and_then(|entry| entry.interface());
+        let up = up.is_some_and(|name| self.kernel.is_up(name));
+        let off = self.timers.at(Wake::TakeoverRunsOn).is_some();
+        if !ours
+            || !up
+            || off
+            || self.config.failover_disabled
+            || self.state.recovery_mode != RecoveryMode::Normal
+        {
+            return;
+        }
+        out.notice(Notice::AddressWrong { address, fault: AddressFault::Missing });
+        let ip = PublicIp { pnn: self.state.own(), address: SocketAddr::new(address, 0).into() };
+        if let Reaction::Answer(answer) = self.takeover_asked(now, out, None, &ip)
+            && answer.status != 0
+        {
+            self.prompt(now);
+        }
+    }
+
+    /// Every public address of ours that the kernel has, and where: what the stock script gives
+    /// up at the start and at the end, and we where there is none.
+    pub(super) fn left_behind(&self) -> Vec<Placed> {
+        let place = |address: IpAddr| {
+            let interface = self.kernel.interface_of(address)?.into();
+            Some(Placed { interface, address, prefix: self.kernel.prefix_of(address)? })
+        };
+        self.addresses.iter().filter_map(|entry| place(entry.address())).collect()
+    }
+
+    /// Whether every interface that an address may be on has a link: what the stock monitor
+    /// script asks, and we where there is none.
+    pub(super) fn has_all_links(&self) -> bool {
+        self.addresses.links().all(|name| self.kernel.is_up(name))
+    }
+}

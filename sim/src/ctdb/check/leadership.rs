@@ -1,0 +1,163 @@
+//! Leadership: whoever cannot lead stops within seconds, nobody believes in a lock that is
+//! another's, and a cluster at peace follows one leader, who holds the lock.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use standin_core::ctdb::Ctdb;
+use standin_core::ctdb::notice::Notice;
+use standin_core::ctdb::types::{Capabilities, RunState};
+use standin_core::time::Duration;
+
+use super::super::build::Cluster;
+use super::truth::Shared;
+use super::view::{is_active, is_inactive, leads, node};
+use crate::check::{Checker, Violation};
+use crate::world::moment::{HostId, Moment};
+use crate::world::{News, World};
+
+/// How long a node may lead that cannot: the leader's word is due once a second, and instead of
+/// it comes the end.
+const USURPED_MAX: Duration = Duration::from_millis(2_500);
+/// How long a node may keep the lock that does not lead: until its word is due, or the race that
+/// it has won is told.
+const HOARDED_MAX: Duration = Duration::from_secs(3);
+
+/// The checker.
+#[derive(Debug)]
+pub(super) struct Leadership {
+    cluster: Rc<Cluster>,
+    truth: Shared,
+    /// Who leads though it cannot, since when.
+    usurping: BTreeMap<HostId, Moment>,
+    /// Who cannot lead and has the lock, since when.
+    hoarding: BTreeMap<HostId, Moment>,
+    looked: u64,
+}
+
+impl Leadership {
+    pub(super) const fn new(cluster: Rc<Cluster>, truth: Shared) -> Self {
+        Self { cluster, truth, usurping: BTreeMap::new(), hoarding: BTreeMap::new(), looked: 0 }
+    }
+
+    fn can_lead(&self, world: &World<Ctdb>, host: HostId) -> bool {
+        self.cluster.capabilities(host).contains(Capabilities::LEADER) && is_active(world, host)
+    }
+
+    fn look_at(&mut self, world: &World<Ctdb>, host: HostId) -> Result<(), Violation> {
+        self.looked += 1;
+        let now = world.now();
+        let Some((machine, _)) = node(world, host) else {
+            self.usurping.remove(&host);
+            self.hoarding.remove(&host);
+            return Ok(());
+        };
+        let held = self.cluster.config.cluster_lock.as_deref().filter(|_| machine.holds_lock());
+        if let Some(name) = held.filter(|_| world.host(host).caught_up())
+            && !world.locks().believers(name).any(|believer| believer == host)
+        {
+            let what = format!("{host} believes to hold the lock, and has been told that it does not");
+            return Err(Violation::safety("lock-is-believed-rightly", what));
+        }
+        // Whoever ends does so without a word.
+        let ends = machine.runstate() == RunState::Shutdown;
+        let unfit = !ends && !self.can_lead(world, host);
+        let usurps = unfit && leads(world, host);
+        let hoards = unfit && held.is_some();
+        let steady = |since| self.truth.borrow().steady_since(host, since);
+        for (watched, is, most, what) in [
+            (&mut self.usurping, usurps, USURPED_MAX, "leads, which it cannot,"),
+            (&mut self.hoarding, hoards, HOARDED_MAX, "keeps the lock and cannot lead"),
+        ] {
+            if !is {
+                watched.remove(&host);
+                continue;
+            }
+            let since = watched.entry(host).or_insert(now);
+            if now.since(*since) < most {
+                continue;
+            }
+            if steady(*since) {
+                let what = format!("{host} {what} for {}", now.since(*since));
+                return Err(Violation::safety("the-unfit-do-not-lead", what));
+            }
+            *since = now;
+        }
+        Ok(())
+    }
+
+    /// All is healed: one leader, followed by all who take part.
+    fn at_peace(&self, world: &World<Ctdb>) -> Result<(), Violation> {
+        let fail = |what: String| Err(Violation::liveness("one-leader", what));
+        let running = || world.members().filter(|&host| node(world, host).is_some());
+        if !running().any(|host| self.can_lead(world, host)) {
+            return Ok(());
+        }
+        let leaders: Vec<_> = running().filter(|&host| leads(world, host)).collect();
+        let &[leader] = &leaders[..] else {
+            return fail(format!("healed, and these lead: {leaders:?}"));
+        };
+        for host in running().filter(|&host| !is_inactive(world, host)) {
+            let Some((machine, _)) = node(world, host) else { continue };
+            if machine.leader() != self.cluster.number_of(machine, leader) {
+                return fail(format!("healed, but {host} follows {:?} and not {leader}", machine.leader()));
+            }
+            if machine.is_electing() {
+                return fail(format!("healed, but {host} believes that an election goes on"));
+            }
+        }
+        if let Some(name) = self.cluster.config.cluster_lock.as_deref() {
+            let holder = world.locks().holder(name);
+            if holder != Some(leader) {
+                return fail(format!("healed, {leader} leads and {holder:?} holds the lock"));
+            }
+            if let Some(other) =
+                running().find(|&host| node(world, host).is_some_and(|(it, _)| it.holds_lock()) != (host == leader))
+            {
+                return fail(format!("healed, {leader} leads, and {other} is wrong about its lock"));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Checker<Ctdb> for Leadership {
+    fn name(&self) -> &'static str {
+        "leadership"
+    }
+
+    fn news(&mut self, world: &World<Ctdb>, news: &News<Ctdb>) -> Result<(), Violation> {
+        match news {
+            News::Notice(
+                host,
+                Notice::LeaderChanged { .. }
+                | Notice::FlagsChanged { .. }
+                | Notice::LockTaken
+                | Notice::LockLost
+                | Notice::LockReleased
+                | Notice::RunStateReached { .. },
+            )
+            | News::Started(host)
+            | News::Exited(host, _) => self.look_at(world, *host),
+            News::Changed => world.members().try_for_each(|host| self.look_at(world, host)),
+            News::Notice(..) | News::Meddled(..) | News::Spins(..) => Ok(()),
+        }
+    }
+
+    fn due(&self) -> Option<Moment> {
+        let usurped = self.usurping.values().map(|since| *since + USURPED_MAX);
+        usurped.chain(self.hoarding.values().map(|since| *since + HOARDED_MAX)).min()
+    }
+
+    fn look(&mut self, world: &World<Ctdb>) -> Result<(), Violation> {
+        world.members().try_for_each(|host| self.look_at(world, host))
+    }
+
+    fn end(&mut self, world: &World<Ctdb>, settled: bool) -> Result<(), Violation> {
+        if settled { self.at_peace(world) } else { Ok(()) }
+    }
+
+    fn looked(&self) -> u64 {
+        self.looked
+    }
+}

@@ -1,0 +1,92 @@
+//! Generation and location masters: they change in recovery mode alone, and a cluster at peace
+//! agrees on them.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use standin_core::ctdb::Ctdb;
+use standin_core::ctdb::notice::Notice;
+use standin_core::ctdb::types::{Capabilities, Generation, Pnn, RecoveryMode};
+
+use super::super::build::Cluster;
+use super::view::{is_active, leads, node};
+use crate::check::{Checker, Violation};
+use crate::world::moment::HostId;
+use crate::world::{News, World};
+
+/// The checker.
+#[derive(Debug)]
+pub(super) struct Maps {
+    cluster: Rc<Cluster>,
+    /// Who said last that its mode is normal.
+    normal: BTreeMap<HostId, bool>,
+    looked: u64,
+}
+
+impl Maps {
+    pub(super) const fn new(cluster: Rc<Cluster>) -> Self {
+        Self { cluster, normal: BTreeMap::new(), looked: 0 }
+    }
+
+    fn at_peace(&self, world: &World<Ctdb>) -> Result<(), Violation> {
+        let fail = |what: String| Err(Violation::liveness("one-map", what));
+        let active: Vec<_> = world.members().filter(|&host| is_active(world, host)).collect();
+        let Some(leader) = active.iter().copied().find(|&host| leads(world, host)) else { return Ok(()) };
+        let Some((chief, own)) = node(world, leader) else { return Ok(()) };
+        let masters = active.iter().filter(|host| {
+            self.cluster.capabilities(**host).contains(Capabilities::LMASTER)
+        });
+        let mut map: Vec<Pnn> = masters.filter_map(|host| self.cluster.number_of(chief, *host)).collect();
+        map.sort_unstable();
+        if map.is_empty() {
+            map.push(own);
+        }
+        for host in active {
+            let Some((machine, _)) = node(world, host) else { continue };
+            if machine.recovery_mode() != RecoveryMode::Normal {
+                return fail(format!("healed, but {host} is in recovery"));
+            }
+            if machine.generation() != chief.generation() || machine.generation() == Generation::INVALID {
+                return fail(format!("healed, but {host} and {leader} have other generations"));
+            }
+            if machine.vnn_map() != map {
+                return fail(format!("healed, but {host} has the map {:?} and not {map:?}", machine.vnn_map()));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Checker<Ctdb> for Maps {
+    fn name(&self) -> &'static str {
+        "maps"
+    }
+
+    fn news(&mut self, _: &World<Ctdb>, news: &News<Ctdb>) -> Result<(), Violation> {
+        match news {
+            News::Started(host) => {
+                self.normal.insert(*host, false);
+            }
+            News::Notice(host, Notice::RecoveryModeChanged { to }) => {
+                self.normal.insert(*host, *to == RecoveryMode::Normal);
+            }
+            News::Notice(host, Notice::VnnMapSet { generation, .. }) => {
+                self.looked += 1;
+                if self.normal.get(host).is_some_and(|normal| *normal) {
+                    let what = format!("{host} took generation {generation} in normal mode");
+                    return Err(Violation::safety("maps-change-in-recovery", what));
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, world: &World<Ctdb>, settled: bool) -> Result<(), Violation> {
+        if settled { self.at_peace(world) } else { Ok(()) }
+    }
+
+    fn looked(&self) -> u64 {
+        self.looked
+    }
+}

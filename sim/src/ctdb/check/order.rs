@@ -1,0 +1,133 @@
+//! The order of a takeover run: everybody has released an address before anybody takes it, and
+//! nobody takes one in recovery mode.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::rc::Rc;
+
+use standin_core::ctdb::Ctdb;
+use standin_core::ctdb::notice::Notice;
+use standin_core::ctdb::types::RecoveryMode;
+
+use super::super::build::Cluster;
+use super::super::facts::counts_connected;
+use super::detection::host_of;
+use super::hands::Hands;
+use crate::check::{Checker, Violation};
+use crate::world::moment::{HostId, Moment};
+use crate::world::{News, World};
+
+/// The checker.
+#[derive(Debug)]
+pub(super) struct Order {
+    cluster: Rc<Cluster>,
+    hands: Hands,
+    /// Takeover runs under way, by leader, with those it lost since.
+    runs: BTreeMap<HostId, Run>,
+    /// Who is releasing what, since when.
+    releasing: BTreeMap<(HostId, IpAddr), Moment>,
+    /// Who said last that its mode is normal.
+    normal: BTreeSet<HostId>,
+    looked: u64,
+}
+
+#[derive(Debug)]
+struct Run {
+    since: Moment,
+    lost: BTreeSet<HostId>,
+}
+
+impl Order {
+    pub(super) fn new(cluster: Rc<Cluster>) -> Self {
+        Self {
+            cluster,
+            hands: Hands::default(),
+            runs: BTreeMap::new(),
+            releasing: BTreeMap::new(),
+            normal: BTreeSet::new(),
+            looked: 0,
+        }
+    }
+
+    fn gone(&mut self, host: HostId) {
+        self.runs.remove(&host);
+        self.normal.remove(&host);
+        self.releasing.retain(|(releasing, _), _| *releasing != host);
+    }
+
+    fn taking(&mut self, world: &World<Ctdb>, taker: HostId, address: IpAddr) -> Result<(), Violation> {
+        self.looked += 1;
+        if !self.normal.contains(&taker) {
+            let what = format!("{taker} takes {address} in recovery mode");
+            return Err(Violation::safety("taken-in-normal-mode", what));
+        }
+        self.hands.watch(world);
+        self.runs.retain(|leader, _| world.host(*leader).runs());
+        // Of two leaders each does as it sees fit, and so does an operator.
+        let mut runs = self.runs.iter();
+        let (Some((&leader, run)), None) = (runs.next(), runs.next()) else { return Ok(()) };
+        if !self.hands.off_addresses(world.now()) {
+            return Ok(());
+        }
+        for (&(other, of), &since) in &self.releasing {
+            let asked = of == address && other != taker && since >= run.since && !run.lost.contains(&other);
+            let there = other == leader || counts_connected(&self.cluster, world, leader, other);
+            if asked && there && world.host(other).runs() {
+                let what = format!("{taker} takes {address} while {other} releases it, in a run of {leader}'s");
+                return Err(Violation::safety("released-before-taken", what));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Checker<Ctdb> for Order {
+    fn name(&self) -> &'static str {
+        "order"
+    }
+
+    fn news(&mut self, world: &World<Ctdb>, news: &News<Ctdb>) -> Result<(), Violation> {
+        let (host, notice) = match news {
+            News::Started(host) | News::Exited(host, _) => {
+                self.gone(*host);
+                return Ok(());
+            }
+            News::Notice(host, notice) => (*host, notice),
+            _ => return Ok(()),
+        };
+        match notice {
+            Notice::RecoveryModeChanged { to: RecoveryMode::Normal } => {
+                self.normal.insert(host);
+            }
+            Notice::RecoveryModeChanged { to: RecoveryMode::Active } => {
+                self.normal.remove(&host);
+            }
+            Notice::TakeoverStarted => {
+                self.runs.insert(host, Run { since: world.now(), lost: BTreeSet::new() });
+            }
+            Notice::TakeoverFinished { .. } | Notice::TakeoverFailed { .. } => {
+                self.runs.remove(&host);
+            }
+            Notice::NodeDead { pnn, .. } => {
+                if let (Some(run), Some(other)) =
+                    (self.runs.get_mut(&host), host_of(world, &self.cluster, host, *pnn))
+                {
+                    run.lost.insert(other);
+                }
+            }
+            Notice::Releasing { address } => {
+                self.releasing.insert((host, *address), world.now());
+            }
+            Notice::Released { address, .. } | Notice::ReleaseFailed { address } => {
+                self.releasing.remove(&(host, *address));
+            }
+            Notice::Taking { address, .. } => return self.taking(world, host, *address),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn looked(&self) -> u64 {
+        self.looked
+    }
+}

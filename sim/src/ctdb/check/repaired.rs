@@ -1,0 +1,146 @@
+//! The local check: a table that does not agree with its own kernel is found within a round or
+//! two, whoever wronged it.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::rc::Rc;
+
+use standin_core::ctdb::Ctdb;
+use standin_core::ctdb::notice::Notice;
+use standin_core::ctdb::types::{NodeFlags, RecoveryMode, RunState};
+use standin_core::time::Duration;
+
+use super::super::build::Cluster;
+use super::truth::Shared;
+use super::view::{is_active, node};
+use crate::check::{Checker, Violation};
+use crate::world::moment::{HostId, Moment};
+use crate::world::{News, World};
+
+/// How often a difference is looked at, while there is one.
+const LOOK: Duration = Duration::from_secs(1);
+/// How long one may go unnoticed while nothing keeps the node from looking.
+const UNSEEN_MAX: Duration = Duration::from_secs(6);
+
+/// The checker.
+#[derive(Debug)]
+pub(super) struct Repaired {
+    cluster: Rc<Cluster>,
+    truth: Shared,
+    /// Tables that differ from their kernels, and since when nobody has said so.
+    wrong: BTreeMap<(HostId, IpAddr), Moment>,
+    /// How each kernel was when it was last looked at.
+    kernels: BTreeMap<HostId, u64>,
+    next: Option<Moment>,
+    looked: u64,
+}
+
+impl Repaired {
+    pub(super) const fn new(cluster: Rc<Cluster>, truth: Shared) -> Self {
+        Self { cluster, truth, wrong: BTreeMap::new(), kernels: BTreeMap::new(), next: None, looked: 0 }
+    }
+
+    fn compare(&mut self, world: &World<Ctdb>, host: HostId) {
+        self.wrong.retain(|(of, _), _| *of != host);
+        let Some((machine, own)) = node(world, host) else { return };
+        self.looked += 1;
+        let kernel = &world.host(host).kernel;
+        for public in machine.public_addresses() {
+            if (public.holder == Some(own)) != kernel.holds(public.address) {
+                self.wrong.insert((host, public.address), world.now());
+            }
+        }
+        if !self.wrong.is_empty() && self.next.is_none() {
+            self.next = Some(world.now() + LOOK);
+        }
+    }
+
+    /// Whether something keeps a node from looking, or from being sure.
+    fn is_hindered(&self, world: &World<Ctdb>, (host, address): (HostId, IpAddr), since: Moment) -> bool {
+        let Some((machine, own)) = node(world, host) else { return true };
+        let truth = self.truth.borrow();
+        let works = machine.runstate() == RunState::Running
+            && is_active(world, host)
+            && machine.recovery_mode() == RecoveryMode::Normal
+            && machine.takeover_runs_off().is_none()
+            && !machine.is_electing()
+            && !machine.is_changing(address)
+            && truth.steady_since(host, since);
+        // A round waits for everybody who counts as active.
+        let active = |pnn: &standin_core::ctdb::types::Pnn| {
+            machine.flags(*pnn).is_some_and(|flags| !flags.intersects(NodeFlags::INACTIVE))
+        };
+        let peers = (0..machine.node_count()).map(standin_core::ctdb::types::Pnn);
+        let in_touch = peers.filter(|pnn| *pnn != own).filter(active).all(|pnn| {
+            let other = machine.address(pnn).and_then(|address| self.cluster.host_at(address));
+            other.is_some_and(|other| truth.in_touch_since(host, other, since))
+        });
+        !works || !in_touch
+    }
+}
+
+impl Checker<Ctdb> for Repaired {
+    fn name(&self) -> &'static str {
+        "repaired"
+    }
+
+    fn news(&mut self, world: &World<Ctdb>, news: &News<Ctdb>) -> Result<(), Violation> {
+        if self.cluster.config.failover_disabled {
+            return Ok(());
+        }
+        match news {
+            News::Changed => {
+                for host in world.members() {
+                    let changes = world.host(host).kernel.changes();
+                    if self.kernels.insert(host, changes) != Some(changes) {
+                        self.compare(world, host);
+                    }
+                }
+            }
+            News::Started(host) | News::Exited(host, _) => self.wrong.retain(|(of, _), _| of != host),
+            News::Notice(
+                host,
+                Notice::Taking { .. }
+                | Notice::Taken { .. }
+                | Notice::TakeFailed { .. }
+                | Notice::Released { .. }
+                | Notice::ReleaseFailed { .. }
+                | Notice::ReleaseRedundant { .. }
+                | Notice::Updating { .. }
+                | Notice::Updated { .. }
+                | Notice::RunStateReached { .. }
+                | Notice::AddressesReloaded { .. },
+            ) => self.compare(world, *host),
+            // It has been found; what comes of it is the leader's to decide.
+            News::Notice(host, Notice::AddressWrong { address, .. }) => {
+                self.wrong.remove(&(*host, *address));
+            }
+            News::Notice(..) | News::Meddled(..) | News::Spins(..) => {}
+        }
+        Ok(())
+    }
+
+    fn due(&self) -> Option<Moment> {
+        self.next
+    }
+
+    fn look(&mut self, world: &World<Ctdb>) -> Result<(), Violation> {
+        let now = world.now();
+        let all: Vec<_> = self.wrong.iter().map(|(what, since)| (*what, *since)).collect();
+        for ((host, address), since) in all {
+            self.looked += 1;
+            if self.is_hindered(world, (host, address), since) {
+                self.wrong.insert((host, address), now);
+            } else if now.since(since) >= UNSEEN_MAX {
+                let what = format!("{host} has not seen for {} that {address} is wrong", now.since(since));
+                return Err(Violation::safety("wrong-is-seen", what));
+            }
+        }
+        self.next = (!self.wrong.is_empty()).then_some(now + LOOK);
+        Ok(())
+    }
+
+    fn looked(&self) -> u64 {
+        self.looked
+    }
+}

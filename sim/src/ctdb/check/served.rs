@@ -1,0 +1,114 @@
+//! Public addresses at peace: every node is fit again, every address is on exactly one of them,
+//! all tables say so, and nothing moves any more.
+
+use std::rc::Rc;
+
+use standin_core::ctdb::Ctdb;
+use standin_core::ctdb::notice::Notice;
+use standin_core::ctdb::types::RunState;
+use standin_core::time::Duration;
+
+use super::super::build::Cluster;
+use super::super::facts::own_flags;
+use super::view::node;
+use crate::check::{Checker, Violation};
+use crate::world::moment::{HostId, Moment};
+use crate::world::{News, World};
+
+/// How long nothing may have been elected, recovered or moved once the cluster has had all the
+/// time it needs.
+pub(in super::super) const QUIET: Duration = Duration::from_secs(30);
+
+/// The checker.
+#[derive(Debug)]
+pub(super) struct Served {
+    cluster: Rc<Cluster>,
+    /// The last unrest: when, where and what.
+    unrest: Option<(Moment, HostId, &'static str)>,
+    looked: u64,
+}
+
+impl Served {
+    pub(super) const fn new(cluster: Rc<Cluster>) -> Self {
+        Self { cluster, unrest: None, looked: 0 }
+    }
+
+    fn well_again(&self, world: &World<Ctdb>) -> Result<(), Violation> {
+        for host in world.members() {
+            let Some((machine, _)) = node(world, host) else { continue };
+            let flags = own_flags(world, host).unwrap_or_default();
+            if machine.runstate() != RunState::Running || !flags.is_empty() {
+                let what = format!("healed, but {host} is {:?} and {flags}", machine.runstate());
+                return Err(Violation::liveness("well-again", what));
+            }
+        }
+        match self.unrest {
+            Some((at, host, what)) if world.now().since(at) < QUIET => {
+                let what = format!("healed long ago, but at {at} {host} had {what}");
+                Err(Violation::liveness("quiet-again", what))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn each_once(&mut self, world: &World<Ctdb>) -> Result<(), Violation> {
+        let fail = |what: String| Err(Violation::liveness("served-again", what));
+        let none_is_taken = self.cluster.tunables().no_ip_takeover();
+        for public in self.cluster.public() {
+            self.looked += 1;
+            let address = public.entry.address;
+            let lists = |host: &HostId| self.cluster.public_of(*host).any(|entry| entry.address == address);
+            let able: Vec<_> = world.members().filter(lists).filter(|&it| node(world, it).is_some()).collect();
+            let holders: Vec<_> =
+                world.members().filter(|&host| world.host(host).kernel.holds(address)).collect();
+            let holder = match &holders[..] {
+                [] if able.is_empty() || none_is_taken => None,
+                [one] => Some(*one),
+                other => return fail(format!("healed, and {address} is on {other:?}")),
+            };
+            for host in able {
+                let Some((machine, _)) = node(world, host) else { continue };
+                let known = machine.holder_of(address);
+                if known != holder.and_then(|holder| self.cluster.number_of(machine, holder)) {
+                    return fail(format!("healed, {address} is on {holder:?}, and {host} says on {known:?}"));
+                }
+                if machine.is_changing(address) {
+                    return fail(format!("healed, and {host} is still changing {address}"));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Checker<Ctdb> for Served {
+    fn name(&self) -> &'static str {
+        "served"
+    }
+
+    fn news(&mut self, world: &World<Ctdb>, news: &News<Ctdb>) -> Result<(), Violation> {
+        let News::Notice(host, notice) = news else { return Ok(()) };
+        let what = match notice {
+            Notice::ElectionStarted => "an election",
+            Notice::RecoveryStarted(_) => "a recovery",
+            Notice::AddressPlanned { .. } => "an address to move",
+            Notice::Taking { .. } => "an address to take",
+            Notice::Releasing { .. } => "an address to release",
+            _ => return Ok(()),
+        };
+        self.unrest = Some((world.now(), *host, what));
+        Ok(())
+    }
+
+    fn end(&mut self, world: &World<Ctdb>, settled: bool) -> Result<(), Violation> {
+        if !settled {
+            return Ok(());
+        }
+        self.well_again(world)?;
+        if self.cluster.config.failover_disabled { Ok(()) } else { self.each_once(world) }
+    }
+
+    fn looked(&self) -> u64 {
+        self.looked
+    }
+}

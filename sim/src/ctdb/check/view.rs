@@ -1,0 +1,41 @@
+//! How a node is looked at.
+
+use standin_core::ctdb::Ctdb;
+use standin_core::ctdb::types::{NodeFlags, Pnn};
+use standin_core::time::Duration;
+
+use super::super::facts::own_flags;
+use super::DRIFT_MAX_PERCENT;
+use crate::world::World;
+use crate::world::moment::HostId;
+
+/// The machine of a host whose daemon runs and knows its number.
+pub(super) fn node(world: &World<Ctdb>, host: HostId) -> Option<(&Ctdb, Pnn)> {
+    let machine = world.host(host).machine()?;
+    Some((machine, machine.pnn()?))
+}
+
+/// Whether a node takes part, in its own eyes.
+pub(super) fn is_active(world: &World<Ctdb>, host: HostId) -> bool {
+    own_flags(world, host).is_some_and(|flags| !flags.is_inactive())
+}
+
+/// Whether a node takes no part, in its own eyes.
+pub(super) fn is_inactive(world: &World<Ctdb>, host: HostId) -> bool {
+    own_flags(world, host).is_some_and(NodeFlags::is_inactive)
+}
+
+/// Whether a node leads, in its own eyes.
+pub(super) fn leads(world: &World<Ctdb>, host: HostId) -> bool {
+    node(world, host).is_some_and(|(machine, own)| machine.leader() == Some(own))
+}
+
+/// A protocol's time on a clock that runs as slow as one may.
+pub(super) const fn stretched(time: Duration) -> Duration {
+    Duration(time.0 + time.0 * DRIFT_MAX_PERCENT / 100)
+}
+
+/// A protocol's time on a clock that runs as fast as one may.
+pub(super) const fn shrunk(time: Duration) -> Duration {
+    Duration(time.0 - time.0 * DRIFT_MAX_PERCENT / 100)
+}
