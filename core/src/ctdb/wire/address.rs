@@ -40,6 +40,27 @@ impl WireAddr {
         self.0.port()
     }
 
+    /// As it is sent.
+    #[must_use]
+    #[inline]
+    pub fn to_bytes(&self) -> [u8; Self::SIZE] {
+        let mut bytes = [0; Self::SIZE];
+        bytes[2..4].copy_from_slice(&self.port().to_be_bytes());
+        match self.0 {
+            SocketAddr::V4(address) => {
+                bytes[..2].copy_from_slice(&FAMILY_V4.to_le_bytes());
+                bytes[4..8].copy_from_slice(&address.ip().octets());
+            }
+            SocketAddr::V6(address) => {
+                bytes[..2].copy_from_slice(&FAMILY_V6.to_le_bytes());
+                bytes[4..8].copy_from_slice(&address.flowinfo().to_le_bytes());
+                bytes[8..24].copy_from_slice(&address.ip().octets());
+                bytes[24..].copy_from_slice(&address.scope_id().to_le_bytes());
+            }
+        }
+        bytes
+    }
+
     /// Whether both are the same host: port, flow label and scope do not count.
     #[must_use]
     pub fn same_host(&self, other: &Self) -> bool {
@@ -66,22 +87,9 @@ impl fmt::Display for WireAddr {
 }
 
 impl Wire for WireAddr {
+    #[inline]
     fn encode(&self, out: &mut Writer<'_>) {
-        match self.0 {
-            SocketAddr::V4(address) => {
-                out.u16_le(FAMILY_V4);
-                out.u16_be(address.port());
-                out.bytes(&address.ip().octets());
-                out.zeros(20);
-            }
-            SocketAddr::V6(address) => {
-                out.u16_le(FAMILY_V6);
-                out.u16_be(address.port());
-                out.u32_le(address.flowinfo());
-                out.bytes(&address.ip().octets());
-                out.u32_le(address.scope_id());
-            }
-        }
+        out.bytes(&self.to_bytes());
     }
 
     fn decode(from: &mut Reader<'_>) -> Result<Self, DecodeError> {

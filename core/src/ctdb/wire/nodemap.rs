@@ -22,8 +22,7 @@ pub struct NodeEntry {
 impl Wire for NodeEntry {
     fn encode(&self, out: &mut Writer<'_>) {
         let Self { pnn, flags, address } = self;
-        pnn.encode(out);
-        flags.encode(out);
+        out.all_u32_le([pnn.0, flags.bits()]);
         address.encode(out);
     }
 
