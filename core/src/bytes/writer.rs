@@ -44,13 +44,13 @@ impl<'a> Writer<'a> {
     }
 
     /// Appends `count` zeros.
-    #[inline]
+    #[inline(never)]
     pub fn zeros(&mut self, count: usize) {
         self.out.resize(self.out.len() + count, 0);
     }
 
     /// Appends zeros until the position is a multiple of `alignment`.
-    #[inline]
+    #[inline(always)]
     pub fn pad_to(&mut self, alignment: usize) {
         match alignment - self.position() % alignment {
             missing if missing == alignment => {}
@@ -63,7 +63,11 @@ impl<'a> Writer<'a> {
     /// Appends numbers of 4 bytes each, little endian.
     #[inline]
     pub fn all_u32_le<const N: usize>(&mut self, values: [u32; N]) {
-        self.out.extend_from_slice(values.map(u32::to_le_bytes).as_flattened());
+        // Stored where they stay: put together elsewhere first they are there too late to be
+        // copied at full speed.
+        self.out.extend_from_slice([[0; 4]; N].as_flattened());
+        let (_, places) = self.out.as_rchunks_mut();
+        *places.last_chunk_mut().expect("they were appended") = values.map(u32::to_le_bytes);
     }
 
     /// Appends a count or a length as 4 bytes, little endian.

@@ -40,25 +40,20 @@ impl WireAddr {
         self.0.port()
     }
 
-    /// As it is sent.
-    #[must_use]
-    #[inline]
-    pub fn to_bytes(&self) -> [u8; Self::SIZE] {
-        let mut bytes = [0; Self::SIZE];
-        bytes[2..4].copy_from_slice(&self.port().to_be_bytes());
+    /// As it is sent, 4 bytes a number, little endian.
+    fn words(&self) -> [u32; Self::SIZE / 4] {
+        let head = |family: u16| u32::from(family) | u32::from(self.port().swap_bytes()) << 16;
         match self.0 {
             SocketAddr::V4(address) => {
-                bytes[..2].copy_from_slice(&FAMILY_V4.to_le_bytes());
-                bytes[4..8].copy_from_slice(&address.ip().octets());
+                [head(FAMILY_V4), u32::from_le_bytes(address.ip().octets()), 0, 0, 0, 0, 0]
             }
             SocketAddr::V6(address) => {
-                bytes[..2].copy_from_slice(&FAMILY_V6.to_le_bytes());
-                bytes[4..8].copy_from_slice(&address.flowinfo().to_le_bytes());
-                bytes[8..24].copy_from_slice(&address.ip().octets());
-                bytes[24..].copy_from_slice(&address.scope_id().to_le_bytes());
+                let octets = address.ip().octets();
+                let word = |at| u32::from_le_bytes(octets.as_chunks().0[at]);
+                let [flow, scope] = [address.flowinfo(), address.scope_id()];
+                [head(FAMILY_V6), flow, word(0), word(1), word(2), word(3), scope]
             }
         }
-        bytes
     }
 
     /// Whether both are the same host: port, flow label and scope do not count.
@@ -89,7 +84,7 @@ impl fmt::Display for WireAddr {
 impl Wire for WireAddr {
     #[inline]
     fn encode(&self, out: &mut Writer<'_>) {
-        out.bytes(&self.to_bytes());
+        out.all_u32_le(self.words());
     }
 
     fn decode(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
