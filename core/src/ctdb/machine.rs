@@ -2,6 +2,7 @@
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
+use core::net::IpAddr;
 
 use super::addresses::{Addresses, Snapshot};
 use super::boot::{self, Boot};
@@ -66,6 +67,10 @@ pub struct Ctdb {
     pub(super) interfaces_seen: Option<Snapshot>,
     /// Whose TAKEOVER_IP made us ban ourselves: answered once the addresses are gone.
     pub(super) conflicts: Vec<Asker>,
+    /// Who waits for a take that was under way.
+    pub(super) takes: Vec<(IpAddr, Asker)>,
+    /// Who waits for a release that was under way: the address, who, and whose it will be.
+    pub(super) releases: Vec<(IpAddr, Asker, Option<Pnn>)>,
     /// Announcements that operators asked for.
     pub(super) shouts: VecDeque<Shout>,
     /// The generation whose addresses were last announced as kept.
@@ -126,6 +131,8 @@ impl Ctdb {
             lock_names: Vec::new(),
             interfaces_seen: None,
             conflicts: Vec::new(),
+            takes: Vec::new(),
+            releases: Vec::new(),
             shouts: VecDeque::new(),
             announced: Generation::INVALID,
             mail: Mail::new(),

@@ -98,19 +98,25 @@ fn play(situations: &[Situation], seeds: u64) -> (Table, Vec<Missing>) {
         situations[situation].play(seed, strict)
     };
     let jobs = thread::available_parallelism().map_or(1, NonZero::get);
-    fan_out(each * situations.len() as u64, jobs, || false, work, |ended| {
-        let (situation, seed, strict) = what(place);
-        place += 1;
-        match ended {
-            Ok(figures) => {
-                for (samples, figure) in table[situation].iter_mut().zip(figures) {
-                    samples[usize::from(!strict)].add(figure);
+    fan_out(
+        each * situations.len() as u64,
+        jobs,
+        || false,
+        work,
+        |ended| {
+            let (situation, seed, strict) = what(place);
+            place += 1;
+            match ended {
+                Ok(figures) => {
+                    for (samples, figure) in table[situation].iter_mut().zip(figures) {
+                        samples[usize::from(!strict)].add(figure);
+                    }
                 }
+                Err(missed) => missing.push(Missing { situation, seed, strict, missed }),
             }
-            Err(missed) => missing.push(Missing { situation, seed, strict, missed }),
-        }
-        true
-    });
+            true
+        },
+    );
     (table, missing)
 }
 
@@ -241,9 +247,9 @@ fn as_json(situations: &[Situation], seeds: u64, table: &Table) -> Value {
         json!({"min": min, "median": median, "max": max, "never": samples.never, "came": samples.came})
     };
     let figure = |(figure, samples): (&Figure, &[Samples; 2])| {
-        let real = figure.real.map(|Real { n, min, median, max }| {
-            json!({"n": n, "min": min, "median": median, "max": max})
-        });
+        let real = figure
+            .real
+            .map(|Real { n, min, median, max }| json!({"n": n, "min": min, "median": median, "max": max}));
         let unit = match figure.unit {
             Unit::Seconds => "ms",
             Unit::Count => "thousandths",

@@ -63,7 +63,8 @@ impl Elections {
                 && truth.steady_since(winner, there)
                 && truth.steady_since(other, there);
             if ready {
-                let what = format!("{winner} won the election of {began} though {other} is older and was there");
+                let what =
+                    format!("{winner} won the election of {began} though {other} is older and was there");
                 return Err(Violation::safety("the-oldest-leads", what));
             }
         }

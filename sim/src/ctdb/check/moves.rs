@@ -86,12 +86,14 @@ impl Moves {
             };
             (0..).zip(&problem.nodes).filter_map(claims).last()
         };
-        let moves = allocate(&problem).assignments.into_iter().map(|(address, to)| (address, from(address), to));
+        let moves =
+            allocate(&problem).assignments.into_iter().map(|(address, to)| (address, from(address), to));
         Some(moves.filter(|(_, from, to)| from != to).collect())
     }
 
     fn planned(&mut self, world: &World<Ctdb>, leader: HostId, planned: Move) -> Result<(), Violation> {
-        let Some((began, None)) = self.runs.get(&leader).map(|(began, moves)| (*began, moves.as_ref())) else {
+        let Some((began, None)) = self.runs.get(&leader).map(|(began, moves)| (*began, moves.as_ref()))
+        else {
             return self.moved(leader, planned);
         };
         match self.expected(world, leader, began) {

@@ -58,7 +58,8 @@ impl Served {
             self.looked += 1;
             let address = public.entry.address;
             let lists = |host: &HostId| self.cluster.public_of(*host).any(|entry| entry.address == address);
-            let able: Vec<_> = world.members().filter(lists).filter(|&it| node(world, it).is_some()).collect();
+            let able: Vec<_> =
+                world.members().filter(lists).filter(|&it| node(world, it).is_some()).collect();
             let holders: Vec<_> =
                 world.members().filter(|&host| world.host(host).kernel.holds(address)).collect();
             let holder = match &holders[..] {

@@ -12,10 +12,10 @@ use standin_core::time::Duration;
 
 use super::super::build::Cluster;
 use super::super::facts::{counts_connected, own_flags};
+use super::SLACK;
 use super::hands::Hands;
 use super::truth::Shared;
 use super::view::{is_inactive, node, stretched};
-use super::SLACK;
 use crate::check::{Checker, Violation};
 use crate::world::moment::{HostId, Moment};
 use crate::world::{News, World};

@@ -69,25 +69,19 @@ pub const SITUATIONS: &[Situation] = &[
     },
     Situation {
         name: "`ip addr del` of one address",
-        figures: &[
-            seconds("outage", 7, [300, 900, 1_140]),
-        ],
+        figures: &[seconds("outage", 7, [300, 900, 1_140])],
         settings: STOCK,
         script: script::address_deleted,
     },
     Situation {
         name: "public interface flushed, down for 1 s",
-        figures: &[
-            seconds("worst outage", 3, [720, 780, 1_200]),
-        ],
+        figures: &[seconds("worst outage", 3, [720, 780, 1_200])],
         settings: STOCK,
         script: script::interface_restarted,
     },
     Situation {
         name: "public interface set down",
-        figures: &[
-            seconds("worst outage", 3, [4_200, 8_300, 9_600]),
-        ],
+        figures: &[seconds("worst outage", 3, [4_200, 8_300, 9_600])],
         settings: STOCK,
         script: script::interface_down,
     },
@@ -226,9 +220,7 @@ pub const SITUATIONS: &[Situation] = &[
     },
     Situation {
         name: "idle",
-        figures: &[
-            number("messages a second, all nodes", 1, [27_000, 27_000, 27_000]),
-        ],
+        figures: &[number("messages a second, all nodes", 1, [27_000, 27_000, 27_000])],
         settings: STOCK,
         script: script::idle,
     },
