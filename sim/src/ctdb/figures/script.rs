@@ -117,15 +117,6 @@ pub(super) fn interface_restarted(scene: &mut Scene) -> Figures {
     Ok(vec![times(scene.outage())])
 }
 
-/// The public interface is set down and left so.
-pub(super) fn interface_down(scene: &mut Scene) -> Figures {
-    scene.settle()?;
-    let node = scene.follower()?;
-    scene.befall(&Fault::InterfaceDown(Who::One(node), Net::Public));
-    scene.wait(WATCHED);
-    Ok(vec![times(scene.outage())])
-}
-
 /// The public cable is pulled, and put back.
 pub(super) fn cable(scene: &mut Scene) -> Figures {
     scene.settle()?;

@@ -108,12 +108,6 @@ pub const SITUATIONS: &[Situation] = &[
         script: script::interface_restarted,
     },
     Situation {
-        name: "public interface set down",
-        figures: &[seconds("worst outage", 3, [4_200, 8_300, 9_600])],
-        settings: STOCK,
-        script: script::interface_down,
-    },
-    Situation {
         name: "public cable pulled, put back",
         figures: &[
             seconds("worst outage", 3, [4_400, 10_500, 13_300]),
