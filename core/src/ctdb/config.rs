@@ -108,9 +108,14 @@ pub struct Fixes {
     /// An address that is kept over a recovery is announced again: its clients may have heard
     /// of another holder meanwhile. ctdbd announces only what it has just taken.
     pub announce_kept: bool,
-    /// The death of a node that is no location master causes a takeover run too. In ctdbd its
-    /// addresses stay with the dead.
-    pub move_from_dead: bool,
+    /// A node that comes or goes, and a change of leader, cause a takeover run even where no
+    /// recovery is due. In ctdbd the addresses of a dead node that is no location master stay with
+    /// the dead, and after a partition two nodes may serve an address for as long as nothing else
+    /// happens.
+    pub run_after_change: bool,
+    /// A node in recovery mode offers no addresses, because it could not take one. In ctdbd it
+    /// does, and the run fails after the address was taken from its holder.
+    pub offer_when_ready: bool,
 }
 
 impl Fixes {
@@ -124,7 +129,8 @@ impl Fixes {
         watch_kernel: true,
         prompt_rounds: true,
         announce_kept: true,
-        move_from_dead: true,
+        run_after_change: true,
+        offer_when_ready: true,
     };
     /// As ctdbd; but for a bad frame, which costs its sender the link in any case and kills ctdbd.
     pub const NONE: Self = Self {
@@ -136,6 +142,7 @@ impl Fixes {
         watch_kernel: false,
         prompt_rounds: false,
         announce_kept: false,
-        move_from_dead: false,
+        run_after_change: false,
+        offer_when_ready: false,
     };
 }

@@ -132,6 +132,7 @@ impl Ctdb {
             return;
         }
         out.notice(Notice::LeaderChanged { from, to: leader });
+        self.rounds.changed = true;
         if !self.is_leader() {
             self.give_up_leading(now, out);
         }

@@ -17,7 +17,7 @@ use super::machine::{Ctdb, Out};
 use super::notice::{BanCause, Notice};
 use super::plant::Plant;
 use super::requests::{Asker, Ticket};
-use super::types::{ControlFlags, Pnn, RunState};
+use super::types::{ControlFlags, Pnn, RecoveryMode, RunState};
 use super::wire::{MessageData, PublicIp, ReplyData, RequestData, Text};
 use crate::host::{FileError, Job, Placed};
 use crate::time::{Duration, Instant};
@@ -61,7 +61,8 @@ impl Ctdb {
     /// Whether this node may be given addresses at all.
     pub(super) fn offers(&self) -> bool {
         let flags = self.own_flags();
-        self.state.runstate == RunState::Running && !flags.is_inactive() && !flags.is_disabled()
+        let ready = self.state.recovery_mode == RecoveryMode::Normal || !self.config.fixes.offer_when_ready;
+        ready && self.state.runstate == RunState::Running && !flags.is_inactive() && !flags.is_disabled()
     }
 
     /// A control about addresses, interfaces or tickles.

@@ -323,6 +323,7 @@ impl Ctdb {
             node.flags.remove(NodeFlags::DISCONNECTED);
             self.keepalive.forget(pnn);
             out.notice(Notice::NodeConnected { pnn });
+            self.rounds.changed = true;
         }
     }
 
@@ -341,7 +342,7 @@ impl Ctdb {
                     self.unanswered(out, lost, Unanswered::Died);
                 }
             }
-            self.rounds.died = true;
+            self.rounds.changed = true;
             self.prompt(now);
         }
         self.links.dial_again(&mut cx!(self, now, out), &self.state, pnn);

@@ -44,8 +44,8 @@ pub(super) struct Rounds {
     pub(super) unfinished: bool,
     /// The last takeover run failed.
     pub(super) run_failed: bool,
-    /// A node died that no recovery has been about.
-    pub(super) died: bool,
+    /// Nodes came or went, or the leader changed, since the last takeover run.
+    pub(super) changed: bool,
     /// Who wants a takeover run.
     pub(super) runs_wanted: Vec<SrvIdMessage>,
     /// Nodes that addresses are to move to.
@@ -363,10 +363,10 @@ impl Ctdb {
             }
             return self.begin_recovery(now, out, trigger);
         }
-        let died = self.rounds.died && self.config.fixes.move_from_dead;
+        let changed = self.rounds.changed && self.config.fixes.run_after_change;
         let due = Due {
             runs_off: self.timers.at(Wake::TakeoverRunsOn).is_some(),
-            requested: died || !self.rounds.runs_wanted.is_empty(),
+            requested: changed || !self.rounds.runs_wanted.is_empty(),
             last_failed: self.rounds.run_failed,
         };
         if verdict::wants_takeover(due) {

@@ -54,6 +54,13 @@ pub struct Figure {
     pub note: Option<&'static str>,
 }
 
+impl Figure {
+    /// With the reason why the simulated ones lie elsewhere.
+    const fn but(self, note: &'static str) -> Self {
+        Self { note: Some(note), ..self }
+    }
+}
+
 /// Something that befalls a small cluster.
 #[derive(Debug)]
 pub struct Situation {

@@ -160,6 +160,12 @@ impl Scene {
         self.pass_until(self.world.now() + span);
     }
 
+    /// Lets time pass, and up to a second more: nobody's timer is in step with whoever waits by hand.
+    pub(super) fn wait(&mut self, span: Duration) {
+        let more = self.rng.span(Duration::ZERO, Duration::from_secs(1));
+        self.pass(span + more);
+    }
+
     /// Lets time pass until so long after the mark.
     pub(super) fn pass_to(&mut self, span: Duration) {
         self.pass_until(self.mark + span);
@@ -222,9 +228,11 @@ impl Scene {
         self.twice_max = self.twice_max.max(twice);
     }
 
-    /// The longest time since the mark for which a client went without an answer of one address.
-    pub(super) fn outage(&self) -> Duration {
-        self.gaps.iter().map(|gap| gap.longest).max().unwrap_or_default()
+    /// The longest time since the mark for which a client went without an answer of one address;
+    /// nothing if it still does.
+    pub(super) fn outage(&self) -> Option<Duration> {
+        let longest = self.gaps.iter().map(|gap| gap.longest).max();
+        longest.filter(|_| self.all_answer())
     }
 
     /// How many addresses two or more hosts have.

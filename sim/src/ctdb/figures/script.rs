@@ -44,10 +44,10 @@ pub(super) fn clean_stop(scene: &mut Scene) -> Figures {
     scene.settle()?;
     let node = scene.follower()?;
     scene.act(&Action::Operator(Whom::Who(Who::One(node)), Operator::Shutdown));
-    scene.pass(WATCHED);
+    scene.wait(WATCHED);
     let (dead, outage) = (scene.marked_dead(node).last().copied(), scene.outage());
     let [holds, gap] = rejoin(scene, &Fault::Start(Who::One(node)), node);
-    Ok(vec![times(dead), time(outage), holds, gap])
+    Ok(vec![times(dead), times(outage), holds, gap])
 }
 
 /// A node comes back: when it holds its share again, and what that costs clients.
@@ -56,7 +56,7 @@ fn rejoin(scene: &mut Scene, how: &Fault, node: HostId) -> [Option<u64>; 2] {
     scene.befall(how);
     let holds = scene.until(|scene| scene.held_by(node).len() > 1);
     scene.pass(secs(10));
-    [times(holds), time(scene.outage())]
+    [times(holds), times(scene.outage())]
 }
 
 /// A follower loses power.
@@ -85,10 +85,10 @@ pub(super) fn leader_power_loss(scene: &mut Scene) -> Figures {
 /// When the first and the last survivor mark it dead, and what that costs clients.
 fn lose_power(scene: &mut Scene, node: HostId) -> Vec<Option<u64>> {
     scene.befall(&Fault::PowerOff(Who::One(node)));
-    scene.pass(WATCHED);
+    scene.wait(WATCHED);
     let dead = scene.marked_dead(node);
     let last = dead.last().copied().filter(|_| dead.len() > 1);
-    vec![times(dead.first().copied()), times(last), time(scene.outage())]
+    vec![times(dead.first().copied()), times(last), times(scene.outage())]
 }
 
 /// Somebody deletes a public address on its holder.
@@ -98,7 +98,7 @@ pub(super) fn address_deleted(scene: &mut Scene) -> Figures {
     let address = *scene.held_by(node).first().ok_or_else(|| Missed::new("a node holds no address"))?;
     scene.befall(&Fault::AddressDel(Who::One(node), Which::Given(address)));
     scene.pass(secs(30));
-    Ok(vec![time(scene.outage())])
+    Ok(vec![times(scene.outage())])
 }
 
 /// The public interface is flushed and set down, a second later set up with the host's own address.
@@ -114,16 +114,7 @@ pub(super) fn interface_restarted(scene: &mut Scene) -> Figures {
     scene.befall(&Fault::InterfaceUp(who, Net::Public));
     scene.befall(&Fault::Readdress(who));
     scene.pass(secs(30));
-    Ok(vec![time(scene.outage())])
-}
-
-/// The public interface is set down and left so.
-pub(super) fn interface_down(scene: &mut Scene) -> Figures {
-    scene.settle()?;
-    let node = scene.follower()?;
-    scene.befall(&Fault::InterfaceDown(Who::One(node), Net::Public));
-    scene.pass(WATCHED);
-    Ok(vec![time(scene.outage())])
+    Ok(vec![times(scene.outage())])
 }
 
 /// The public cable is pulled, and put back.
@@ -131,12 +122,12 @@ pub(super) fn cable(scene: &mut Scene) -> Figures {
     scene.settle()?;
     let node = scene.follower()?;
     scene.befall(&Fault::CablePull(Who::One(node), Net::Public));
-    scene.pass(WATCHED);
+    scene.wait(WATCHED);
     let outage = scene.outage();
     // The addresses were taken from it; only then is there something to come back.
     let lost = scene.held_by(node).is_empty();
     let [holds, _] = rejoin(scene, &Fault::CablePlug(Who::One(node), Net::Public), node);
-    Ok(vec![time(outage), holds.filter(|_| lost)])
+    Ok(vec![times(outage), holds.filter(|_| lost)])
 }
 
 /// A node's private network is cut.
@@ -154,7 +145,7 @@ fn heal(scene: &mut Scene, mend: &Fault) -> [Option<u64>; 2] {
     scene.befall(mend);
     let ended = scene.until(|scene| scene.twice() == 0).filter(|_| was);
     scene.pass_to(secs(90));
-    [times(ended), time(scene.outage())]
+    [times(ended), times(scene.outage())]
 }
 
 /// A follower's private network is cut for a minute.
@@ -162,7 +153,7 @@ pub(super) fn follower_cut(scene: &mut Scene) -> Figures {
     scene.settle()?;
     let node = scene.follower()?;
     let mend = cut(scene, node);
-    scene.pass(secs(60));
+    scene.wait(secs(60));
     let (dead, since, twice) = (scene.first_death(), scene.twice_since(), scene.twice_max());
     let [ended, outage] = heal(scene, &mend);
     Ok(vec![times(dead), times(since), count(twice), ended, outage])
@@ -173,7 +164,7 @@ pub(super) fn leader_cut(scene: &mut Scene) -> Figures {
     scene.settle()?;
     let node = scene.leader()?;
     let mend = cut(scene, node);
-    scene.pass(secs(60));
+    scene.wait(secs(60));
     let twice = scene.twice_max();
     let [_, outage] = heal(scene, &mend);
     Ok(vec![count(twice), outage])
@@ -207,6 +198,7 @@ fn long_cut(scene: &mut Scene, hosts: &[HostId]) -> [Option<u64>; 4] {
     let since = scene.twice_since();
     let ended = scene.until_within(secs(160), |scene| scene.twice() == 0).filter(|_| since.is_some());
     scene.pass_to(secs(160));
+    scene.wait(Duration::ZERO);
     let serves = hosts.iter().map(|host| scene.held_by(*host).len()).sum();
     [times(since), count(scene.twice_max()), times(ended), count(serves)]
 }
