@@ -503,6 +503,17 @@ impl Ctdb {
         self.link_event(now, out, event);
     }
 
+    #[inline(never)]
+    fn check_parts(&self) {
+        self.links.check();
+        self.addresses.check_invariants(self.state.me);
+        let loose = !self.config.fixes.both_links || self.config.plants.has(Plant::OneDirectionEnough);
+        for pnn in self.state.all().filter(|&pnn| !loose && self.state.is_peer(pnn)) {
+            let links = self.links.has_both(pnn);
+            assert!(links || !self.is_connected(pnn), "{pnn} counts as connected without both links");
+        }
+    }
+
     fn port(&mut self, now: Instant, out: Out<'_>, port: PortId, answer: Result<Endpoint, Why>) {
         if port == BUS {
             let answer = answer.map(|_| ());
@@ -550,18 +561,13 @@ impl Machine for Ctdb {
         if self.over { None } else { self.timers.next() }
     }
 
+    #[inline]
     fn check(&self, depth: Depth) {
         if let Some(me) = self.state.me {
             assert!(self.is_connected(me), "{me} counts itself as disconnected");
         }
         if depth == Depth::Whole && !self.over {
-            self.links.check();
-            self.addresses.check_invariants(self.state.me);
-            let loose = !self.config.fixes.both_links || self.config.plants.has(Plant::OneDirectionEnough);
-            for pnn in self.state.all().filter(|&pnn| !loose && self.state.is_peer(pnn)) {
-                let links = self.links.has_both(pnn);
-                assert!(links || !self.is_connected(pnn), "{pnn} counts as connected without both links");
-            }
+            self.check_parts();
         }
     }
 }

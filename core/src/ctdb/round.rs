@@ -85,6 +85,10 @@ impl Stage {
             Self::Takeover(takeover) => Some(&mut takeover.gather),
         }
     }
+
+    fn is_complete(&mut self) -> bool {
+        self.gather().is_some_and(|gather| gather.is_complete())
+    }
 }
 
 impl Ctdb {
@@ -226,8 +230,17 @@ impl Ctdb {
         }
     }
 
+    #[inline]
     pub(super) fn next_stage_if_complete(&mut self, now: Instant, out: Out<'_>) {
-        while self.rounds.stage.gather().is_some_and(|gather| gather.is_complete()) {
+        // After nearly every answer there are others to come.
+        if self.rounds.stage.is_complete() {
+            self.next_stages(now, out);
+        }
+    }
+
+    #[inline(never)]
+    fn next_stages(&mut self, now: Instant, out: Out<'_>) {
+        while self.rounds.stage.is_complete() {
             match core::mem::take(&mut self.rounds.stage) {
                 Stage::Resting => return,
                 Stage::Capabilities(gather) => self.capabilities_known(now, out, &gather),

@@ -41,7 +41,8 @@ impl WireAddr {
     }
 
     /// As it is sent, 4 bytes a number, little endian.
-    fn words(&self) -> [u32; Self::SIZE / 4] {
+    #[inline]
+    pub(super) fn words(&self) -> [u32; Self::SIZE / 4] {
         let head = |family: u16| u32::from(family) | u32::from(self.port().swap_bytes()) << 16;
         match self.0 {
             SocketAddr::V4(address) => {

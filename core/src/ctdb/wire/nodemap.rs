@@ -28,8 +28,9 @@ impl Wire for NodeEntry {
     #[inline]
     fn encode(&self, out: &mut Writer<'_>) {
         let Self { pnn, flags, address } = self;
-        out.all_u32_le([pnn.0, flags.bits()]);
-        address.encode(out);
+        let [head, rest @ ..] = address.words();
+        let [a, b, c, d, e, f] = rest;
+        out.all_u32_le([pnn.0, flags.bits(), head, a, b, c, d, e, f]);
     }
 
     #[inline]
