@@ -113,6 +113,9 @@ pub struct Fixes {
     /// the dead, and after a partition two nodes may serve an address for as long as nothing else
     /// happens.
     pub run_after_change: bool,
+    /// Who asks for a change of an address that is under way already is answered when it is done.
+    /// In ctdbd that is a failure, which ends the run and costs credits.
+    pub wait_for_changes: bool,
     /// A node in recovery mode offers no addresses, because it could not take one. In ctdbd it
     /// does, and the run fails after the address was taken from its holder.
     pub offer_when_ready: bool,
@@ -130,6 +133,7 @@ impl Fixes {
         prompt_rounds: true,
         announce_kept: true,
         run_after_change: true,
+        wait_for_changes: true,
         offer_when_ready: true,
     };
     /// As ctdbd; but for a bad frame, which costs its sender the link in any case and kills ctdbd.
@@ -143,6 +147,7 @@ impl Fixes {
         prompt_rounds: false,
         announce_kept: false,
         run_after_change: false,
+        wait_for_changes: false,
         offer_when_ready: false,
     };
 }

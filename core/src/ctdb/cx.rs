@@ -52,6 +52,8 @@ pub(super) enum Wake {
     TakeoverRunsOn,
     /// Recoveries are on again.
     RecoveriesOn,
+    /// The cluster lock we want has not been answered.
+    LockTry,
     /// Whether the cluster lock is free has not been answered.
     LockCheck,
 }
@@ -77,6 +79,7 @@ impl Timer for Wake {
             Self::Vote => "vote",
             Self::TakeoverRunsOn => "takeover-runs-on",
             Self::RecoveriesOn => "recoveries-on",
+            Self::LockTry => "lock-try",
             Self::LockCheck => "lock-check",
         }
     }

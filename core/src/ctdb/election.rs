@@ -21,6 +21,8 @@ use crate::time::{Duration, Instant};
 
 /// How often the leader says so.
 const BROADCAST_EVERY: Duration = Duration::from_secs(1);
+/// How long the cluster lock may go unanswered.
+const LOCK_LIMIT: Duration = Duration::from_secs(120);
 /// How long we wait before we contradict a candidate.
 const VOTE_AFTER: Duration = Duration::from_millis(500);
 
@@ -95,8 +97,10 @@ impl Ctdb {
 
     pub(super) fn broadcast_due(&mut self, now: Instant, out: Out<'_>) {
         self.timers.set(Wake::Broadcast, now + BROADCAST_EVERY);
-        // What has changed since the last round is not known here, as in ctdbd.
-        let able = self.config.capabilities.contains(Capabilities::LEADER) && !self.rounds.inactive;
+        // In ctdbd what has changed since the last round is not known here.
+        let stale = !self.config.fixes.prompt_rounds;
+        let inactive = if stale { self.rounds.inactive } else { self.own_flags().is_inactive() };
+        let able = self.config.capabilities.contains(Capabilities::LEADER) && !inactive;
         if !able {
             if self.is_leader() {
                 self.follow(now, out, None);
@@ -149,6 +153,10 @@ impl Ctdb {
             return;
         }
         let to: alloc::vec::Vec<_> = self.active().collect();
+        if to.is_empty() {
+            // Nobody takes part, not even we: nobody is to be asked.
+            return self.elect(now, out);
+        }
         let ticket = self.gathering(Task::Election);
         self.election.forced = Some(Gather::new(ticket.serial, to.len() as u32));
         let patience = self.config.tunables.control_timeout();
@@ -188,7 +196,7 @@ impl Ctdb {
         if self.config.cluster_lock.is_some() {
             return self.race_for_lock(now, out);
         }
-        self.timers.set(Wake::Election, now + self.config.tunables.election_timeout());
+        self.timers.set(Wake::Election, now + election_timeout(&self.config));
         self.vote(now, out);
     }
 
@@ -214,7 +222,7 @@ impl Ctdb {
         if self.state.is_me(other.pnn) || self.state.node(other.pnn).is_none() {
             return;
         }
-        self.timers.set(Wake::Election, now + self.config.tunables.election_timeout());
+        self.timers.set(Wake::Election, now + election_timeout(&self.config));
         if !core::mem::replace(&mut self.election.on, true) {
             out.notice(Notice::ElectionStarted);
         }
@@ -258,6 +266,7 @@ impl Ctdb {
         if self.election.lock == Lock::Free {
             let what = Job::HoldLock { name: name.into() };
             self.election.lock = Lock::Trying(cx!(self, now, out).start(Purpose::Lock, what), attempt);
+            self.timers.set(Wake::LockTry, now + LOCK_LIMIT);
         }
     }
 
@@ -279,7 +288,16 @@ impl Ctdb {
         }
     }
 
+    /// The lock has not been answered for as long as a leader waits.
+    pub(super) fn lock_late(&mut self, now: Instant, out: Out<'_>) {
+        if let Lock::Trying(job, attempt) = self.election.lock {
+            cx!(self, now, out).cancel(job);
+            self.lock_answered(now, out, job, attempt, LockNews::TimedOut);
+        }
+    }
+
     fn lock_answered(&mut self, now: Instant, out: Out<'_>, job: JobId, attempt: Attempt, news: LockNews) {
+        self.timers.cancel(Wake::LockTry);
         self.election.on = false;
         self.election.lock = Lock::Free;
         if news == LockNews::Held {
@@ -328,6 +346,11 @@ impl Ctdb {
             .all()
             .filter(move |&pnn| self.state.node(pnn).is_some_and(|node| !node.flags.intersects(gone)))
     }
+}
+
+/// `ElectionTimeout`, at least a second.
+fn election_timeout(config: &Config) -> Duration {
+    config.tunables.election_timeout().max(Duration::from_secs(1))
 }
 
 /// `leader timeout`, at least a second.

@@ -206,6 +206,8 @@ pub(super) struct Events<T> {
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct Running<T> {
+    /// Something failed, and leftovers are still to go.
+    failed: bool,
     /// A script sees to addresses.
     stock: bool,
     wanted: Wanted<T>,
@@ -283,8 +285,8 @@ impl<T> Events<T> {
         }
     }
 
-    #[cfg(test)]
-    const fn is_idle(&self) -> bool {
+    /// Whether no event is under way.
+    pub(super) const fn is_idle(&self) -> bool {
         self.running.is_none()
     }
 
@@ -298,10 +300,10 @@ impl<T> Events<T> {
         self.stock
     }
 
-    /// Ends and forgets everything; nobody is told.
-    pub(super) fn clear(&mut self, cx: &mut Cx<'_>) {
+    /// Forgets what waits, and a monitor event under way: nobody is told.
+    pub(super) fn forget_waiting(&mut self, cx: &mut Cx<'_>) {
         self.waiting.clear();
-        if let Some(running) = self.running.take() {
+        if let Some(running) = self.running.take_if(|running| running.wanted.event == Event::Monitor) {
             cx.cancel(running.job);
         }
     }
@@ -312,7 +314,16 @@ impl<T> Running<T> {
         let limit = cx.config.tunables.event_script_timeout();
         let until = (limit > Duration::ZERO).then(|| cx.now + limit);
         let job = cx.start(Purpose::Event, Job::ListScripts { directory: cx.config.events.as_ref().into() });
-        Self { stock: false, wanted, until, limit, job, step: Step::List, scripts: VecDeque::new() }
+        Self {
+            failed: false,
+            stock: false,
+            wanted,
+            until,
+            limit,
+            job,
+            step: Step::List,
+            scripts: VecDeque::new(),
+        }
     }
 
     fn go_on(&mut self, cx: &mut Cx<'_>, done: Done) -> Next {
@@ -332,10 +343,11 @@ impl<T> Running<T> {
             }
             (Step::Script(script), Done::Script(end)) => {
                 cx.notice(Notice::ScriptFailed { event: name, script: script.as_str().into(), end });
-                return Next::Ends(Ended::Failed);
+                return self.fail(cx);
             }
             (Step::Place, Done::Address(Ok(()) | Err(AddressError::Unchanged))) => {}
-            (Step::List | Step::Script(_) | Step::Place, _) => return Next::Ends(Ended::Failed),
+            (Step::Place, _) => return self.fail(cx),
+            (Step::List | Step::Script(_), _) => return Next::Ends(Ended::Failed),
         }
         self.next(cx)
     }
@@ -351,11 +363,21 @@ impl<T> Running<T> {
         }
     }
 
+    /// Something failed, and with it the event; but leftovers go in any case.
+    fn fail(&mut self, cx: &mut Cx<'_>) -> Next {
+        if !matches!(self.wanted.event, Event::Setup | Event::Shutdown) {
+            return Next::Ends(Ended::Failed);
+        }
+        self.failed = true;
+        self.scripts.clear();
+        self.next(cx)
+    }
+
     fn next(&mut self, cx: &mut Cx<'_>) -> Next {
         let Some(script) = self.scripts.pop_front() else {
             return match self.wanted.placing.pop_front() {
                 Some(placing) => Next::Goes(cx.start(Purpose::Event, placing), Step::Place),
-                None => Next::Ends(Ended::Ok),
+                None => Next::Ends(if self.failed { Ended::Failed } else { Ended::Ok }),
             };
         };
         let limit = match self.until {

@@ -207,7 +207,7 @@ impl Ctdb {
             // What it changed so far stays changed, as in ctdbd: the local check will see to it.
             match takeover {
                 Takeover::Take { .. } => self.take_ended(now, out, asker, address, -1),
-                Takeover::Update { .. } => self.update_ended(out, asker, address, -1),
+                Takeover::Update { .. } => self.update_ended(now, out, asker, address, -1),
                 Takeover::Refused(_) | Takeover::NotOurs | Takeover::Conflict { .. } | Takeover::Held => {}
             }
             return Reaction::Later;
@@ -215,11 +215,11 @@ impl Ctdb {
         match takeover {
             // It is coming anyway: whoever wants it here is told when it is.
             Takeover::Refused(Refused::Changing)
-                if self.config.fixes.prompt_rounds && self.addresses.is_taking(address) =>
+                if self.config.fixes.wait_for_changes
+                    && self.takes.len() < WAITING_MAX
+                    && self.addresses.is_taking(address) =>
             {
-                if self.takes.len() < WAITING_MAX {
-                    self.takes.extend(asker.map(|asker| (address, asker)));
-                }
+                self.takes.extend(asker.map(|asker| (address, asker)));
                 Reaction::Later
             }
             Takeover::Refused(_) => {
@@ -297,9 +297,22 @@ impl Ctdb {
         self.reply_if(out, asker, &Answer::status(status));
     }
 
-    pub(super) fn update_ended(&mut self, out: Out<'_>, asker: Option<Asker>, address: IpAddr, status: i32) {
+    pub(super) fn update_ended(
+        &mut self,
+        now: Instant,
+        out: Out<'_>,
+        asker: Option<Asker>,
+        address: IpAddr,
+        status: i32,
+    ) {
         match self.addresses.update_ended(address, status == 0) {
-            Updated::Moved { to } => out.notice(Notice::Updated { address, to: to.as_str().into() }),
+            Updated::Moved { to } => {
+                out.notice(Notice::Updated { address, to: to.as_str().into() });
+                // The stock script does so itself.
+                if !self.events.has_address_script() {
+                    self.addresses.announce_moved(&mut cx!(self, now, out), address);
+                }
+            }
             Updated::Forgotten => {}
             Updated::Restored { .. } | Updated::Unassigned => {
                 out.notice(Notice::TakeFailed { address, status });
@@ -330,12 +343,14 @@ impl Ctdb {
                 out.notice(Notice::ReleaseRedundant { address, holder });
                 Reaction::Answer(Answer::OK)
             }
-            // It is going anyway: whoever wants it gone is told when it is. In ctdbd that is a
-            // failure, and costs the whole run.
-            Release::Busy if self.config.fixes.prompt_rounds && self.addresses.is_releasing(address) => {
-                if let After::Release(Some(asker), ..) = after
+            // It is going anyway: whoever wants it gone is told when it is. ctdbd hears nothing
+            // while it gives up everything.
+            Release::Busy
+                if (self.config.fixes.wait_for_changes || self.standing.is_dropping())
                     && self.releases.len() < WAITING_MAX
-                {
+                    && self.addresses.is_releasing(address) =>
+            {
+                if let After::Release(Some(asker), ..) = after {
                     self.releases.push((address, asker, holder));
                 }
                 Reaction::Later

@@ -6,6 +6,7 @@ use core::net::IpAddr;
 
 use super::controls::Answer;
 use super::cx::{Cx, Wake, cx};
+use super::election::Election;
 use super::events::{Ended, Event, Wanted};
 use super::jobs::Purpose;
 use super::machine::{Ctdb, EXIT_CONFIG, Out};
@@ -13,10 +14,12 @@ use super::mail::Heard;
 use super::monitor::{self, Health};
 use super::notice::{Notice, StartRefusal, Stop};
 use super::requests::{Asker, Task, Ticket};
+use super::round::Stage;
 use super::types::{ControlFlags, Generation, NodeFlags, Pnn, RecoveryMode, RunState};
 use super::wire::{NodeFlagChange, ReplyData, RequestData};
 use crate::host::Job;
 use crate::time::{Duration, Instant};
+use crate::timers::Timers;
 
 /// How often a node looks whether it may start up.
 const STARTUP_EVERY: Duration = Duration::from_secs(1);
@@ -89,7 +92,7 @@ impl Ctdb {
                 self.reply_if(out, asker, &answer);
             }
             After::Take(asker, address) => self.take_ended(now, out, asker, address, status),
-            After::Update(asker, address) => self.update_ended(out, asker, address, status),
+            After::Update(asker, address) => self.update_ended(now, out, asker, address, status),
             After::Release(asker, address, holder) => self.release_ended(now, out, asker, address, holder),
             After::Drop(address) => {
                 self.drop_ended(now, out, address);
@@ -98,6 +101,7 @@ impl Ctdb {
             After::Monitor => self.monitored(now, out, ended),
             After::Shutdown(status) => self.exit(out, status),
         }
+        self.shut_down(now, out);
     }
 
     /// Tells the notify script; nobody waits for it.
@@ -121,7 +125,8 @@ impl Ctdb {
         self.reach(out, RunState::FirstRecovery);
         self.election.priority = self.time_of_day(now);
         self.timers.set(Wake::Keepalive, now + self.tick_interval());
-        self.timers.set(Wake::Tickles, now + self.config.tunables.tickle_update_interval());
+        self.timers
+            .set(Wake::Tickles, now + self.config.tunables.tickle_update_interval().max(STARTUP_EVERY));
         self.timers.set(Wake::Startup, now + STARTUP_EVERY);
         self.timers.set(Wake::Round, now);
     }
@@ -185,6 +190,7 @@ impl Ctdb {
         self.notify(word, now, out);
         self.tell_health(now, out);
         self.ask_for_takeover(out);
+        self.prompt(now);
     }
 
     /// Our flags changed: everybody whom the leader sees shall know.
@@ -249,9 +255,20 @@ impl Ctdb {
             return self.exit(out, status);
         }
         self.release_lock(now, out);
-        self.timers = crate::timers::Timers::new();
-        self.events.clear(&mut cx!(self, now, out));
-        let wanted = Wanted::dropping(Event::Shutdown, self.left_behind(), After::Shutdown(status));
-        self.want(now, out, wanted);
+        self.rounds.stage = Stage::Resting;
+        self.election = Election::default();
+        self.timers = Timers::new();
+        self.requests.disarm();
+        self.events.forget_waiting(&mut cx!(self, now, out));
+        self.stopping = Some(status);
+        self.shut_down(now, out);
+    }
+
+    /// Runs the last event, once no other is under way.
+    fn shut_down(&mut self, now: Instant, out: Out<'_>) {
+        if let Some(status) = self.stopping.take_if(|_| self.events.is_idle()) {
+            let wanted = Wanted::dropping(Event::Shutdown, self.left_behind(), After::Shutdown(status));
+            self.want(now, out, wanted);
+        }
     }
 }

@@ -156,7 +156,11 @@ impl Links {
             }
             return Event::Stranger(from);
         };
-        let peer = &mut self.peers[pnn.0 as usize];
+        let Some(peer) = self.peers.get_mut(pnn.0 as usize) else {
+            // We do not listen yet, as far as we know.
+            cx.push(Effect::Close { link, how: How::Orderly });
+            return Event::Nothing;
+        };
         if peer.incoming.is_some() {
             if plants.has(Plant::StaleLinkCounted) {
                 self.remember(link, pnn);

@@ -1,6 +1,6 @@
 //! The machine itself: routes inputs to parts and decides what their small facts mean.
 
-use alloc::collections::VecDeque;
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
@@ -67,6 +67,8 @@ pub struct Ctdb {
     pub(super) interfaces_seen: Option<Snapshot>,
     /// Whose TAKEOVER_IP made us ban ourselves: answered once the addresses are gone.
     pub(super) conflicts: Vec<Asker>,
+    /// When each address was last put back.
+    pub(super) put_back: BTreeMap<IpAddr, Instant>,
     /// Who waits for a take that was under way.
     pub(super) takes: Vec<(IpAddr, Asker)>,
     /// Who waits for a release that was under way: the address, who, and whose it will be.
@@ -75,6 +77,8 @@ pub struct Ctdb {
     pub(super) shouts: VecDeque<Shout>,
     /// The generation whose addresses were last announced as kept.
     pub(super) announced: Generation,
+    /// The exit status, while the last event waits for another to end.
+    pub(super) stopping: Option<u8>,
     /// What we say to ourselves.
     pub(super) mail: Mail,
     /// Numbers the gatherings.
@@ -131,10 +135,12 @@ impl Ctdb {
             lock_names: Vec::new(),
             interfaces_seen: None,
             conflicts: Vec::new(),
+            put_back: BTreeMap::new(),
             takes: Vec::new(),
             releases: Vec::new(),
             shouts: VecDeque::new(),
             announced: Generation::INVALID,
+            stopping: None,
             mail: Mail::new(),
             serial: 0,
             rng: Rng::new(seed, GENERATIONS),
@@ -240,6 +246,7 @@ impl Ctdb {
                 Wake::LeaderTimeout => self.leader_missed(now, out),
                 Wake::Election => self.election_over(now, out),
                 Wake::Vote => self.vote(now, out),
+                Wake::LockTry => self.lock_late(now, out),
                 Wake::LockCheck => self.lock_checked(now, out, LockNews::TimedOut),
                 // Their absence is what counts.
                 Wake::TakeoverRunsOn | Wake::RecoveriesOn => {}
@@ -266,7 +273,7 @@ impl Ctdb {
             if !self.is_connected(pnn) {
                 let heard = self.keepalive.take_heard(pnn);
                 if heard && !self.config.fixes.both_links {
-                    self.node_connected(out, pnn);
+                    self.node_connected(now, out, pnn);
                 }
                 let tunables = &self.config.tunables;
                 let patience = tunables.keepalive_interval().times(tunables.keepalive_limit().into());
@@ -308,7 +315,7 @@ impl Ctdb {
     fn link_event(&mut self, now: Instant, out: Out<'_>, event: links::Event) {
         match event {
             links::Event::Nothing => {}
-            links::Event::Both(pnn) => self.node_connected(out, pnn),
+            links::Event::Both(pnn) => self.node_connected(now, out, pnn),
             links::Event::LostOut(pnn, why) => self.node_dead(now, out, pnn, Cause::LinkOut(why)),
             links::Event::LostIn(pnn, why) => self.node_dead(now, out, pnn, Cause::LinkIn(why)),
             links::Event::Stranger(from) => out.notice(Notice::StrangerRefused { from }),
@@ -317,13 +324,14 @@ impl Ctdb {
         }
     }
 
-    fn node_connected(&mut self, out: Out<'_>, pnn: Pnn) {
+    fn node_connected(&mut self, now: Instant, out: Out<'_>, pnn: Pnn) {
         let Some(node) = self.state.node_mut(pnn) else { return };
         if !node.is_connected() {
             node.flags.remove(NodeFlags::DISCONNECTED);
             self.keepalive.forget(pnn);
             out.notice(Notice::NodeConnected { pnn });
             self.rounds.changed = true;
+            self.prompt(now);
         }
     }
 

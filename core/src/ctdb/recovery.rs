@@ -1,7 +1,7 @@
 //! A recovery, as the leader runs it: one step after the other, every node of the step at once.
 //!
-//! We keep no databases. A leader that finds one at another node gives the recovery up: what it
-//! cannot recover it must not declare recovered.
+//! We keep no databases. A leader that finds one at another node gives the recovery up, and
+//! leading as well, for this life: what it cannot recover it must not declare recovered.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -48,6 +48,7 @@ impl Ctdb {
             return self.end_round(now);
         }
         out.notice(Notice::RecoveryStarted(trigger));
+        self.rounds.worked = now;
         if self.config.cluster_lock.is_some() && !self.election.holds_lock() {
             out.notice(Notice::RecoveryFailed { step: RecoveryStep::Begin, pnn: None });
             self.ban_self(now, out, BanCause::RecoveryLock);
@@ -128,6 +129,8 @@ impl Ctdb {
             }
             RecoveryStep::Databases => {
                 if recovery.keeps_data.is_some() {
+                    // Whoever keeps data has to lead.
+                    self.config.capabilities.remove(Capabilities::LEADER);
                     let pnn = recovery.keeps_data;
                     return self.recovery_failed(now, out, RecoveryStep::Databases, pnn);
                 }

@@ -175,6 +175,11 @@ impl Requests {
         late
     }
 
+    /// All timers are gone: the next question sets its own.
+    pub(super) const fn disarm(&mut self) {
+        self.armed = None;
+    }
+
     /// Forgets what a client asked; it is gone.
     pub(super) fn forget_client(&mut self, link: LinkId) {
         let _ = self.take(|pending| matches!(pending.asker, Asker::Client(held, _) if held == link));

@@ -36,6 +36,8 @@ pub(super) struct Rounds {
     pub(super) stage: Stage,
     /// When the last round began.
     started: Instant,
+    /// When the last recovery or takeover run began.
+    pub(super) worked: Instant,
     /// Something happened that the next round should not wait for.
     again: bool,
     /// We took no part, as the last round saw it.
@@ -99,11 +101,19 @@ impl Ctdb {
         }
         match (&self.rounds.stage, self.timers.at(Wake::Round)) {
             (Stage::Resting, Some(at)) => {
-                let soon = (self.rounds.started + PROMPT_GAP).max(now + Duration::from_micros(1));
+                let soon = (self.rounds.started + self.gap(now, true)).max(now + Duration::from_micros(1));
                 self.timers.set(Wake::Round, soon.min(at));
             }
             _ => self.rounds.again = true,
         }
+    }
+
+    /// How far apart rounds begin. Recoveries and takeover runs keep their distance, whoever
+    /// asks: what failed may just need its time, and is paid for in credits.
+    fn gap(&self, now: Instant, soon: bool) -> Duration {
+        let interval = self.config.tunables.recover_interval().max(Duration::from_secs(1));
+        let calm = !self.rounds.run_failed && !self.rounds.unfinished;
+        if soon && calm && now.since(self.rounds.worked) >= interval { PROMPT_GAP } else { interval }
     }
 
     /// An election has held the loop up, and is over: it goes on.
@@ -115,9 +125,8 @@ impl Ctdb {
 
     pub(super) fn end_round(&mut self, now: Instant) {
         self.rounds.stage = Stage::Resting;
-        let interval = self.config.tunables.recover_interval().max(Duration::from_secs(1));
         let again = core::mem::take(&mut self.rounds.again);
-        let gap = if again { PROMPT_GAP } else { interval };
+        let gap = self.gap(now, again);
         // Never within this input: a driver takes a machine that stays due for one that spins.
         let next = (self.rounds.started + gap).max(now + Duration::from_micros(1));
         self.timers.set(Wake::Round, next);
@@ -311,7 +320,7 @@ impl Ctdb {
                 seen.is_some_and(|seen| !seen.contains(silent) && seen != flags - silent)
             });
             if push && node.is_connected() {
-                self.set_flags(out, pnn, flags);
+                self.adopt_flags(now, out, pnn, flags);
                 self.push_flags(now, out, pnn, flags);
             }
         }
@@ -327,9 +336,6 @@ impl Ctdb {
     }
 
     fn modes_known(&mut self, now: Instant, out: Out<'_>, gather: &Gather, in_recovery: Option<Pnn>) {
-        if gather.has_failed() && in_recovery.is_none() {
-            return self.end_round(now);
-        }
         let me = self.state.own();
         let node = |pnn: Pnn| Active {
             pnn,
@@ -352,7 +358,11 @@ impl Ctdb {
             vnn_map: VnnMap { generation: self.state.generation, map: self.state.vnn_map.clone() },
             active: self.active().map(node).collect(),
         };
-        if seen.recoveries_off || verdict::trigger(&seen).is_some() {
+        let known = verdict::trigger(&seen).is_some();
+        if gather.has_failed() && !known {
+            return self.end_round(now);
+        }
+        if seen.recoveries_off || known {
             return self.judged(now, out, &seen);
         }
         let gather = self.ask_others(now, out, Pnn::BROADCAST_ACTIVE, &RequestData::GetVnnMap);

@@ -106,9 +106,9 @@ impl Ctdb {
             }
             return;
         };
-        if let (Asker::Client(link, _), Some(answer)) = (asker, self.registration(asker, request, &data)) {
-            let _ = link;
-            return self.reply(out, asker, &answer);
+        if let Some(answer) = self.registration(asker, request, &data) {
+            let wanting = (!request.wants_no_reply()).then_some(asker);
+            return self.reply_if(out, wanting, &answer);
         }
         self.asked(now, out, asker, request.flags, &data);
     }
@@ -235,12 +235,7 @@ impl Ctdb {
                 Answer::OK
             }
             Then::Flags(pnn, flags) => {
-                self.set_flags(out, pnn, flags);
-                let early = self.state.runstate <= RunState::Startup;
-                if flags.is_empty() && early {
-                    self.set_recovery_mode(now, out, RecoveryMode::Active, false);
-                }
-                self.prompt(now);
+                self.adopt_flags(now, out, pnn, flags);
                 Answer::OK
             }
             Then::Tunable(name, value, answer) => {
@@ -249,6 +244,18 @@ impl Ctdb {
                 answer
             }
         })
+    }
+
+    /// Another node's flags are these. A node that becomes well while we start forces a recovery.
+    pub(super) fn adopt_flags(&mut self, now: Instant, out: Out<'_>, pnn: Pnn, flags: NodeFlags) {
+        if self.state.node(pnn).is_none_or(|node| node.flags == flags) {
+            return;
+        }
+        self.set_flags(out, pnn, flags);
+        if flags.is_empty() && self.state.runstate <= RunState::Startup {
+            self.set_recovery_mode(now, out, RecoveryMode::Active, false);
+        }
+        self.prompt(now);
     }
 
     pub(super) fn set_flags(&mut self, out: Out<'_>, pnn: Pnn, to: NodeFlags) {
@@ -314,7 +321,8 @@ impl Ctdb {
             return self.client_broadcast(now, out, asker, to, request);
         }
         if !self.is_connected(to) {
-            return self.reply(out, asker, &Answer::failed("ctdb_control to disconnected node"));
+            let wanting = (!request.wants_no_reply()).then_some(asker);
+            return self.reply_if(out, wanting, &Answer::failed("ctdb_control to disconnected node"));
         }
         self.forward(now, out, asker, to, request);
     }
@@ -356,6 +364,9 @@ impl Ctdb {
 
     fn forward(&mut self, now: Instant, out: Out<'_>, asker: Asker, to: Pnn, request: &ControlRequest<'_>) {
         let Asker::Client(client, _) = asker else { return };
+        if !request.wants_no_reply() && !self.requests.has_room() {
+            return self.reply(out, asker, &Answer::failed("too many questions under way"));
+        }
         let reqid = if request.wants_no_reply() {
             RequestId(0)
         } else {
@@ -383,6 +394,8 @@ impl Ctdb {
         let answer = match taken {
             Ok(applied) => {
                 for pnn in applied.drop {
+                    self.rounds.culprits.forget(pnn);
+                    self.rounds.changed = true;
                     self.links.drop_peer(&mut cx!(self, now, out), pnn);
                     self.timers.cancel(Wake::Redial(pnn));
                     self.keepalive.forget(pnn);

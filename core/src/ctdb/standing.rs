@@ -27,13 +27,14 @@ pub(super) struct Standing {
     pub(super) ban_seconds: u32,
     dropping: Option<Dropping>,
     /// Somebody who wants normal mode waits for news of the lock.
-    lock_check: Option<(JobId, Option<Asker>)>,
+    lock_check: Option<(JobId, Vec<Asker>)>,
 }
 
 /// All addresses are being given up, one after the other.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct Dropping {
+    cause: DropCause,
     left: VecDeque<IpAddr>,
     /// Who waits for the end.
     askers: Vec<Asker>,
@@ -88,19 +89,20 @@ impl Ctdb {
             return Some(Answer::OK);
         };
         self.timers.cancel(Wake::DropAll);
-        if self.standing.lock_check.is_some() {
-            return Some(Answer::failed("the cluster lock is being looked at already"));
+        if let Some((_, askers)) = &mut self.standing.lock_check {
+            askers.extend(asker);
+            return None;
         }
         let what = Job::HoldLock { name: name.into() };
         let job = cx!(self, now, out).start(Purpose::LockCheck, what);
-        self.standing.lock_check = Some((job, asker));
+        self.standing.lock_check = Some((job, asker.into_iter().collect()));
         self.timers.set(Wake::LockCheck, now + LOCK_CHECK_LIMIT);
         None
     }
 
     /// Whether anybody holds the cluster lock is known, or will not be.
     pub(super) fn lock_checked(&mut self, now: Instant, out: Out<'_>, news: LockNews) {
-        let Some((job, asker)) = self.standing.lock_check.take() else { return };
+        let Some((job, askers)) = self.standing.lock_check.take() else { return };
         self.timers.cancel(Wake::LockCheck);
         if news == LockNews::Held || news == LockNews::TimedOut {
             cx!(self, now, out).cancel(job);
@@ -116,7 +118,7 @@ impl Ctdb {
             }
             LockNews::Failed => Answer::failed("the cluster lock cannot be tried"),
         };
-        self.reply_if(out, asker, &answer);
+        askers.into_iter().for_each(|asker| self.reply(out, asker, &answer));
     }
 
     /// SETVNNMAP: only in recovery.
@@ -219,7 +221,7 @@ impl Ctdb {
         match &mut self.standing.dropping {
             Some(dropping) => dropping.askers.extend(asker),
             None => {
-                self.standing.dropping = Some(Dropping { left, askers: asker.into_iter().collect() });
+                self.standing.dropping = Some(Dropping { cause, left, askers: asker.into_iter().collect() });
                 self.drop_next(now, out);
             }
         }
@@ -227,7 +229,16 @@ impl Ctdb {
 
     /// The next address to give up; when there is none, whoever waits is told.
     pub(super) fn drop_next(&mut self, now: Instant, out: Out<'_>) {
+        let active = !self.own_flags().is_inactive();
+        let normal = self.state.recovery_mode == RecoveryMode::Normal;
         while let Some(dropping) = &mut self.standing.dropping {
+            let over = match dropping.cause {
+                DropCause::Inactive => active,
+                DropCause::RecoveryTooLong => normal,
+            };
+            if over {
+                dropping.left.clear();
+            }
             let Some(address) = dropping.left.pop_front() else {
                 let askers = core::mem::take(&mut dropping.askers);
                 self.standing.dropping = None;

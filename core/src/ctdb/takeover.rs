@@ -65,6 +65,7 @@ impl Ctdb {
             return self.takeover_over(now, out, then, false);
         }
         out.notice(Notice::TakeoverStarted);
+        self.rounds.worked = now;
         self.others_off(out, OTHERS_OFF_SECONDS);
         let count = self.state.nodes.len();
         let mut run = Takeover {
@@ -75,7 +76,7 @@ impl Ctdb {
             available: alloc::vec![Vec::new(); count],
             plan: Vec::new(),
             moved: 0,
-            until: now,
+            until: now + self.takeover_patience().times(3),
             blame: Blame::default(),
             forced: self.rounds.forced.clone(),
         };
@@ -116,7 +117,7 @@ impl Ctdb {
         let _ = (now, &out);
         let Stage::Takeover(run) = &mut self.rounds.stage else { return };
         if failed {
-            let apart = run.step == TakeoverStep::Release;
+            let apart = matches!(run.step, TakeoverStep::Release | TakeoverStep::Take);
             let address = run.plan.get(ticket.part as usize).map(|(address, _)| *address);
             run.blame.failed(from, address.filter(|_| apart));
         }
@@ -256,7 +257,6 @@ impl Ctdb {
     }
 
     fn tell_reallocated(&mut self, now: Instant, out: Out<'_>, mut run: Takeover) {
-        run.until = run.until.max(now + Duration::from_secs(1));
         let nodes: Vec<_> = self.connected().collect();
         run.gather = self.ask_each(now, out, &nodes, &RequestData::IpReallocated, run.until.since(now));
         run.step = TakeoverStep::Reallocated;
@@ -282,7 +282,11 @@ impl Ctdb {
     /// The run ends because we lead no more.
     pub(super) fn takeover_aborted(&mut self, now: Instant, out: Out<'_>, run: Takeover) {
         out.notice(Notice::TakeoverFailed { step: run.step, pnn: None });
+        self.rounds.run_failed = true;
         self.others_off(out, 0);
+        if let Then::Answer(asked) = run.then {
+            self.answer_all(out, asked, wire::Answer(-1));
+        }
         self.end_round(now);
     }
 
@@ -291,12 +295,15 @@ impl Ctdb {
             Then::EndRecovery => self.end_recovery(now, out),
             Then::Answer(asked) => {
                 let me = self.state.own().0 as i32;
-                let answer = wire::Answer(if well { me } else { -1 });
-                for asked in asked.into_iter().filter(|asked| asked.srvid != SrvId(0)) {
-                    self.answer_to(out, asked, answer);
-                }
+                self.answer_all(out, asked, wire::Answer(if well { me } else { -1 }));
                 self.end_round(now);
             }
+        }
+    }
+
+    fn answer_all(&mut self, out: Out<'_>, asked: Vec<SrvIdMessage>, answer: wire::Answer) {
+        for asked in asked.into_iter().filter(|asked| asked.srvid != SrvId(0)) {
+            self.answer_to(out, asked, answer);
         }
     }
 }

@@ -8,7 +8,7 @@ use super::mail::{Heard, Letter};
 use super::notice::{Credit, Notice};
 use super::requests::{Asker, Task, Ticket};
 use super::round::Stage;
-use super::types::{ClientId, ControlFlags, NodeFlags, Pnn, RequestId, SrvId};
+use super::types::{ClientId, ControlFlags, NodeFlags, Pnn, RequestId, RunState, SrvId};
 use super::wire::{self, Asked, Disable, MessageData, RequestData, SrvIdMessage};
 use crate::machine::Effect;
 use crate::time::{Duration, Instant};
@@ -121,7 +121,10 @@ impl Ctdb {
     #[expect(clippy::wildcard_enum_match_arm, reason = "what is not the cluster's is the clients'")]
     /// A message: ours to act upon if it is the cluster's, and whoever listens here gets it too.
     pub(super) fn message_heard(&mut self, now: Instant, out: Out<'_>, data: &MessageData) {
+        // Before `setup` and after the last word nobody is there to read them.
+        let reading = (RunState::FirstRecovery..=RunState::Running).contains(&self.state.runstate);
         match data {
+            _ if !reading => {}
             MessageData::Leader(pnn) => self.leader_heard(now, out, *pnn),
             MessageData::Election(election) => self.election_heard(now, out, election),
             MessageData::TakeoverRun(asked) => self.takeover_wanted(now, out, *asked),
@@ -186,7 +189,7 @@ impl Ctdb {
         let wanting: Vec<_> = self.subscribers.wants(data.srvid()).collect();
         for link in wanting {
             let mut bytes = out.buffer();
-            let header = self.header(self.state.own(), RequestId(0));
+            let header = self.header(Pnn(0), RequestId(0));
             wire::encode_message(&header, data, &mut bytes);
             out.push(Effect::Send { link, bytes });
         }

@@ -13,13 +13,17 @@ use super::notice::{AddressFault, Notice};
 use super::types::{RecoveryMode, RunState};
 use super::wire::PublicIp;
 use crate::host::Placed;
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
+
+/// How far apart an address is put back.
+const PUT_BACK_EVERY: Duration = Duration::from_secs(1);
 
 impl Ctdb {
     /// After a recovery: what was kept over it is announced again, if that fix is on.
     pub(super) fn announce_kept(&mut self, now: Instant, out: Out<'_>) {
         let generation = core::mem::replace(&mut self.announced, self.state.generation);
-        if self.config.fixes.announce_kept && generation != self.state.generation {
+        let takes_part = !self.own_flags().is_inactive();
+        if takes_part && self.config.fixes.announce_kept && generation != self.state.generation {
             let kernel = &self.kernel;
             self.addresses.announce_all_held(&mut cx!(self, now, out), |address| kernel.holds(address));
         }
@@ -58,18 +62,35 @@ impl Ctdb {
         if !self.config.fixes.watch_kernel || self.state.runstate != RunState::Running {
             return;
         }
+        let known = |lost: &[IpAddr]| lost.iter().any(|address| self.addresses.get(*address).is_some());
         match change {
-            Change::InterfaceChanged { name, lost, .. } | Change::InterfaceGone { name, lost } => {
-                if self.addresses.names(name) && self.timers.at(Wake::Monitor).is_some() {
-                    self.timers.set(Wake::Monitor, now);
+            Change::InterfaceChanged { name, up, lost } => {
+                let hurry = if *up { Duration::from_secs(2) } else { Duration::ZERO };
+                let prompt = known(lost);
+                self.hurry_monitor(name, now + hurry);
+                if prompt {
+                    self.prompt(now);
                 }
-                if !lost.is_empty() {
+            }
+            Change::InterfaceGone { name, lost } => {
+                let prompt = known(lost);
+                self.hurry_monitor(name, now);
+                if prompt {
                     self.prompt(now);
                 }
             }
             Change::Vanished(address) => self.put_back(now, out, *address),
-            Change::Appeared(_) => self.prompt(now),
-            Change::Nothing => {}
+            Change::Appeared(address) if self.addresses.get(*address).is_some() => self.prompt(now),
+            Change::Appeared(_) | Change::Nothing => {}
+        }
+    }
+
+    /// The monitor event comes earlier: at once for a link that is lost, a little later for one
+    /// that is back, so that a loose cable does not move addresses to and fro.
+    fn hurry_monitor(&mut self, interface: &str, at: Instant) {
+        let due = self.timers.at(Wake::Monitor);
+        if self.addresses.names(interface) && due.is_some_and(|due| at < due) {
+            self.timers.set(Wake::Monitor, at);
         }
     }
 
@@ -80,6 +101,11 @@ impl Ctdb {
         let up = self.addresses.get(address).and_then(|entry| entry.interface());
         let up = up.is_some_and(|name| self.kernel.is_up(name));
         let off = self.timers.at(Wake::TakeoverRunsOn).is_some();
+        // What somebody keeps deleting is left to the check of every round.
+        let again = self.put_back.get(&address).is_some_and(|at| now.since(*at) < PUT_BACK_EVERY);
+        if again {
+            return self.prompt(now);
+        }
         if !ours
             || !up
             || off
@@ -88,6 +114,7 @@ impl Ctdb {
         {
             return;
         }
+        self.put_back.insert(address, now);
         out.notice(Notice::AddressWrong { address, fault: AddressFault::Missing });
         let ip = PublicIp { pnn: self.state.own(), address: SocketAddr::new(address, 0).into() };
         if let Reaction::Answer(answer) = self.takeover_asked(now, out, None, &ip)

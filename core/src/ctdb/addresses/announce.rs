@@ -40,6 +40,14 @@ impl Addresses {
         }
     }
 
+    /// Announces an address that went to another interface of ours.
+    pub(in super::super) fn announce_moved(&mut self, cx: &mut Cx<'_>, address: IpAddr) {
+        if let Some(entry) = self.get_mut(address) {
+            let tickles = entry.announcing.take().map_or_else(Vec::new, |announcing| announcing.tickles);
+            entry.announce(cx, tickles);
+        }
+    }
+
     /// Announces every address that is held here, that `have` says our kernel has, and that is
     /// neither being changed nor announced already: they were kept, and others may have heard of
     /// another holder. Their connections live, so nobody is shaken off.

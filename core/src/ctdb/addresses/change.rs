@@ -46,8 +46,10 @@ impl Addresses {
     /// # Errors
     /// If it is there already, or could be on an interface that is not.
     pub(in super::super) fn add(&mut self, new: &PublicAddress, kernel: &Kernel) -> Result<(), AddRefused> {
-        if self.get(new.address).is_some() {
-            return Err(AddRefused::Duplicate);
+        if let Some(entry) = self.get_mut(new.address) {
+            // One that was to go once it is released stays instead.
+            let goes = core::mem::take(&mut entry.delete_pending);
+            return if goes { Ok(()) } else { Err(AddRefused::Duplicate) };
         }
         if !new.interfaces.iter().all(|name| kernel.has_interface(name)) {
             return Err(AddRefused::NoInterface);
@@ -91,7 +93,8 @@ impl Addresses {
     pub(in super::super) fn reload(&self, file: &PublicAddresses) -> Reloaded {
         let stays = |address: IpAddr| file.entries().iter().any(|entry| entry.address == address);
         let delete = self.list.iter().map(|entry| entry.address).filter(|&address| !stays(address));
-        let add = file.entries().iter().filter(|entry| self.get(entry.address).is_none());
+        let lacks = |address: IpAddr| self.get(address).is_none_or(|held| held.delete_pending);
+        let add = file.entries().iter().filter(|entry| lacks(entry.address));
         Reloaded { delete: delete.collect(), add: add.cloned().collect() }
     }
 }

@@ -275,16 +275,22 @@ fn only_so_many_events_wait() {
 }
 
 #[test]
-fn a_daemon_that_stops_forgets_its_events() {
+fn a_daemon_that_stops_forgets_what_waits_and_ends_what_runs() {
     let mut room = Room::new();
     let _ = room.plain(Event::Recovered, "");
     let _ = room.plain(Event::IpReallocated, "");
+    room.log.clear();
+    room.with(Events::forget_waiting);
+    assert!(room.log().is_empty() && !room.events.is_idle());
+    assert_eq!(room.list(&[]), Some((Event::Recovered, "", Ended::Ok)));
+    assert!(room.events.is_idle());
+    // Nobody waits for a monitor event.
+    let _ = room.plain(Event::Monitor, "");
     let running = room.job;
     room.log.clear();
-    room.with(Events::clear);
+    room.with(Events::forget_waiting);
     assert_eq!(room.log(), [format!("cancel {}", running.0)]);
     assert!(room.events.is_idle());
-    assert_eq!(room.list(&[]), None);
 }
 
 #[test]

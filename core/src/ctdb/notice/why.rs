@@ -191,6 +191,7 @@ pub enum AddressFault {
 
 /// Why all addresses are given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum DropCause {
     /// The node takes no part any more.
     Inactive,
