@@ -121,7 +121,7 @@ impl Run {
             Step::End { at, well } => self.end(at, well)?,
             Step::Add(at) => {
                 let new = file(LINES[at]);
-                let there = bench.table.get(ip(ADDRESSES[at])).is_some();
+                let there = bench.table.get(ip(ADDRESSES[at])).is_some_and(|entry| !entry.delete_pending);
                 let added = bench.table.add(&new.entries()[0], &bench.kernel);
                 prop_assert_eq!(added, if there { Err(AddRefused::Duplicate) } else { Ok(()) });
             }
