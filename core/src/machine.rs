@@ -309,10 +309,12 @@ pub enum Effect<M: Machine> {
 pub struct Outbox<M: Machine> {
     effects: Vec<Effect<M>>,
     pool: Vec<Vec<u8>>,
+    /// What the buffers of the pool take, in bytes.
+    pooled: usize,
 }
 
-/// Buffers kept for reuse; more are dropped.
-const POOL_MAX: usize = 1024;
+/// Bytes kept for reuse; more are dropped. A simulated cluster of 64 sends 4,000 packets at once.
+const POOL_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// A buffer that grew beyond this is not kept.
 const POOLED_BYTES_MAX: usize = 16 * 1024;
 
@@ -320,7 +322,7 @@ impl<M: Machine> Outbox<M> {
     /// An empty outbox with an empty pool.
     #[must_use]
     pub const fn new() -> Self {
-        Self { effects: Vec::new(), pool: Vec::new() }
+        Self { effects: Vec::new(), pool: Vec::new(), pooled: 0 }
     }
 
     /// Asks for an effect. Effects happen in the order they were asked for.
@@ -336,13 +338,17 @@ impl<M: Machine> Outbox<M> {
     /// An empty buffer for [`Effect::Send`].
     #[must_use]
     pub fn buffer(&mut self) -> Vec<u8> {
-        self.pool.pop().unwrap_or_default()
+        let buffer = self.pool.pop().unwrap_or_default();
+        self.pooled -= buffer.capacity();
+        buffer
     }
 
     /// Driver's side: takes back a buffer it has sent.
     pub fn recycle(&mut self, mut bytes: Vec<u8>) {
-        if self.pool.len() < POOL_MAX && bytes.capacity() <= POOLED_BYTES_MAX {
+        let takes = bytes.capacity();
+        if takes <= POOLED_BYTES_MAX && self.pooled + takes <= POOL_BYTES_MAX {
             bytes.clear();
+            self.pooled += takes;
             self.pool.push(bytes);
         }
     }

@@ -38,7 +38,9 @@ impl<K: Timer> Timers<K> {
 
     /// Forgets the timer `key`; nothing happens if it is not set.
     pub fn cancel(&mut self, key: K) {
-        self.due.retain(|&(_, held)| held != key);
+        if let Some(place) = self.due.iter().position(|&(_, held)| held == key) {
+            self.due.remove(place);
+        }
     }
 
     /// When the timer `key` is due, if set.

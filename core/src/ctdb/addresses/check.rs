@@ -36,13 +36,13 @@ impl Addresses {
         last: &mut Option<Snapshot>,
     ) -> Vec<Wrong> {
         let mut wrong = Vec::new();
-        let links = self.link_states();
         let same =
-            |last: &Snapshot| last.0.iter().map(|(name, up)| (name.as_str(), *up)).eq(links.iter().copied());
+            |last: &Snapshot| last.0.iter().map(|(name, up)| (name.as_str(), *up)).eq(self.link_states());
         if !last.as_ref().is_some_and(same) {
+            let links: Vec<_> = self.link_states().map(|(name, up)| (name.into(), up)).collect();
             let up = links.iter().filter(|(_, up)| *up).count();
             wrong.push(Wrong::Interfaces { up: up as u32, down: (links.len() - up) as u32 });
-            *last = Some(Snapshot(links.into_iter().map(|(name, up)| (name.into(), up)).collect()));
+            *last = Some(Snapshot(links));
         }
         let rough = kernel.rough();
         for entry in &self.list {

@@ -64,8 +64,8 @@ impl Addresses {
     }
 
     /// The name and link of each interface.
-    pub(super) fn link_states(&self) -> Vec<(&str, bool)> {
-        self.links.iter().map(|link| (link.name.as_str(), link.up)).collect()
+    pub(super) fn link_states(&self) -> impl Iterator<Item = (&str, bool)> {
+        self.links.iter().map(|link| (link.name.as_str(), link.up))
     }
 }
 
