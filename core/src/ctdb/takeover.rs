@@ -116,7 +116,7 @@ impl Ctdb {
         let _ = (now, &out);
         let Stage::Takeover(run) = &mut self.rounds.stage else { return };
         if failed {
-            let apart = run.step == TakeoverStep::Release;
+            let apart = matches!(run.step, TakeoverStep::Release | TakeoverStep::Take);
             let address = run.plan.get(ticket.part as usize).map(|(address, _)| *address);
             run.blame.failed(from, address.filter(|_| apart));
         }
