@@ -106,9 +106,8 @@ impl Ctdb {
             }
             return;
         };
-        if let (Asker::Client(link, _), Some(answer)) = (asker, self.registration(asker, request, &data)) {
-            let _ = link;
-            return self.reply(out, asker, &answer);
+        if let Some(answer) = self.registration(asker, request, &data) {
+            return self.reply_if(out, (!request.wants_no_reply()).then_some(asker), &answer);
         }
         self.asked(now, out, asker, request.flags, &data);
     }
