@@ -432,7 +432,15 @@ impl Ctdb {
         if self.rounds.runs_wanted.len() < RUNS_MAX && !self.rounds.runs_wanted.contains(&asked) {
             self.rounds.runs_wanted.push(asked);
         }
-        self.prompt(now);
+        // What failed is tried again anyway: whoever asks must not make it more often.
+        if !self.rounds.run_failed && !self.rounds.unfinished {
+            self.prompt(now);
+        }
+    }
+
+    /// What failed is tried again in a second; at once only if nodes came or went meanwhile.
+    pub(super) fn try_again_later(&mut self) {
+        self.rounds.again &= self.rounds.changed;
     }
 
     /// We lead no more: what we did as the leader ends.
