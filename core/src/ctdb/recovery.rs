@@ -223,7 +223,6 @@ impl Ctdb {
         pnn: Option<Pnn>,
     ) {
         out.notice(Notice::RecoveryFailed { step, pnn });
-        self.try_again_later();
         self.end_round(now);
     }
 }

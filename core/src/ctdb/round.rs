@@ -432,15 +432,7 @@ impl Ctdb {
         if self.rounds.runs_wanted.len() < RUNS_MAX && !self.rounds.runs_wanted.contains(&asked) {
             self.rounds.runs_wanted.push(asked);
         }
-        // What failed is tried again anyway: whoever asks must not make it more often.
-        if !self.rounds.run_failed && !self.rounds.unfinished {
-            self.prompt(now);
-        }
-    }
-
-    /// What failed is tried again in a second; at once only if nodes came or went meanwhile.
-    pub(super) fn try_again_later(&mut self) {
-        self.rounds.again &= self.rounds.changed;
+        self.prompt(now);
     }
 
     /// We lead no more: what we did as the leader ends.

@@ -275,7 +275,6 @@ impl Ctdb {
             self.credit(now, out, pnn, count, Credit::Takeover);
         }
         self.rounds.run_failed = true;
-        self.try_again_later();
         self.others_off(out, 0);
         self.takeover_over(now, out, run.then, false);
     }
