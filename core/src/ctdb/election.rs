@@ -146,6 +146,10 @@ impl Ctdb {
             return;
         }
         let to: alloc::vec::Vec<_> = self.active().collect();
+        if to.is_empty() {
+            // Whoever takes no part and sees nobody who does has nobody to wait for.
+            return self.elect(now, out);
+        }
         let ticket = self.gathering(Task::Election);
         self.election.forced = Some(Gather::new(ticket.serial, to.len() as u32));
         let patience = self.config.tunables.control_timeout();
