@@ -37,6 +37,8 @@ pub(super) struct Rounds {
     started: Instant,
     /// Something happened that the next round should not wait for.
     again: bool,
+    /// When the local check last asked for a takeover run.
+    complained: Option<Instant>,
     /// The last recovery did not finish.
     pub(super) unfinished: bool,
     /// The last takeover run failed.
@@ -230,7 +232,12 @@ impl Ctdb {
                 self.rounds.runs_wanted.clear();
                 self.rounds.forced.clear();
             }
-            self.check_addresses(out);
+            // What no run can put right must not begin one run after the other.
+            let interval = self.config.tunables.recover_interval().max(Duration::from_secs(1));
+            let lately = self.rounds.complained.is_some_and(|at| now.since(at) < interval);
+            if !lately && self.check_addresses(out) {
+                self.rounds.complained = Some(now);
+            }
         }
         if !self.is_leader() {
             return self.end_round(now);
