@@ -84,7 +84,7 @@ impl Checker<Ctdb> for Recoveries {
             News::Notice(host, Notice::LeaderChanged { .. }) => {
                 self.ending.remove(host);
             }
-            News::Notice(host, Notice::TakeoverFinished { .. }) => {
+            News::Notice(host, Notice::TakeoverFinished { .. } | Notice::TakeoverFailed { .. }) => {
                 if self.ending.remove(host) {
                     self.resting.insert(*host, world.now());
                 }

@@ -56,7 +56,7 @@ impl Repaired {
     }
 
     /// Whether something keeps a node from looking, or from being sure.
-    fn is_hindered(&self, world: &World<Ctdb>, (host, address): (HostId, IpAddr), since: Moment) -> bool {
+    fn is_hindered(&self, world: &World<Ctdb>, host: HostId, since: Moment) -> bool {
         let Some((machine, own)) = node(world, host) else { return true };
         let truth = self.truth.borrow();
         let works = machine.runstate() == RunState::Running
@@ -64,7 +64,8 @@ impl Repaired {
             && machine.recovery_mode() == RecoveryMode::Normal
             && machine.takeover_runs_off().is_none()
             && !machine.is_electing()
-            && !machine.is_changing(address)
+            // A leader waits for its own scripts, however long they take.
+            && !machine.public_addresses().any(|public| machine.is_changing(public.address))
             && truth.steady_since(host, since);
         // A round waits for everybody who counts as active.
         let active = |pnn: &standin_core::ctdb::types::Pnn| {
@@ -129,7 +130,7 @@ impl Checker<Ctdb> for Repaired {
         let all: Vec<_> = self.wrong.iter().map(|(what, since)| (*what, *since)).collect();
         for ((host, address), since) in all {
             self.looked += 1;
-            if self.is_hindered(world, (host, address), since) {
+            if self.is_hindered(world, host, since) {
                 self.wrong.insert((host, address), now);
             } else if now.since(since) >= UNSEEN_MAX {
                 let what = format!("{host} has not seen for {} that {address} is wrong", now.since(since));

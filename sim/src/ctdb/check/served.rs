@@ -58,7 +58,11 @@ impl Served {
             self.looked += 1;
             let address = public.entry.address;
             let lists = |host: &HostId| self.cluster.public_of(*host).any(|entry| entry.address == address);
-            let able: Vec<_> = world.members().filter(lists).filter(|&it| node(world, it).is_some()).collect();
+            // An operator's DEL_PUBLIC_IP may take effect after the list was read anew.
+            let knows = |host: &HostId| {
+                node(world, *host).is_some_and(|(it, _)| it.public_addresses().any(|one| one.address == address))
+            };
+            let able: Vec<_> = world.members().filter(lists).filter(knows).collect();
             let holders: Vec<_> =
                 world.members().filter(|&host| world.host(host).kernel.holds(address)).collect();
             let holder = match &holders[..] {

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use standin_core::ctdb::Ctdb;
 use standin_core::ctdb::notice::Notice;
-use standin_core::ctdb::types::{NodeFlags, RecoveryMode, RunState};
+use standin_core::ctdb::types::{NodeFlags, Pnn, RecoveryMode, RunState};
 use standin_core::time::Duration;
 
 use super::super::build::Cluster;
@@ -37,8 +37,8 @@ pub(super) struct Unfit {
     normal: BTreeMap<HostId, Moment>,
     /// Who serves and is in recovery mode, since when.
     recovering: BTreeMap<HostId, Moment>,
-    /// Takeover runs under way, by leader.
-    runs: BTreeMap<HostId, Moment>,
+    /// Takeover runs under way, by leader: since when, and whom it has met since.
+    runs: BTreeMap<HostId, (Moment, Vec<Pnn>)>,
     looked: u64,
 }
 
@@ -58,11 +58,10 @@ impl Unfit {
     }
 
     fn gone(&mut self, host: HostId) {
-        for watched in
-            [&mut self.unfit, &mut self.dropping, &mut self.normal, &mut self.recovering, &mut self.runs]
-        {
+        for watched in [&mut self.unfit, &mut self.dropping, &mut self.normal, &mut self.recovering] {
             watched.remove(&host);
         }
+        self.runs.remove(&host);
     }
 
     fn recovering_max(&self) -> Duration {
@@ -77,7 +76,9 @@ impl Unfit {
         let inactive = is_inactive(world, host);
         let unfit = own_flags(world, host).is_some_and(|flags| !flags.is_empty());
         let ends = machine.runstate() == RunState::Shutdown;
-        let serves = machine.runstate() == RunState::Running && !inactive;
+        // With a cluster lock the end of a recovery stops the clock even if it fails, as in ctdbd.
+        let timed = self.cluster.config.cluster_lock.is_none();
+        let serves = machine.runstate() == RunState::Running && !inactive && timed;
         for (watched, is) in [
             (&mut self.unfit, unfit),
             (&mut self.normal, inactive && !active_mode && !ends),
@@ -92,7 +93,7 @@ impl Unfit {
     }
 
     fn run_over(&mut self, world: &World<Ctdb>, leader: HostId) -> Result<(), Violation> {
-        let Some(began) = self.runs.remove(&leader) else { return Ok(()) };
+        let Some((began, met)) = self.runs.remove(&leader) else { return Ok(()) };
         self.hands.watch(world);
         if self.cluster.config.failover_disabled || !self.hands.off_addresses(world.now()) {
             return Ok(());
@@ -100,7 +101,7 @@ impl Unfit {
         for (&host, &since) in &self.unfit {
             self.looked += 1;
             let Some((machine, own)) = node(world, host) else { continue };
-            let there = host == leader || counts_connected(&self.cluster, world, leader, host);
+            let there = host == leader || counts_connected(&self.cluster, world, leader, host) && !met.contains(&own);
             let steady = self.truth.borrow().steady_since(host, began);
             if since >= began || !there || !steady || !world.host(host).caught_up() {
                 continue;
@@ -186,7 +187,12 @@ impl Checker<Ctdb> for Unfit {
                 }
             }
             Notice::TakeoverStarted => {
-                self.runs.insert(host, world.now());
+                self.runs.insert(host, (world.now(), Vec::new()));
+            }
+            Notice::NodeConnected { pnn } => {
+                if let Some((_, met)) = self.runs.get_mut(&host) {
+                    met.push(*pnn);
+                }
             }
             Notice::TakeoverFailed { .. } => {
                 self.runs.remove(&host);
