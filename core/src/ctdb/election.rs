@@ -95,7 +95,7 @@ impl Ctdb {
 
     pub(super) fn broadcast_due(&mut self, now: Instant, out: Out<'_>) {
         self.timers.set(Wake::Broadcast, now + BROADCAST_EVERY);
-        if !self.can_lead() {
+        if !self.can_lead() && !self.config.plants.has(Plant::LeadsInactive) {
             if self.is_leader() {
                 self.follow(now, out, None);
             }

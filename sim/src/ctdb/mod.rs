@@ -70,6 +70,22 @@ impl Kit for CtdbKit {
         (Plant::KeepaliveToSelf.name(), 20),
         (Plant::StaleLinkCounted.name(), 100),
         (Plant::PendingNotFailed.name(), 50),
+        (Plant::YoungerWins.name(), 100),
+        (Plant::LockKept.name(), 100),
+        (Plant::TakeBeforeReleased.name(), 100),
+        (Plant::WrongCulprit.name(), 100),
+        (Plant::MapInNormalMode.name(), 100),
+        (Plant::NoRerecoveryPause.name(), 100),
+        (Plant::NormalModeUnchecked.name(), 100),
+        (Plant::AnnouncedNever.name(), 100),
+        (Plant::KeptWhenInactive.name(), 100),
+        (Plant::UnhealthyOffers.name(), 100),
+        (Plant::LeadsInactive.name(), 100),
+        (Plant::CheckSkipped.name(), 100),
+        (Plant::MonitorIgnored.name(), 100),
+        (Plant::BanUnending.name(), 100),
+        (Plant::DropAllForgotten.name(), 100),
+        (Plant::BusyReleaseForgiven.name(), 100),
     ];
 
     fn new(setup: &Setup) -> Result<Self, WrongSetting> {

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use standin_core::ctdb::Ctdb;
 use standin_core::ctdb::notice::{Cause, Notice};
-use standin_core::ctdb::types::{NodeFlags, Pnn};
+use standin_core::ctdb::types::{NodeFlags, Pnn, RunState};
 use standin_core::time::Duration;
 
 use super::super::build::Cluster;
@@ -36,6 +36,8 @@ pub(super) struct Detection {
     exits: BTreeMap<HostId, u8>,
     /// When each pair last met.
     met: BTreeMap<(HostId, HostId), Moment>,
+    /// Since when each counts silence: from the end of its `setup` event.
+    counting: BTreeMap<HostId, Moment>,
     /// When each pair last parted.
     parted: BTreeMap<(HostId, HostId), Moment>,
 }
@@ -53,6 +55,7 @@ impl Detection {
             apart: Vec::new(),
             exits: BTreeMap::new(),
             met: BTreeMap::new(),
+            counting: BTreeMap::new(),
             parted: BTreeMap::new(),
         }
     }
@@ -76,7 +79,9 @@ impl Detection {
         self.looked += 1;
         // Counting begins with the connection.
         let connected = self.met.get(&(one, other)).copied();
-        if let Some(since) = silent.map(|since| connected.map_or(since, |connected| since.max(connected))) {
+        let counting = self.counting.get(&one).copied();
+        if let Some((since, counting)) = silent.zip(counting) {
+            let since = since.max(counting).max(connected.unwrap_or_default());
             let ends = self.silence_ends(one, since);
             if ends <= now {
                 let what =
@@ -159,7 +164,14 @@ impl Checker<Ctdb> for Detection {
         if let News::Exited(host, status) = news {
             self.exits.insert(*host, *status);
         }
+        if let News::Started(host) = news {
+            self.counting.remove(host);
+        }
         match news {
+            News::Notice(host, Notice::RunStateReached { to: RunState::FirstRecovery }) => {
+                self.counting.insert(*host, world.now());
+                self.look_at_all(world)
+            }
             News::Changed | News::Started(_) | News::Exited(..) => {
                 self.truth.borrow_mut().observe(world);
                 self.look_at_all(world)

@@ -61,7 +61,9 @@ impl Elections {
         let Some(began) = self.began.remove(&winner) else { return Ok(()) };
         let Some(&Able { oldest: age, .. }) = self.able.get(&winner) else { return Ok(()) };
         let there = Moment(began.0.saturating_sub(THERE_BEFORE.0));
-        for (&other, &Able { youngest: older, since, .. }) in self.able.iter().filter(|(other, _)| **other != winner) {
+        for (&other, &Able { youngest: older, since, .. }) in
+            self.able.iter().filter(|(other, _)| **other != winner)
+        {
             self.looked += 1;
             let truth = self.truth.borrow();
             let connected = counts_connected(&self.cluster, world, winner, other)
@@ -76,7 +78,8 @@ impl Elections {
                 && truth.steady_since(winner, there)
                 && truth.steady_since(other, there);
             if ready {
-                let what = format!("{winner} won the election of {began} though {other} is older and was there");
+                let what =
+                    format!("{winner} won the election of {began} though {other} is older and was there");
                 return Err(Violation::safety("the-oldest-leads", what));
             }
         }

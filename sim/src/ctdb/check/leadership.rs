@@ -111,8 +111,8 @@ impl Leadership {
             if holder != Some(leader) {
                 return fail(format!("healed, {leader} leads and {holder:?} holds the lock"));
             }
-            if let Some(other) =
-                running().find(|&host| node(world, host).is_some_and(|(it, _)| it.holds_lock()) != (host == leader))
+            if let Some(other) = running()
+                .find(|&host| node(world, host).is_some_and(|(it, _)| it.holds_lock()) != (host == leader))
             {
                 return fail(format!("healed, {leader} leads, and {other} is wrong about its lock"));
             }

@@ -33,9 +33,8 @@ impl Maps {
         let active: Vec<_> = world.members().filter(|&host| is_active(world, host)).collect();
         let Some(leader) = active.iter().copied().find(|&host| leads(world, host)) else { return Ok(()) };
         let Some((chief, own)) = node(world, leader) else { return Ok(()) };
-        let masters = active.iter().filter(|host| {
-            self.cluster.capabilities(**host).contains(Capabilities::LMASTER)
-        });
+        let masters =
+            active.iter().filter(|host| self.cluster.capabilities(**host).contains(Capabilities::LMASTER));
         let mut map: Vec<Pnn> = masters.filter_map(|host| self.cluster.number_of(chief, *host)).collect();
         map.sort_unstable();
         if map.is_empty() {
@@ -50,7 +49,10 @@ impl Maps {
                 return fail(format!("healed, but {host} and {leader} have other generations"));
             }
             if machine.vnn_map() != map {
-                return fail(format!("healed, but {host} has the map {:?} and not {map:?}", machine.vnn_map()));
+                return fail(format!(
+                    "healed, but {host} has the map {:?} and not {map:?}",
+                    machine.vnn_map()
+                ));
             }
         }
         Ok(())

@@ -67,7 +67,10 @@ impl Moves {
             let (machine, own) = node(world, host)?;
             let mut links = world.host(host).kernel.interfaces().iter();
             let cut = links.any(|one| one.net == Net::Public && !one.is_up());
-            if cut || self.down.contains(&host) || machine.public_addresses().any(|it| machine.is_changing(it.address)) {
+            if cut
+                || self.down.contains(&host)
+                || machine.public_addresses().any(|it| machine.is_changing(it.address))
+            {
                 return None;
             }
             let fit = own_flags(world, host).is_some_and(|flags| flags.is_empty());

@@ -73,7 +73,8 @@ impl Order {
             let asked = of == address && other != taker && since >= run.since && !run.lost.contains(&other);
             let there = other == leader || counts_connected(&self.cluster, world, leader, other);
             if asked && there && world.host(other).runs() {
-                let what = format!("{taker} takes {address} while {other} releases it, in a run of {leader}'s");
+                let what =
+                    format!("{taker} takes {address} while {other} releases it, in a run of {leader}'s");
                 return Err(Violation::safety("released-before-taken", what));
             }
         }

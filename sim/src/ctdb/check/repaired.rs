@@ -1,7 +1,7 @@
 //! The local check: a table that does not agree with its own kernel is found within a round or
 //! two, whoever wronged it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::rc::Rc;
 
@@ -31,13 +31,23 @@ pub(super) struct Repaired {
     wrong: BTreeMap<(HostId, IpAddr), Moment>,
     /// How each kernel was when it was last looked at.
     kernels: BTreeMap<HostId, u64>,
+    /// Leaders amid a recovery or a takeover run: their next round is some time away.
+    busy: BTreeSet<HostId>,
     next: Option<Moment>,
     looked: u64,
 }
 
 impl Repaired {
     pub(super) const fn new(cluster: Rc<Cluster>, truth: Shared) -> Self {
-        Self { cluster, truth, wrong: BTreeMap::new(), kernels: BTreeMap::new(), next: None, looked: 0 }
+        Self {
+            cluster,
+            truth,
+            wrong: BTreeMap::new(),
+            kernels: BTreeMap::new(),
+            busy: BTreeSet::new(),
+            next: None,
+            looked: 0,
+        }
     }
 
     fn compare(&mut self, world: &World<Ctdb>, host: HostId) {
@@ -59,7 +69,8 @@ impl Repaired {
     fn is_hindered(&self, world: &World<Ctdb>, host: HostId, since: Moment) -> bool {
         let Some((machine, own)) = node(world, host) else { return true };
         let truth = self.truth.borrow();
-        let works = machine.runstate() == RunState::Running
+        let works = !self.busy.contains(&host)
+            && machine.runstate() == RunState::Running
             && is_active(world, host)
             && machine.recovery_mode() == RecoveryMode::Normal
             && machine.takeover_runs_off().is_none()
@@ -98,7 +109,22 @@ impl Checker<Ctdb> for Repaired {
                     }
                 }
             }
-            News::Started(host) | News::Exited(host, _) => self.wrong.retain(|(of, _), _| of != host),
+            News::Started(host) | News::Exited(host, _) => {
+                self.busy.remove(host);
+                self.wrong.retain(|(of, _), _| of != host);
+            }
+            News::Notice(host, Notice::RecoveryStarted(_) | Notice::TakeoverStarted) => {
+                self.busy.insert(*host);
+            }
+            News::Notice(
+                host,
+                Notice::RecoveryFailed { .. }
+                | Notice::TakeoverFailed { .. }
+                | Notice::TakeoverFinished { .. }
+                | Notice::LeaderChanged { .. },
+            ) => {
+                self.busy.remove(host);
+            }
             News::Notice(
                 host,
                 Notice::Taking { .. }

@@ -60,7 +60,8 @@ impl Served {
             let lists = |host: &HostId| self.cluster.public_of(*host).any(|entry| entry.address == address);
             // An operator's DEL_PUBLIC_IP may take effect after the list was read anew.
             let knows = |host: &HostId| {
-                node(world, *host).is_some_and(|(it, _)| it.public_addresses().any(|one| one.address == address))
+                node(world, *host)
+                    .is_some_and(|(it, _)| it.public_addresses().any(|one| one.address == address))
             };
             let able: Vec<_> = world.members().filter(lists).filter(knows).collect();
             let holders: Vec<_> =

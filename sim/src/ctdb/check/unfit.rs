@@ -12,10 +12,10 @@ use standin_core::time::Duration;
 
 use super::super::build::Cluster;
 use super::super::facts::{counts_connected, own_flags};
+use super::SLACK;
 use super::hands::Hands;
 use super::truth::Shared;
 use super::view::{is_inactive, node, stretched};
-use super::SLACK;
 use crate::check::{Checker, Violation};
 use crate::world::moment::{HostId, Moment};
 use crate::world::{News, World};
@@ -101,7 +101,8 @@ impl Unfit {
         for (&host, &since) in &self.unfit {
             self.looked += 1;
             let Some((machine, own)) = node(world, host) else { continue };
-            let there = host == leader || counts_connected(&self.cluster, world, leader, host) && !met.contains(&own);
+            let there =
+                host == leader || counts_connected(&self.cluster, world, leader, host) && !met.contains(&own);
             let steady = self.truth.borrow().steady_since(host, began);
             if since >= began || !there || !steady || !world.host(host).caught_up() {
                 continue;
@@ -133,7 +134,11 @@ impl Unfit {
                 if now.since(*since) < most {
                     continue;
                 }
-                if self.truth.borrow().steady_since(*host, *since) {
+                let serves = node(world, *host).is_some_and(|(machine, own)| {
+                    machine.public_addresses().any(|public| public.holder == Some(own))
+                });
+                let counts = serves || most == NORMAL_MAX;
+                if counts && self.truth.borrow().steady_since(*host, *since) {
                     let what = format!("{host} {what} for {}", now.since(*since));
                     return Err(Violation::safety("the-unfit-drop-all", what));
                 }
