@@ -111,6 +111,9 @@ pub struct Fixes {
     /// The death of a node that is no location master causes a takeover run too. In ctdbd its
     /// addresses stay with the dead.
     pub move_from_dead: bool,
+    /// Who holds the cluster lock when an election begins leads. In ctdbd 4.17 it stays what it
+    /// was, and if it followed nobody then nobody ever leads (4.24 mended that).
+    pub holder_leads: bool,
 }
 
 impl Fixes {
@@ -125,6 +128,7 @@ impl Fixes {
         prompt_rounds: true,
         announce_kept: true,
         move_from_dead: true,
+        holder_leads: true,
     };
     /// As ctdbd; but for a bad frame, which costs its sender the link in any case and kills ctdbd.
     pub const NONE: Self = Self {
@@ -137,5 +141,6 @@ impl Fixes {
         prompt_rounds: false,
         announce_kept: false,
         move_from_dead: false,
+        holder_leads: false,
     };
 }

@@ -248,6 +248,9 @@ impl Ctdb {
             self.election.on = false;
         } else if self.election.holds_lock() {
             self.election.on = false;
+            if self.config.fixes.holder_leads {
+                self.follow(now, out, self.state.me);
+            }
         } else {
             self.follow(now, out, None);
             self.try_lock(now, out, Attempt::Race);

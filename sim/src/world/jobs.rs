@@ -171,7 +171,9 @@ impl<M: Machine> World<M> {
             // A process may hold a lock and try it at the same time, or try it twice.
             let concerned = match news {
                 LockNews::Lost => Running::HoldsLock(name),
-                _ => Running::WaitsForLock(name),
+                LockNews::Held | LockNews::Busy | LockNews::TimedOut | LockNews::Failed => {
+                    Running::WaitsForLock(name)
+                }
             };
             let jobs = process.jobs.iter().filter(|(_, running)| **running == concerned);
             let jobs: Vec<_> = jobs.map(|(&job, _)| job).collect();

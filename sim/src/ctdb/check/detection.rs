@@ -1,11 +1,11 @@
 //! Dead detection: silence is noticed in time, a closed stream at once, and nobody who is up,
 //! awake and reachable is ever declared dead. After healing both ends agree.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use standin_core::ctdb::Ctdb;
-use standin_core::ctdb::notice::{Cause, Notice};
+use standin_core::ctdb::notice::{Cause, Notice, StartRefusal};
 use standin_core::ctdb::types::{NodeFlags, Pnn, RunState};
 use standin_core::time::Duration;
 
@@ -38,6 +38,8 @@ pub(super) struct Detection {
     met: BTreeMap<(HostId, HostId), Moment>,
     /// Since when each counts silence: from the end of its `setup` event.
     counting: BTreeMap<HostId, Moment>,
+    /// Who did not start because of its scripts.
+    refused: BTreeSet<HostId>,
     /// When each pair last parted.
     parted: BTreeMap<(HostId, HostId), Moment>,
 }
@@ -56,6 +58,7 @@ impl Detection {
             exits: BTreeMap::new(),
             met: BTreeMap::new(),
             counting: BTreeMap::new(),
+            refused: BTreeSet::new(),
             parted: BTreeMap::new(),
         }
     }
@@ -164,8 +167,17 @@ impl Checker<Ctdb> for Detection {
         if let News::Exited(host, status) = news {
             self.exits.insert(*host, *status);
         }
-        if let News::Started(host) = news {
-            self.counting.remove(host);
+        match news {
+            // A daemon that ends counts nothing any more.
+            News::Started(host) | News::Notice(host, Notice::Stopping(_)) => {
+                self.counting.remove(host);
+                self.refused.remove(host);
+            }
+            // Its scripts would not have it start: somebody has to look after it.
+            News::Notice(host, Notice::StartRefused(StartRefusal::Event { .. })) => {
+                self.refused.insert(*host);
+            }
+            _ => {}
         }
         match news {
             News::Notice(host, Notice::RunStateReached { to: RunState::FirstRecovery }) => {
@@ -220,7 +232,8 @@ impl Checker<Ctdb> for Detection {
             return Ok(());
         }
         let down = |host: HostId| !world.host(host).runs();
-        for host in (0..self.cluster.members).map(HostId).filter(|host| down(*host)) {
+        let refused = |host: &HostId| self.refused.contains(host);
+        for host in (0..self.cluster.members).map(HostId).filter(|host| down(*host) && !refused(host)) {
             if self.exits.get(&host).is_none_or(|status| *status != 0) {
                 let what = format!("healed, but {host}'s daemon does not run and was not told to stop");
                 return Err(Violation::liveness("running-again", what));

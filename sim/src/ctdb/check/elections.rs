@@ -104,13 +104,12 @@ impl Checker<Ctdb> for Elections {
             News::Notice(host, Notice::RunStateReached { to: RunState::FirstRecovery }) => {
                 self.able_now(world, *host);
             }
+            // Until its next round it may still count the time before.
             News::Notice(host, Notice::FlagsChanged { pnn, from, to })
-                if node(world, *host).is_some_and(|(_, own)| own == *pnn) =>
+                if node(world, *host).is_some_and(|(_, own)| own == *pnn)
+                    && (from.is_inactive() || to.is_inactive()) =>
             {
-                // Until its next round it may still count the time before.
-                if from.is_inactive() || to.is_inactive() {
-                    self.able_now(world, *host);
-                }
+                self.able_now(world, *host);
             }
             News::Notice(host, Notice::ElectionStarted) => {
                 self.began.insert(*host, world.now());

@@ -32,12 +32,24 @@ pub(super) struct Leadership {
     usurping: BTreeMap<HostId, Moment>,
     /// Who cannot lead and has the lock, since when.
     hoarding: BTreeMap<HostId, Moment>,
+    /// When anybody last followed somebody else.
+    changed: Moment,
+    /// For how long nobody had led though all was healed.
+    leaderless: Vec<u64>,
     looked: u64,
 }
 
 impl Leadership {
     pub(super) const fn new(cluster: Rc<Cluster>, truth: Shared) -> Self {
-        Self { cluster, truth, usurping: BTreeMap::new(), hoarding: BTreeMap::new(), looked: 0 }
+        Self {
+            cluster,
+            truth,
+            usurping: BTreeMap::new(),
+            hoarding: BTreeMap::new(),
+            changed: Moment::START,
+            leaderless: Vec::new(),
+            looked: 0,
+        }
     }
 
     fn can_lead(&self, world: &World<Ctdb>, host: HostId) -> bool {
@@ -87,13 +99,21 @@ impl Leadership {
     }
 
     /// All is healed: one leader, followed by all who take part.
-    fn at_peace(&self, world: &World<Ctdb>) -> Result<(), Violation> {
+    fn at_peace(&mut self, world: &World<Ctdb>) -> Result<(), Violation> {
         let fail = |what: String| Err(Violation::liveness("one-leader", what));
         let running = || world.members().filter(|&host| node(world, host).is_some());
         if !running().any(|host| self.can_lead(world, host)) {
             return Ok(());
         }
         let leaders: Vec<_> = running().filter(|&host| leads(world, host)).collect();
+        // The holder of the lock followed nobody when the others missed a leader: a finding.
+        if leaders.is_empty() && !self.cluster.config.fixes.holder_leads {
+            let holds = |host| node(world, host).is_some_and(|(machine, _)| machine.holds_lock());
+            if running().any(holds) {
+                self.leaderless.push(world.now().since(self.changed).0);
+                return Ok(());
+            }
+        }
         let &[leader] = &leaders[..] else {
             return fail(format!("healed, and these lead: {leaders:?}"));
         };
@@ -127,6 +147,9 @@ impl Checker<Ctdb> for Leadership {
     }
 
     fn news(&mut self, world: &World<Ctdb>, news: &News<Ctdb>) -> Result<(), Violation> {
+        if let News::Notice(_, Notice::LeaderChanged { .. }) = news {
+            self.changed = world.now();
+        }
         match news {
             News::Notice(
                 host,
@@ -159,5 +182,9 @@ impl Checker<Ctdb> for Leadership {
 
     fn looked(&self) -> u64 {
         self.looked
+    }
+
+    fn figures(&self) -> Vec<(&'static str, Vec<u64>)> {
+        vec![("led by nobody though healed (strict)", self.leaderless.clone())]
     }
 }

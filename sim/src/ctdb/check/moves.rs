@@ -65,6 +65,9 @@ impl Moves {
                 continue;
             }
             let (machine, own) = node(world, host)?;
+            if self.cluster.number_of(chief, host) != Some(own) {
+                return None;
+            }
             let mut links = world.host(host).kernel.interfaces().iter();
             let cut = links.any(|one| one.net == Net::Public && !one.is_up());
             if cut

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use standin_core::ctdb::Ctdb;
 use standin_core::ctdb::notice::Notice;
-use standin_core::ctdb::types::{NodeFlags, RecoveryMode, RunState};
+use standin_core::ctdb::types::{Pnn, RecoveryMode, RunState};
 use standin_core::time::Duration;
 
 use super::super::build::Cluster;
@@ -78,12 +78,10 @@ impl Repaired {
             // A leader waits for its own scripts, however long they take.
             && !machine.public_addresses().any(|public| machine.is_changing(public.address))
             && truth.steady_since(host, since);
-        // A round waits for everybody who counts as active.
-        let active = |pnn: &standin_core::ctdb::types::Pnn| {
-            machine.flags(*pnn).is_some_and(|flags| !flags.intersects(NodeFlags::INACTIVE))
-        };
-        let peers = (0..machine.node_count()).map(standin_core::ctdb::types::Pnn);
-        let in_touch = peers.filter(|pnn| *pnn != own).filter(active).all(|pnn| {
+        // A round waits for everybody who counts as connected.
+        let asked = |pnn: &Pnn| machine.is_connected(*pnn);
+        let peers = (0..machine.node_count()).map(Pnn);
+        let in_touch = peers.filter(|pnn| *pnn != own).filter(asked).all(|pnn| {
             let other = machine.address(pnn).and_then(|address| self.cluster.host_at(address));
             other.is_some_and(|other| truth.in_touch_since(host, other, since))
         });

@@ -10,7 +10,7 @@ use standin_core::time::Duration;
 
 use super::super::build::Cluster;
 use super::super::facts::own_flags;
-use super::view::node;
+use super::view::{leads, node};
 use crate::check::{Checker, Violation};
 use crate::world::moment::{HostId, Moment};
 use crate::world::{News, World};
@@ -107,6 +107,10 @@ impl Checker<Ctdb> for Served {
 
     fn end(&mut self, world: &World<Ctdb>, settled: bool) -> Result<(), Violation> {
         if !settled {
+            return Ok(());
+        }
+        // Without a leader nothing else can be expected; that is judged elsewhere.
+        if !self.cluster.config.fixes.holder_leads && !world.members().any(|host| leads(world, host)) {
             return Ok(());
         }
         self.well_again(world)?;

@@ -137,7 +137,9 @@ impl Unfit {
                 let serves = node(world, *host).is_some_and(|(machine, own)| {
                     machine.public_addresses().any(|public| public.holder == Some(own))
                 });
-                let counts = serves || most == NORMAL_MAX;
+                // Amid an election nobody looks.
+                let electing = node(world, *host).is_some_and(|(machine, _)| machine.is_electing());
+                let counts = serves || (most == NORMAL_MAX && !electing);
                 if counts && self.truth.borrow().steady_since(*host, *since) {
                     let what = format!("{host} {what} for {}", now.since(*since));
                     return Err(Violation::safety("the-unfit-drop-all", what));
@@ -169,13 +171,13 @@ impl Checker<Ctdb> for Unfit {
             News::Meddled(..) | News::Spins(..) => return Ok(()),
         };
         match notice {
-            Notice::FlagsChanged { pnn, from, to } => {
-                if node(world, host).is_some_and(|(_, own)| own == *pnn) {
-                    self.observe(world, host);
-                    let stops = !from.is_inactive() && to.is_inactive();
-                    if stops && !self.cluster.config.failover_disabled {
-                        self.dropping.insert(host, world.now());
-                    }
+            Notice::FlagsChanged { pnn, from, to }
+                if node(world, host).is_some_and(|(_, own)| own == *pnn) =>
+            {
+                self.observe(world, host);
+                let stops = !from.is_inactive() && to.is_inactive();
+                if stops && !self.cluster.config.failover_disabled {
+                    self.dropping.insert(host, world.now());
                 }
             }
             Notice::DroppingAll { .. } => {
