@@ -35,6 +35,8 @@ pub(super) struct Order {
 #[derive(Debug)]
 struct Run {
     since: Moment,
+    /// Another leader has had one meanwhile.
+    disputed: bool,
     /// Whom its leader lost or met since: they may not have been asked.
     changed: BTreeSet<HostId>,
 }
@@ -87,8 +89,7 @@ impl Order {
     /// Every release was answered, and every take: each address has one holder at most among
     /// those who were asked.
     fn finished(&mut self, world: &World<Ctdb>, leader: HostId) -> Result<(), Violation> {
-        let alone = self.runs.len() == 1;
-        let Some(run) = self.runs.remove(&leader).filter(|_| alone) else { return Ok(()) };
+        let Some(run) = self.runs.remove(&leader).filter(|run| !run.disputed) else { return Ok(()) };
         self.hands.watch(world);
         if !self.hands.off_addresses(world.now()) || self.cluster.config.failover_disabled {
             return Ok(());
@@ -135,7 +136,10 @@ impl Checker<Ctdb> for Order {
                 self.normal.remove(&host);
             }
             Notice::TakeoverStarted => {
-                self.runs.insert(host, Run { since: world.now(), changed: BTreeSet::new() });
+                self.runs.remove(&host);
+                self.runs.values_mut().for_each(|run| run.disputed = true);
+                let (since, disputed) = (world.now(), !self.runs.is_empty());
+                self.runs.insert(host, Run { since, disputed, changed: BTreeSet::new() });
             }
             Notice::TakeoverFinished { .. } => return self.finished(world, host),
             Notice::TakeoverFailed { .. } => {
