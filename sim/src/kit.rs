@@ -96,6 +96,21 @@ pub trait Kit: Sized {
 
     /// One character for a host in the trace.
     fn column(&self, world: &World<Self::Machine>, host: HostId) -> char;
+
+    /// How much its nodes have to say to each other while nothing happens, if that is known.
+    fn idle_rate(nodes: u32) -> Option<IdleRate> {
+        let _ = nodes;
+        None
+    }
+}
+
+/// Packets a second between all nodes of a cluster in which nothing happens, in tenths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IdleRate {
+    /// As the protocol's intervals say.
+    pub tenths: u64,
+    /// As captured from a real cluster of that size, if one was.
+    pub captured_tenths: Option<u64>,
 }
 
 /// A configuration file a protocol may have.

@@ -44,24 +44,30 @@ impl<'a> Writer<'a> {
     }
 
     /// Appends `count` zeros.
-    #[inline]
+    #[inline(never)]
     pub fn zeros(&mut self, count: usize) {
         self.out.resize(self.out.len() + count, 0);
     }
 
     /// Appends zeros until the position is a multiple of `alignment`.
-    #[inline]
+    #[inline(always)]
     pub fn pad_to(&mut self, alignment: usize) {
-        let over = self.position() % alignment;
-        if over > 0 {
-            self.zeros(alignment - over);
+        match alignment - self.position() % alignment {
+            missing if missing == alignment => {}
+            // What most packets lack, and it takes no call.
+            4 => self.u32_le(0),
+            missing => self.zeros(missing),
         }
     }
 
     /// Appends numbers of 4 bytes each, little endian.
     #[inline]
     pub fn all_u32_le<const N: usize>(&mut self, values: [u32; N]) {
-        self.out.extend_from_slice(values.map(u32::to_le_bytes).as_flattened());
+        // Stored where they stay: put together elsewhere first they are there too late to be
+        // copied at full speed.
+        self.out.extend_from_slice([[0; 4]; N].as_flattened());
+        let (_, places) = self.out.as_rchunks_mut();
+        *places.last_chunk_mut().expect("they were appended") = values.map(u32::to_le_bytes);
     }
 
     /// Appends a count or a length as 4 bytes, little endian.
@@ -100,6 +106,7 @@ impl<'a> Writer<'a> {
         self.patch(at, narrow(count).to_be_bytes());
     }
 
+    #[inline]
     fn patch(&mut self, at: usize, bytes: [u8; 4]) {
         let place = self.out[self.start + at..].first_chunk_mut();
         *place.expect("patched bytes are written before") = bytes;
@@ -135,6 +142,7 @@ impl<'a> Writer<'a> {
     }
 }
 
+#[inline]
 fn narrow(count: usize) -> u32 {
     u32::try_from(count).expect("a count or length that fits 32 bits")
 }

@@ -108,9 +108,14 @@ pub struct Fixes {
     /// An address that is kept over a recovery is announced again: its clients may have heard
     /// of another holder meanwhile. ctdbd announces only what it has just taken.
     pub announce_kept: bool,
-    /// The death of a node that is no location master causes a takeover run too. In ctdbd its
-    /// addresses stay with the dead.
-    pub move_from_dead: bool,
+    /// A node that comes or goes, and a change of leader, cause a takeover run even where no
+    /// recovery is due. In ctdbd the addresses of a dead node that is no location master stay with
+    /// the dead, and after a partition two nodes may serve an address for as long as nothing else
+    /// happens.
+    pub run_after_change: bool,
+    /// A node in recovery mode offers no addresses, because it could not take one. In ctdbd it
+    /// does, and the run fails after the address was taken from its holder.
+    pub offer_when_ready: bool,
     /// Who holds the cluster lock when an election begins leads. In ctdbd 4.17 it stays what it
     /// was, and if it followed nobody then nobody ever leads (4.24 mended that).
     pub holder_leads: bool,
@@ -127,7 +132,8 @@ impl Fixes {
         watch_kernel: true,
         prompt_rounds: true,
         announce_kept: true,
-        move_from_dead: true,
+        run_after_change: true,
+        offer_when_ready: true,
         holder_leads: true,
     };
     /// As ctdbd; but for a bad frame, which costs its sender the link in any case and kills ctdbd.
@@ -140,7 +146,8 @@ impl Fixes {
         watch_kernel: false,
         prompt_rounds: false,
         announce_kept: false,
-        move_from_dead: false,
+        run_after_change: false,
+        offer_when_ready: false,
         holder_leads: false,
     };
 }

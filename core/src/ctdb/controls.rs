@@ -5,6 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use super::config::Config;
 use super::cx::Cx;
 use super::files::nodes::Nodes;
 use super::state::State;
@@ -60,7 +61,23 @@ pub(super) enum Then {
     Tunable(String, u32, Answer),
 }
 
-/// Judges a control addressed to us.
+/// The answer to what nodes ask each other in every round; `None` if it is something else. Apart
+/// from the other controls, because it is asked a thousand times as often.
+#[expect(clippy::wildcard_enum_match_arm, reason = "what is not named is not asked in rounds")]
+pub(super) fn polled(config: &Config, state: &State, request: &RequestData) -> Option<Answer> {
+    Some(match request {
+        RequestData::GetCapabilities => Answer::data(ReplyData::Capabilities(config.capabilities)),
+        RequestData::GetNodemap => Answer::data(ReplyData::NodeMap(node_map(state, config.port))),
+        RequestData::GetRecMode => Answer::status(state.recovery_mode as i32),
+        RequestData::GetVnnMap => Answer::data(ReplyData::VnnMap(VnnMap {
+            generation: state.generation,
+            map: state.vnn_map.clone(),
+        })),
+        _ => return None,
+    })
+}
+
+/// Judges a control addressed to us that is not [`polled`].
 #[expect(clippy::wildcard_enum_match_arm, reason = "what is not named is refused, whatever it is")]
 pub(super) fn judge(cx: &Cx<'_>, state: &State, request: &RequestData, clients: usize) -> Then {
     let flags = |set, clear| Then::OwnFlags { set, clear };
@@ -68,14 +85,7 @@ pub(super) fn judge(cx: &Cx<'_>, state: &State, request: &RequestData, clients: 
     Then::Answer(match request {
         RequestData::Ping => Answer::status(clients as i32),
         RequestData::GetPnn => Answer::status(state.own().0 as i32),
-        RequestData::GetRecMode => Answer::status(state.recovery_mode as i32),
-        RequestData::GetNodemap => Answer::data(ReplyData::NodeMap(node_map(state, cx.config.port))),
         RequestData::GetRunState => Answer::data(ReplyData::RunState(state.runstate)),
-        RequestData::GetCapabilities => Answer::data(ReplyData::Capabilities(cx.config.capabilities)),
-        RequestData::GetVnnMap => Answer::data(ReplyData::VnnMap(VnnMap {
-            generation: state.generation,
-            map: state.vnn_map.clone(),
-        })),
         RequestData::GetReclockFile => match cx.config.cluster_lock.as_deref() {
             Some(name) => Answer::data(ReplyData::Text(Text::from(name))),
             None => Answer::OK,

@@ -95,7 +95,9 @@ impl Ctdb {
 
     pub(super) fn broadcast_due(&mut self, now: Instant, out: Out<'_>) {
         self.timers.set(Wake::Broadcast, now + BROADCAST_EVERY);
-        if !self.can_lead() && !self.config.plants.has(Plant::LeadsInactive) {
+        // What has changed since the last round is not known here, as in ctdbd.
+        let able = self.config.capabilities.contains(Capabilities::LEADER) && !self.rounds.inactive;
+        if !able && !self.config.plants.has(Plant::LeadsInactive) {
             if self.is_leader() {
                 self.follow(now, out, None);
             }
@@ -130,6 +132,7 @@ impl Ctdb {
             return;
         }
         out.notice(Notice::LeaderChanged { from, to: leader });
+        self.rounds.changed = true;
         if !self.is_leader() {
             self.give_up_leading(now, out);
         }
@@ -175,10 +178,10 @@ impl Ctdb {
         self.election.forced = None;
         if failed {
             self.timers.set(Wake::LeaderTimeout, now + leader_timeout(&self.config));
+            self.round_at_once(now);
         } else {
             self.elect(now, out);
         }
-        self.prompt(now);
     }
 
     fn elect(&mut self, now: Instant, out: Out<'_>) {
@@ -239,7 +242,7 @@ impl Ctdb {
         if self.is_leader() && self.config.cluster_lock.is_some() && !self.election.holds_lock() {
             self.try_lock(now, out, Attempt::Won);
         }
-        self.prompt(now);
+        self.round_at_once(now);
     }
 
     fn race_for_lock(&mut self, now: Instant, out: Out<'_>) {
@@ -300,7 +303,7 @@ impl Ctdb {
                 self.ban_self(now, out, BanCause::ElectionLock);
             }
         }
-        self.prompt(now);
+        self.round_at_once(now);
     }
 
     /// Gives the lock up, or the attempt to take it.

@@ -6,7 +6,7 @@ use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
-use super::addresses::{Deleted, Entry, Release, Released, Takeover, Took, Updated};
+use super::addresses::{Deleted, Entry, Refused, Release, Released, Takeover, Took, Updated};
 use super::controls::Answer;
 use super::cx::{Cx, Wake, cx};
 use super::events::{Event, Wanted};
@@ -17,7 +17,7 @@ use super::machine::{Ctdb, Out};
 use super::notice::{BanCause, Notice};
 use super::plant::Plant;
 use super::requests::{Asker, Ticket};
-use super::types::{ControlFlags, NodeFlags, Pnn, RunState};
+use super::types::{ControlFlags, NodeFlags, Pnn, RecoveryMode, RunState};
 use super::wire::{MessageData, PublicIp, ReplyData, RequestData, Text};
 use crate::host::{FileError, Job, Placed};
 use crate::time::{Duration, Instant};
@@ -27,6 +27,9 @@ const SHOUTS: u8 = 3;
 const SHOUTS_APART: Duration = Duration::from_secs(1);
 /// Such announcements under way at a time. (Our limit.)
 const SHOUTS_MAX: usize = 1024;
+
+/// Who may wait for changes under way. (Our limit.)
+const WAITING_MAX: usize = 4096;
 
 /// An announcement that an operator asked for; whether the address is here, or ours, is not
 /// asked, as in ctdbd.
@@ -61,7 +64,8 @@ impl Ctdb {
         if self.config.plants.has(Plant::UnhealthyOffers) {
             flags.remove(NodeFlags::UNHEALTHY);
         }
-        self.state.runstate == RunState::Running && !flags.is_inactive() && !flags.is_disabled()
+        let ready = self.state.recovery_mode == RecoveryMode::Normal || !self.config.fixes.offer_when_ready;
+        ready && self.state.runstate == RunState::Running && !flags.is_inactive() && !flags.is_disabled()
     }
 
     /// A control about addresses, interfaces or tickles.
@@ -212,6 +216,15 @@ impl Ctdb {
             return Reaction::Later;
         }
         match takeover {
+            // It is coming anyway: whoever wants it here is told when it is.
+            Takeover::Refused(Refused::Changing)
+                if self.config.fixes.prompt_rounds && self.addresses.is_taking(address) =>
+            {
+                if self.takes.len() < WAITING_MAX {
+                    self.takes.extend(asker.map(|asker| (address, asker)));
+                }
+                Reaction::Later
+            }
             Takeover::Refused(_) => {
                 out.notice(Notice::TakeFailed { address, status: -1 });
                 Reaction::Answer(Answer::REFUSED)
@@ -271,6 +284,10 @@ impl Ctdb {
         address: IpAddr,
         status: i32,
     ) {
+        let waiting: Vec<_> = self.takes.extract_if(.., |(of, _)| *of == address).collect();
+        for (_, asker) in waiting {
+            self.reply(out, asker, &Answer::status(status));
+        }
         match self.addresses.take_ended(&mut cx!(self, now, out), address, status == 0) {
             Took::Taken { interface } => {
                 out.notice(Notice::Taken { address, interface: interface.as_str().into() });
@@ -316,6 +333,16 @@ impl Ctdb {
                 out.notice(Notice::ReleaseRedundant { address, holder });
                 Reaction::Answer(Answer::OK)
             }
+            // It is going anyway: whoever wants it gone is told when it is. In ctdbd that is a
+            // failure, and costs the whole run.
+            Release::Busy if self.config.fixes.prompt_rounds && self.addresses.is_releasing(address) => {
+                if let After::Release(Some(asker), ..) = after
+                    && self.releases.len() < WAITING_MAX
+                {
+                    self.releases.push((address, asker, holder));
+                }
+                Reaction::Later
+            }
             Release::Busy => {
                 out.notice(Notice::ReleaseFailed { address });
                 let forgiven = self.config.plants.has(Plant::BusyReleaseForgiven);
@@ -346,6 +373,11 @@ impl Ctdb {
     fn released(&mut self, now: Instant, out: Out<'_>, address: IpAddr, holder: Option<Pnn>) -> bool {
         let still_there = self.kernel.holds(address);
         let me = self.state.own();
+        let waiting: Vec<_> = self.releases.extract_if(.., |(of, ..)| *of == address).collect();
+        let holder = waiting.last().map_or(holder, |(_, _, holder)| *holder);
+        for (_, asker, _) in waiting {
+            self.reply(out, asker, &if still_there { Answer::REFUSED } else { Answer::OK });
+        }
         match self.addresses.release_ended(me, address, holder, still_there) {
             Released::Done { .. } => {
                 out.notice(Notice::Released { address, holder });

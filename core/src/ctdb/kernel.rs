@@ -116,6 +116,11 @@ impl Kernel {
         self.addresses.contains_key(&address)
     }
 
+    /// A rough answer of [`holds`](Self::holds) for many addresses at once.
+    pub(super) fn rough(&self) -> Rough {
+        Rough(self.addresses.keys().fold(0, |bits, address| bits | bit(*address)))
+    }
+
     /// The interface an address is on; the first reported, if on several.
     pub(super) fn interface_of(&self, address: IpAddr) -> Option<&str> {
         self.addresses.get(&address)?.first().map(|on| on.interface.as_str())
@@ -135,6 +140,27 @@ impl Kernel {
     pub(super) fn is_up(&self, name: &str) -> bool {
         self.interfaces.get(name).is_some_and(|interface| interface.up)
     }
+}
+
+/// Which addresses may be on an interface: a bit is set for every one that is. A node knows
+/// every public address of the cluster and has few, so mostly this spares it the search.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rough(u64);
+
+impl Rough {
+    /// False if the address is on no interface for sure.
+    pub(super) const fn may_hold(self, address: IpAddr) -> bool {
+        self.0 & bit(address) != 0
+    }
+}
+
+/// Neighbours have different bits.
+const fn bit(address: IpAddr) -> u64 {
+    let low = match address {
+        IpAddr::V4(address) => address.to_bits() % 64,
+        IpAddr::V6(address) => (address.to_bits() % 64) as u32,
+    };
+    1 << low
 }
 
 impl On {

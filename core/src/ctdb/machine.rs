@@ -2,6 +2,7 @@
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
+use core::net::IpAddr;
 
 use super::addresses::{Addresses, Snapshot};
 use super::boot::{self, Boot};
@@ -66,6 +67,10 @@ pub struct Ctdb {
     pub(super) interfaces_seen: Option<Snapshot>,
     /// Whose TAKEOVER_IP made us ban ourselves: answered once the addresses are gone.
     pub(super) conflicts: Vec<Asker>,
+    /// Who waits for a take that was under way.
+    pub(super) takes: Vec<(IpAddr, Asker)>,
+    /// Who waits for a release that was under way: the address, who, and whose it will be.
+    pub(super) releases: Vec<(IpAddr, Asker, Option<Pnn>)>,
     /// Announcements that operators asked for.
     pub(super) shouts: VecDeque<Shout>,
     /// The generation whose addresses were last announced as kept.
@@ -126,6 +131,8 @@ impl Ctdb {
             lock_names: Vec::new(),
             interfaces_seen: None,
             conflicts: Vec::new(),
+            takes: Vec::new(),
+            releases: Vec::new(),
             shouts: VecDeque::new(),
             announced: Generation::INVALID,
             mail: Mail::new(),
@@ -316,6 +323,7 @@ impl Ctdb {
             node.flags.remove(NodeFlags::DISCONNECTED);
             self.keepalive.forget(pnn);
             out.notice(Notice::NodeConnected { pnn });
+            self.rounds.changed = true;
         }
     }
 
@@ -334,7 +342,7 @@ impl Ctdb {
                     self.unanswered(out, lost, Unanswered::Died);
                 }
             }
-            self.rounds.died = true;
+            self.rounds.changed = true;
             self.prompt(now);
         }
         self.links.dial_again(&mut cx!(self, now, out), &self.state, pnn);
@@ -495,6 +503,17 @@ impl Ctdb {
         self.link_event(now, out, event);
     }
 
+    #[inline(never)]
+    fn check_parts(&self) {
+        self.links.check();
+        self.addresses.check_invariants(self.state.me);
+        let loose = !self.config.fixes.both_links || self.config.plants.has(Plant::OneDirectionEnough);
+        for pnn in self.state.all().filter(|&pnn| !loose && self.state.is_peer(pnn)) {
+            let links = self.links.has_both(pnn);
+            assert!(links || !self.is_connected(pnn), "{pnn} counts as connected without both links");
+        }
+    }
+
     fn port(&mut self, now: Instant, out: Out<'_>, port: PortId, answer: Result<Endpoint, Why>) {
         if port == BUS {
             let answer = answer.map(|_| ());
@@ -542,18 +561,13 @@ impl Machine for Ctdb {
         if self.over { None } else { self.timers.next() }
     }
 
+    #[inline]
     fn check(&self, depth: Depth) {
         if let Some(me) = self.state.me {
             assert!(self.is_connected(me), "{me} counts itself as disconnected");
         }
         if depth == Depth::Whole && !self.over {
-            self.links.check();
-            self.addresses.check_invariants(self.state.me);
-            let loose = !self.config.fixes.both_links || self.config.plants.has(Plant::OneDirectionEnough);
-            for pnn in self.state.all().filter(|&pnn| !loose && self.state.is_peer(pnn)) {
-                let links = self.links.has_both(pnn);
-                assert!(links || !self.is_connected(pnn), "{pnn} counts as connected without both links");
-            }
+            self.check_parts();
         }
     }
 }

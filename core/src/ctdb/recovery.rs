@@ -53,7 +53,6 @@ impl Ctdb {
             self.ban_self(now, out, BanCause::RecoveryLock);
             return self.end_round(now);
         }
-        self.rounds.died = false;
         let me = self.state.own();
         let others: Vec<_> = self.active().filter(|&pnn| pnn != me).collect();
         let patience = self.config.tunables.control_timeout();

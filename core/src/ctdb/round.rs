@@ -16,6 +16,7 @@ use super::notice::{Credit, Notice};
 use super::recovery::Recovery;
 use super::requests::{Gather, Task, Ticket};
 use super::takeover::{Takeover, Then};
+use super::talk::is_meant;
 use super::types::{Capabilities, NodeFlags, Pnn, RecoveryMode};
 use super::verdict::{self, Active, Due, Seen};
 use super::wire::{
@@ -39,12 +40,14 @@ pub(super) struct Rounds {
     again: bool,
     /// When the local check last asked for a takeover run.
     complained: Option<Instant>,
+    /// We took no part, as the last round saw it.
+    pub(super) inactive: bool,
     /// The last recovery did not finish.
     pub(super) unfinished: bool,
     /// The last takeover run failed.
     pub(super) run_failed: bool,
-    /// A node died that no recovery has been about.
-    pub(super) died: bool,
+    /// Nodes came or went, or the leader changed, since the last takeover run.
+    pub(super) changed: bool,
     /// Who wants a takeover run.
     pub(super) runs_wanted: Vec<SrvIdMessage>,
     /// Nodes that addresses are to move to.
@@ -84,6 +87,10 @@ impl Stage {
             Self::Takeover(takeover) => Some(&mut takeover.gather),
         }
     }
+
+    fn is_complete(&mut self) -> bool {
+        self.gather().is_some_and(|gather| gather.is_complete())
+    }
 }
 
 impl Ctdb {
@@ -101,6 +108,13 @@ impl Ctdb {
         }
     }
 
+    /// An election has held the loop up, and is over: it goes on.
+    pub(super) fn round_at_once(&mut self, now: Instant) {
+        if matches!(self.rounds.stage, Stage::Resting) && self.timers.at(Wake::Round).is_some() {
+            self.timers.set(Wake::Round, now + Duration::from_micros(1));
+        }
+    }
+
     pub(super) fn end_round(&mut self, now: Instant) {
         self.rounds.stage = Stage::Resting;
         let interval = self.config.tunables.recover_interval().max(Duration::from_secs(1));
@@ -113,6 +127,7 @@ impl Ctdb {
 
     pub(super) fn round_due(&mut self, now: Instant, out: Out<'_>) {
         self.rounds.started = now;
+        self.rounds.inactive = self.own_flags().is_inactive();
         if self.election.on || self.election.is_forcing() {
             return self.end_round(now);
         }
@@ -130,14 +145,7 @@ impl Ctdb {
         if let Some(node) = self.state.node_mut(me) {
             node.capabilities = own;
         }
-        let others: Vec<_> = self.active().filter(|&pnn| pnn != me).collect();
-        let gather = self.ask_each(
-            now,
-            out,
-            &others,
-            &RequestData::GetCapabilities,
-            self.config.tunables.control_timeout(),
-        );
+        let gather = self.ask_others(now, out, Pnn::BROADCAST_ACTIVE, &RequestData::GetCapabilities);
         self.rounds.stage = Stage::Capabilities(gather);
         self.next_stage_if_complete(now, out);
     }
@@ -156,6 +164,21 @@ impl Ctdb {
             self.ask(now, out, pnn, data, ticket, patience);
         }
         Gather::new(ticket.serial, nodes.len() as u32)
+    }
+
+    /// Asks every other node that `whom`, a broadcast, is for. Every node does so every second.
+    fn ask_others(&mut self, now: Instant, out: Out<'_>, whom: Pnn, data: &RequestData) -> Gather {
+        let ticket = self.gathering(Task::Round);
+        let patience = self.config.tunables.control_timeout();
+        let mut asked = 0;
+        for pnn in self.state.all() {
+            let meant = self.state.node(pnn).is_some_and(|node| is_meant(node.flags, whom));
+            if meant && !self.state.is_me(pnn) {
+                self.ask(now, out, pnn, data, ticket, patience);
+                asked += 1;
+            }
+        }
+        Gather::new(ticket.serial, asked)
     }
 
     /// An answer to something the loop has asked.
@@ -209,8 +232,17 @@ impl Ctdb {
         }
     }
 
+    #[inline]
     pub(super) fn next_stage_if_complete(&mut self, now: Instant, out: Out<'_>) {
-        while self.rounds.stage.gather().is_some_and(|gather| gather.is_complete()) {
+        // After nearly every answer there are others to come.
+        if self.rounds.stage.is_complete() {
+            self.next_stages(now, out);
+        }
+    }
+
+    #[inline(never)]
+    fn next_stages(&mut self, now: Instant, out: Out<'_>) {
+        while self.rounds.stage.is_complete() {
             match core::mem::take(&mut self.rounds.stage) {
                 Stage::Resting => return,
                 Stage::Capabilities(gather) => self.capabilities_known(now, out, &gather),
@@ -242,15 +274,7 @@ impl Ctdb {
         if !self.is_leader() {
             return self.end_round(now);
         }
-        let me = self.state.own();
-        let others: Vec<_> = self.connected().filter(|&pnn| pnn != me).collect();
-        let gather = self.ask_each(
-            now,
-            out,
-            &others,
-            &RequestData::GetNodemap,
-            self.config.tunables.control_timeout(),
-        );
+        let gather = self.ask_others(now, out, Pnn::BROADCAST_CONNECTED, &RequestData::GetNodemap);
         self.rounds.stage = Stage::NodeMaps(gather, Vec::new());
     }
 
@@ -270,14 +294,7 @@ impl Ctdb {
         let numbers = |map: &NodeMap| map.nodes.iter().map(|entry| entry.pnn).collect();
         let others = differing.iter().filter(|(_, map)| numbers_differ(map));
         self.rounds.other_lines = others.map(|(pnn, map)| (*pnn, numbers(map))).collect();
-        let others: Vec<_> = self.active().filter(|&pnn| pnn != me).collect();
-        let gather = self.ask_each(
-            now,
-            out,
-            &others,
-            &RequestData::GetRecMode,
-            self.config.tunables.control_timeout(),
-        );
+        let gather = self.ask_others(now, out, Pnn::BROADCAST_ACTIVE, &RequestData::GetRecMode);
         let own = (self.state.recovery_mode == RecoveryMode::Active).then_some(me);
         self.rounds.stage = Stage::Modes(gather, own);
     }
@@ -345,9 +362,7 @@ impl Ctdb {
         if seen.recoveries_off || verdict::trigger(&seen).is_some() {
             return self.judged(now, out, &seen);
         }
-        let others: Vec<_> = self.active().filter(|&pnn| pnn != me).collect();
-        let patience = self.config.tunables.control_timeout();
-        let gather = self.ask_each(now, out, &others, &RequestData::GetVnnMap, patience);
+        let gather = self.ask_others(now, out, Pnn::BROADCAST_ACTIVE, &RequestData::GetVnnMap);
         self.rounds.stage = Stage::Maps(gather, Box::new(seen));
     }
 
@@ -368,10 +383,10 @@ impl Ctdb {
             }
             return self.begin_recovery(now, out, trigger);
         }
-        let died = self.rounds.died && self.config.fixes.move_from_dead;
+        let changed = self.rounds.changed && self.config.fixes.run_after_change;
         let due = Due {
             runs_off: self.timers.at(Wake::TakeoverRunsOn).is_some(),
-            requested: died || !self.rounds.runs_wanted.is_empty(),
+            requested: changed || !self.rounds.runs_wanted.is_empty(),
             last_failed: self.rounds.run_failed,
         };
         if verdict::wants_takeover(due) {

@@ -156,7 +156,8 @@ impl Ctdb {
         flags: ControlFlags,
         data: &RequestData,
     ) -> Option<Answer> {
-        if let Some(answer) = self.databases.answer(data) {
+        let known = controls::polled(&self.config, &self.state, data);
+        if let Some(answer) = known.or_else(|| self.databases.answer(data)) {
             return Some(answer);
         }
         match data {

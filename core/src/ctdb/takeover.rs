@@ -58,7 +58,7 @@ pub(super) enum Then {
 
 impl Ctdb {
     pub(super) fn begin_takeover(&mut self, now: Instant, out: Out<'_>, then: Then) {
-        self.rounds.died = false;
+        self.rounds.changed = false;
         if self.timers.at(Wake::TakeoverRunsOn).is_some() {
             out.notice(Notice::TakeoverFailed { step: TakeoverStep::Begin, pnn: None });
             self.rounds.run_failed = true;

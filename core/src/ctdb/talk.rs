@@ -130,17 +130,19 @@ impl Ctdb {
             }
             MessageData::DisableTakeoverRuns(disable) => {
                 let busy = matches!(self.rounds.stage, Stage::Takeover(_));
-                self.switch(now, out, Wake::TakeoverRunsOn, *disable, busy);
+                // The leader's own protection of every run is no news.
+                let told = disable.answer_to.srvid != SrvId(0) || disable.answer_to.pnn != Pnn::UNKNOWN;
+                self.switch(now, out, Wake::TakeoverRunsOn, *disable, busy, told);
             }
             MessageData::DisableRecoveries(disable) => {
                 let busy = matches!(self.rounds.stage, Stage::Recovery(_));
-                self.switch(now, out, Wake::RecoveriesOn, *disable, busy);
+                self.switch(now, out, Wake::RecoveriesOn, *disable, busy, true);
             }
             MessageData::DisableIpCheck(seconds) => {
                 let nobody = SrvIdMessage { pnn: Pnn::UNKNOWN, srvid: SrvId(0) };
                 let disable = Disable { answer_to: nobody, seconds: seconds.0 };
                 let busy = matches!(self.rounds.stage, Stage::Takeover(_));
-                self.switch(now, out, Wake::TakeoverRunsOn, disable, busy);
+                self.switch(now, out, Wake::TakeoverRunsOn, disable, busy, true);
             }
             MessageData::Banning(pnn) => {
                 let count = self.state.nodes.len() as u32;
@@ -155,7 +157,7 @@ impl Ctdb {
     }
 
     /// Takeover runs or recoveries are off for a while, or on again.
-    fn switch(&mut self, now: Instant, out: Out<'_>, what: Wake, disable: Disable, busy: bool) {
+    fn switch(&mut self, now: Instant, out: Out<'_>, what: Wake, disable: Disable, busy: bool, told: bool) {
         let Disable { answer_to, seconds } = disable;
         let answer = if busy && seconds > 0 {
             wire::Answer::IN_PROGRESS
@@ -165,8 +167,7 @@ impl Ctdb {
             } else {
                 self.timers.set(what, now + Duration::from_secs(seconds.into()));
             }
-            // The leader's own protection of every run is no news.
-            if answer_to.srvid != SrvId(0) || answer_to.pnn != Pnn::UNKNOWN {
+            if told {
                 out.notice(if what == Wake::TakeoverRunsOn {
                     Notice::TakeoverRunsDisabled { seconds }
                 } else {

@@ -37,6 +37,15 @@ impl Ctdb {
         }
         let (me, flags, offers) = (self.state.own(), self.own_flags(), self.offers());
         let wrong = self.addresses.check(me, flags, offers, &self.kernel, &mut self.interfaces_seen);
+        // What is being put right already is no reason, if that fix is on.
+        let patient = self.config.fixes.watch_kernel;
+        let wrong: Vec<_> = wrong
+            .into_iter()
+            .filter(|wrong| match wrong {
+                Wrong::Address(address, _) => !patient || !self.is_changing(*address),
+                Wrong::Interfaces { .. } => true,
+            })
+            .collect();
         for wrong in &wrong {
             out.notice(match *wrong {
                 Wrong::Interfaces { up, down } => Notice::InterfacesChanged { up, down },

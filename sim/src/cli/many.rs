@@ -75,7 +75,7 @@ pub(crate) fn run<K: Kit>(args: &Sim, seeds: u64, wishes: &Wishes) -> Result<u8,
 
 /// Does `work` for the places 0 to `count` in `jobs` threads, and hands what comes of it to
 /// `each` in order. No place is begun once `over` or after `each` answered false.
-fn fan_out<T: Send>(
+pub(crate) fn fan_out<T: Send>(
     count: u64,
     jobs: usize,
     over: impl Fn() -> bool + Sync,

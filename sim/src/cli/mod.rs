@@ -1,7 +1,7 @@
 //! The program's side of the rehearsal room: command lines in, reports and exit statuses out.
 //!
 //! Reading order: [`options`] (what can be asked for), [`one`] (a seed), [`many`] (a
-//! campaign), [`bench`], [`scenario`], [`allocate`]; [`show`], [`values`], [`file`] and [`wall`] serve them.
+//! campaign), [`bench`], [`figures`], [`scenario`], [`allocate`]; [`show`], [`values`], [`file`] and [`wall`] serve them.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -15,6 +15,7 @@ use standin_sim::scenario::command::{Protocol, REFUSED};
 pub(crate) mod allocate;
 pub(crate) mod bench;
 mod bench_allocation;
+pub(crate) mod figures;
 pub(crate) mod file;
 pub(crate) mod many;
 pub(crate) mod one;

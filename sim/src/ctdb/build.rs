@@ -47,6 +47,8 @@ pub struct Cluster {
     pub(super) no_leader: Vec<u32>,
     /// Hosts that may not be location masters.
     pub(super) no_lmaster: Vec<u32>,
+    /// What the address scripts read.
+    pub(super) last_read: interface_script::LastRead,
 }
 
 /// Files on a host's disk.
@@ -212,7 +214,7 @@ impl Translator<Ctdb> for Cluster {
         let file = host.disk.read(&self.config.public_addresses_file).unwrap_or_default();
         let found = interface_script::Found {
             kernel: host.kernel,
-            entries: &interface_script::entries(file),
+            entries: &self.last_read.entries(host.host, file),
             partial: self.partial,
             socket: &self.config.socket,
         };

@@ -1,7 +1,10 @@
 //! What CTDB's own event script `10.interface` does on a host, as a pure function of what it
 //! finds there.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::rc::Rc;
 
 use standin_core::ctdb::files::public_addresses::{PublicAddress, PublicAddresses};
 use standin_core::ctdb::types::Pnn;
@@ -12,6 +15,7 @@ use standin_core::time::Duration;
 
 use super::tool::Packets;
 use crate::world::kernel::Kernel;
+use crate::world::moment::HostId;
 
 /// How much longer a new IPv6 address takes: the script waits until it is no duplicate.
 pub const DUPLICATE_DETECTION: Duration = Duration::from_millis(1_500);
@@ -59,6 +63,26 @@ pub fn entries(file: &[u8]) -> Vec<PublicAddress> {
     let text = String::from_utf8_lossy(file);
     let lines = text.lines().filter_map(|line| PublicAddresses::parse(line.as_bytes()).ok());
     lines.flat_map(|one| one.entries().to_vec()).collect()
+}
+
+/// The file each host's script last read, with its entries: every event reads it, and it hardly
+/// ever changes.
+#[derive(Debug, Default)]
+pub struct LastRead(RefCell<BTreeMap<HostId, (Vec<u8>, Rc<[PublicAddress]>)>>);
+
+impl LastRead {
+    /// What [`entries`] says of a host's file.
+    pub fn entries(&self, host: HostId, file: &[u8]) -> Rc<[PublicAddress]> {
+        let mut last = self.0.borrow_mut();
+        if let Some((read, entries)) = last.get(&host)
+            && read == file
+        {
+            return entries.clone();
+        }
+        let fresh: Rc<[_]> = entries(file).into();
+        last.insert(host, (file.to_vec(), fresh.clone()));
+        fresh
+    }
 }
 
 /// Runs the script for an event with its arguments.
@@ -309,5 +333,14 @@ mod tests {
             found.iter().map(ToString::to_string).collect::<Vec<_>>(),
             ["10.1.0.10/16 eth1", "fd01::10/64 eth1,eth2"]
         );
+    }
+
+    #[test]
+    fn a_file_that_is_another_now_is_read_again() {
+        let (last, ones) = (LastRead::default(), |entries: Rc<[PublicAddress]>| entries.len());
+        assert_eq!(ones(last.entries(HostId(0), FILE)), 2);
+        assert_eq!(ones(last.entries(HostId(1), b"")), 0);
+        assert_eq!(ones(last.entries(HostId(0), FILE)), 2);
+        assert_eq!(ones(last.entries(HostId(0), b"10.1.0.10/16 eth1\n")), 1);
     }
 }

@@ -3,13 +3,15 @@
 //! `settings` says what the cluster is like, `public` what it serves; `build` wires the hosts and
 //! boots machines from what their disks hold. `verbs` is what can be done and expected, `read`
 //! reads it, `act` does it in the words of `tool`, and `facts` sees whether it is so; `families`
-//! is what a seed may draw; `check` is what must hold. `interface_script` is CTDB's own.
+//! is what a seed may draw; `check` is what must hold; `figures` are held against those of a real
+//! cluster. `interface_script` is CTDB's own.
 
 mod act;
 mod build;
 pub mod check;
 pub mod facts;
 mod families;
+pub mod figures;
 pub mod interface_script;
 mod public;
 mod read;
@@ -32,7 +34,7 @@ use self::facts::Fact;
 pub use self::public::Public;
 use self::verbs::Action;
 use crate::check::Checker;
-use crate::kit::{ConfigFile, Configured, Kit, WrongSetting};
+use crate::kit::{ConfigFile, Configured, IdleRate, Kit, WrongSetting};
 use crate::plan::{Family, Setup};
 use crate::world::World;
 use crate::world::moment::HostId;
@@ -181,6 +183,15 @@ impl Kit for CtdbKit {
                 || machine.flags(pnn).is_some_and(|flags| flags.contains(NodeFlags::DELETED))
         });
         if whole { '.' } else { 'o' }
+    }
+
+    /// Every node polls every other one once a second; the leader asks each three things more,
+    /// and says that it leads; and every five seconds each tells all others that it lives.
+    fn idle_rate(nodes: u32) -> Option<IdleRate> {
+        let others = u64::from(nodes) - 1;
+        let ways = u64::from(nodes) * others;
+        let tenths = 20 * ways + 70 * others + 2 * ways;
+        Some(IdleRate { tenths, captured_tenths: (nodes == 3).then_some(270) })
     }
 }
 

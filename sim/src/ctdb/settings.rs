@@ -9,6 +9,7 @@ use standin_core::ctdb::tunables;
 use standin_core::time::Duration;
 
 use super::build::{Cluster, LOCK, usual_address};
+use super::interface_script::LastRead;
 use super::plant_named;
 use super::public::{self, PER_NODE_MAX, PUBLIC_MAX, Wish};
 use crate::kit::WrongSetting;
@@ -65,6 +66,7 @@ impl Cluster {
             wish: Wish::default(),
             no_leader: Vec::new(),
             no_lmaster: Vec::new(),
+            last_read: LastRead::default(),
             partial: false,
             stock_scripts: true,
         };

@@ -29,7 +29,7 @@ pub const VERBS: &[&str] = &[
     "setifacelink",
     "write-addresses",
     "reloadips",
-    "readdress",
+    "renew-addresses",
     "reloadnodes",
     "ipreallocate",
     "recover",
@@ -256,7 +256,7 @@ impl fmt::Display for Action {
             }
             Self::WriteAddresses(who, file) => write!(f, "write-addresses {who} {file}"),
             Self::ReloadIps(who) => write!(f, "reloadips {who}"),
-            Self::Readdress(who, file) => write!(f, "readdress {who} {file}"),
+            Self::Readdress(who, file) => write!(f, "renew-addresses {who} {file}"),
             Self::ReloadNodes { on: None } => f.write_str("reloadnodes"),
             Self::ReloadNodes { on: Some(on) } => write!(f, "reloadnodes on {on}"),
             Self::Ping(from, to) => write!(f, "ping {from} {to}"),

@@ -74,12 +74,13 @@ impl<E> Schedule<E> {
     ///
     /// # Panics
     /// If `at` lies before the last event taken: the world's past is closed.
-    #[inline]
+    #[inline(always)]
     pub fn push(&mut self, at: Moment, event: E) {
         *self.book(at) = Some(event);
     }
 
     /// Appends an entry at `at`; its event is for the caller to put, where it is to stay.
+    #[inline(never)]
     fn book(&mut self, at: Moment) -> &mut Option<E> {
         assert!(at.0 >= self.last, "an event for {at}, but it is {} already", Moment(self.last));
         if self.free == NONE {

@@ -44,12 +44,14 @@ impl Addresses {
             wrong.push(Wrong::Interfaces { up: up as u32, down: (links.len() - up) as u32 });
             *last = Some(Snapshot(links.into_iter().map(|(name, up)| (name.into(), up)).collect()));
         }
+        let rough = kernel.rough();
         for entry in &self.list {
             let mut found = |fault| wrong.push(Wrong::Address(entry.address, fault));
             if entry.holder.is_none() && flags.is_empty() && offers && self.is_available(entry) {
                 found(AddressFault::Unassigned);
             }
-            match (entry.holder == Some(me), kernel.holds(entry.address)) {
+            let there = rough.may_hold(entry.address) && kernel.holds(entry.address);
+            match (entry.holder == Some(me), there) {
                 (true, false) => found(AddressFault::Missing),
                 (false, true) => found(AddressFault::Foreign),
                 (true, true) | (false, false) => {}

@@ -26,7 +26,7 @@ mod tickles;
 pub(super) use self::change::Deleted;
 pub(super) use self::check::{Snapshot, Wrong};
 pub(super) use self::release::{Release, Released};
-pub(super) use self::take::{Takeover, Took, Updated};
+pub(super) use self::take::{Refused, Takeover, Took, Updated};
 
 use alloc::collections::BTreeSet;
 use alloc::string::String;
@@ -187,13 +187,16 @@ impl Addresses {
     /// # Panics
     /// If one is broken. No message of a peer makes this happen.
     pub(super) fn check_invariants(&self, me: Option<Pnn>) {
+        // Files are in order mostly, and this is asked after every notice.
         let mut seen = BTreeSet::new();
-        let mut named = BTreeSet::new();
+        let in_order = self.list.is_sorted_by(|one, next| one.address > next.address);
         for entry in &self.list {
             let address = entry.address;
-            assert!(seen.insert(address), "{address} is listed twice");
+            assert!(in_order || seen.insert(address), "{address} is listed twice");
             assert!(!entry.interfaces.is_empty(), "{address} can be nowhere");
-            named.extend(entry.interfaces.iter().map(String::as_str));
+            for name in &entry.interfaces {
+                assert!(self.link(name).is_some(), "{name} is listed, because {address} may be on it");
+            }
             let held = me.is_some() && entry.holder == me;
             assert_eq!(entry.is_held(), held, "{address} is held here exactly if it is assigned");
             let from = match entry.changing {
@@ -208,9 +211,11 @@ impl Addresses {
             }
             assert!(entry.tickles.count() <= TICKLES_MAX, "{address} has few tickles");
         }
-        let links: BTreeSet<_> = self.links.iter().map(|link| link.name.as_str()).collect();
-        assert_eq!(links.len(), self.links.len(), "each interface is listed once");
-        assert_eq!(links, named, "the interfaces listed are those of the addresses");
+        for (at, Link { name, .. }) in self.links.iter().enumerate() {
+            assert!(self.links[..at].iter().all(|other| other.name != *name), "{name} is listed twice");
+            let named = self.list.iter().any(|entry| entry.interfaces.contains(name));
+            assert!(named, "{name} is listed, and an address names it");
+        }
     }
 }
 

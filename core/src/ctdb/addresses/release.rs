@@ -52,6 +52,11 @@ impl Addresses {
         entry.begin_release()
     }
 
+    /// Whether an address is on its way out.
+    pub(in super::super) fn is_releasing(&self, address: IpAddr) -> bool {
+        self.get(address).is_some_and(|entry| entry.changing == Some(Changing::Release))
+    }
+
     /// The addresses to give up when all are, in that order.
     pub(in super::super) fn to_drop(&self) -> Vec<IpAddr> {
         self.list.iter().map(|entry| entry.address).collect()

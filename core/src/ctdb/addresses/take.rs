@@ -96,6 +96,11 @@ impl Addresses {
         !self.is_up(on) || self.references(on) > self.references(best) + 1
     }
 
+    /// Whether an address is on its way in.
+    pub(in super::super) fn is_taking(&self, address: IpAddr) -> bool {
+        self.get(address).is_some_and(|entry| entry.changing == Some(Changing::Take))
+    }
+
     /// `takeip` has ended: `ok` if it succeeded, or was let through.
     pub(in super::super) fn take_ended(&mut self, cx: &mut Cx<'_>, address: IpAddr, ok: bool) -> Took {
         let (at, changing) = self.ended(address);

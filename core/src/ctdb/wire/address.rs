@@ -40,6 +40,23 @@ impl WireAddr {
         self.0.port()
     }
 
+    /// As it is sent, 4 bytes a number, little endian.
+    #[inline]
+    pub(super) fn words(&self) -> [u32; Self::SIZE / 4] {
+        let head = |family: u16| u32::from(family) | u32::from(self.port().swap_bytes()) << 16;
+        match self.0 {
+            SocketAddr::V4(address) => {
+                [head(FAMILY_V4), u32::from_le_bytes(address.ip().octets()), 0, 0, 0, 0, 0]
+            }
+            SocketAddr::V6(address) => {
+                let octets = address.ip().octets();
+                let word = |at| u32::from_le_bytes(octets.as_chunks().0[at]);
+                let [flow, scope] = [address.flowinfo(), address.scope_id()];
+                [head(FAMILY_V6), flow, word(0), word(1), word(2), word(3), scope]
+            }
+        }
+    }
+
     /// Whether both are the same host: port, flow label and scope do not count.
     #[must_use]
     pub fn same_host(&self, other: &Self) -> bool {
@@ -66,22 +83,9 @@ impl fmt::Display for WireAddr {
 }
 
 impl Wire for WireAddr {
+    #[inline]
     fn encode(&self, out: &mut Writer<'_>) {
-        match self.0 {
-            SocketAddr::V4(address) => {
-                out.u16_le(FAMILY_V4);
-                out.u16_be(address.port());
-                out.bytes(&address.ip().octets());
-                out.zeros(20);
-            }
-            SocketAddr::V6(address) => {
-                out.u16_le(FAMILY_V6);
-                out.u16_be(address.port());
-                out.u32_le(address.flowinfo());
-                out.bytes(&address.ip().octets());
-                out.u32_le(address.scope_id());
-            }
-        }
+        out.all_u32_le(self.words());
     }
 
     fn decode(from: &mut Reader<'_>) -> Result<Self, DecodeError> {

@@ -44,18 +44,18 @@ impl<'a> ControlRequest<'a> {
     #[inline]
     pub(super) fn encode(&self, out: &mut Writer<'_>) {
         let Self { opcode, srvid, client, flags, data } = self;
-        Self::encode_head((*opcode, *srvid, *client, *flags), out);
-        out.count_le(data.len());
+        let length = Self::encode_head((*opcode, *srvid, *client, *flags), out);
         out.bytes(data);
+        out.patch_count_le(length, data.len());
     }
 
-    pub(super) fn encode_head(head: (Opcode, SrvId, ClientId, ControlFlags), out: &mut Writer<'_>) {
-        let (opcode, srvid, ClientId(client), flags) = head;
-        opcode.encode(out);
-        out.zeros(4);
-        srvid.encode(out);
-        out.u32_le(client);
-        flags.encode(out);
+    /// Writes all but the payload, its length as 0; says where that length stands.
+    #[inline]
+    pub(super) fn encode_head(head: (Opcode, SrvId, ClientId, ControlFlags), out: &mut Writer<'_>) -> usize {
+        let (Opcode(opcode), SrvId(srvid), ClientId(client), flags) = head;
+        // A server id is 8 bytes, its lower half first.
+        out.all_u32_le([opcode, 0, srvid as u32, (srvid >> 32) as u32, client, flags.bits(), 0]);
+        out.position() - 4
     }
 
     #[inline]

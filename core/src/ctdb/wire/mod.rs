@@ -141,7 +141,8 @@ impl<'a> Pdu<'a> {
 pub fn encode_message(header: &Header, data: &MessageData, out: &mut Vec<u8>) {
     write(header, Operation::REQ_MESSAGE, out, |out| {
         data.srvid().encode(out);
-        counted(out, |out| data.encode(out));
+        out.u32_le(0);
+        counted(out.position() - 4, out, |out| data.encode(out));
     });
 }
 
@@ -161,22 +162,19 @@ pub struct Asked {
 pub fn encode_request(header: &Header, asked: Asked, data: &RequestData, out: &mut Vec<u8>) {
     let Asked { srvid, client, flags } = asked;
     write(header, Operation::REQ_CONTROL, out, |out| {
-        ControlRequest::encode_head((data.opcode(), srvid, client, flags), out);
-        counted(out, |out| data.encode(out));
+        let length = ControlRequest::encode_head((data.opcode(), srvid, client, flags), out);
+        counted(length, out, |out| data.encode(out));
     });
 }
 
 /// Appends an answer whose payload is written in place; `error` is a text, empty mostly.
 pub fn encode_reply(header: &Header, status: i32, data: &ReplyData, error: &str, out: &mut Vec<u8>) {
     write(header, Operation::REPLY_CONTROL, out, |out| {
-        out.i32_le(status);
-        let lengths = out.position();
-        out.zeros(8);
-        let start = out.position();
-        data.encode(out);
-        out.patch_count_le(lengths, out.position() - start);
-        out.patch_count_le(lengths + 4, error.len());
-        out.bytes(error.as_bytes());
+        // The status, and two lengths.
+        out.all_u32_le([status.cast_unsigned(), 0, 0]);
+        let lengths = out.position() - 8;
+        counted(lengths, out, |out| data.encode(out));
+        counted(lengths + 4, out, |out| out.bytes(error.as_bytes()));
     });
 }
 
@@ -189,12 +187,15 @@ fn write(header: &Header, operation: Operation, out: &mut Vec<u8>, body: impl Fn
     Header::finish(&mut out);
 }
 
-/// A length of 4 bytes, then what `data` writes.
-fn counted(out: &mut Writer<'_>, data: impl FnOnce(&mut Writer<'_>)) {
-    let at = out.position();
-    out.u32_le(0);
+/// What `data` writes, and its length at `place`, where a 0 stands.
+#[inline]
+fn counted(place: usize, out: &mut Writer<'_>, data: impl FnOnce(&mut Writer<'_>)) {
+    let start = out.position();
     data(out);
-    out.patch_count_le(at, out.position() - at - 4);
+    let length = out.position() - start;
+    if length > 0 {
+        out.patch_count_le(place, length);
+    }
 }
 
 #[cfg(test)]

@@ -19,15 +19,25 @@ pub struct NodeEntry {
     pub address: WireAddr,
 }
 
+impl NodeEntry {
+    /// Bytes of one entry.
+    const SIZE: usize = 8 + WireAddr::SIZE;
+}
+
 impl Wire for NodeEntry {
+    #[inline]
     fn encode(&self, out: &mut Writer<'_>) {
         let Self { pnn, flags, address } = self;
-        pnn.encode(out);
-        flags.encode(out);
-        address.encode(out);
+        let [head, rest @ ..] = address.words();
+        let [a, b, c, d, e, f] = rest;
+        out.all_u32_le([pnn.0, flags.bits(), head, a, b, c, d, e, f]);
     }
 
+    #[inline]
     fn decode(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        // Taken whole: one look whether it is there, instead of one a field.
+        let mut from = Reader::new(from.array::<{ Self::SIZE }>()?);
+        let from = &mut from;
         Ok(Self { pnn: Wire::decode(from)?, flags: Wire::decode(from)?, address: Wire::decode(from)? })
     }
 }
@@ -47,7 +57,7 @@ impl Wire for NodeMap {
     }
 
     fn decode(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Ok(Self { nodes: decode_list(from, 36)? })
+        Ok(Self { nodes: decode_list(from, NodeEntry::SIZE)? })
     }
 }
 

@@ -167,8 +167,8 @@ fn files_are_edited_and_what_undoes_it_brings_them_back() {
     let edited = Some("10.1.0.11/16 eth1,eth2\nbogus\n".to_owned());
     assert_eq!((stage.file(1), stage.file(2)), (edited.clone(), edited));
     let undo = undo(&stage.cluster, &action(edit)).map(|undo| undo.to_string());
-    assert_eq!(undo.as_deref(), Some("readdress all original"));
-    assert!(!stage.does("readdress all original").is_empty());
+    assert_eq!(undo.as_deref(), Some("renew-addresses all original"));
+    assert!(!stage.does("renew-addresses all original").is_empty());
     assert_eq!((stage.file(1), stage.file(2)), (Some(original), None));
     stage.does("write-addresses n1 none");
     assert_eq!(stage.file(1), None);

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use standin_core::ctdb::Ctdb;
 use standin_core::ctdb::ipalloc::{Algorithm, NodeView, Problem, allocate};
 use standin_core::ctdb::notice::Notice;
-use standin_core::ctdb::types::{Pnn, RunState};
+use standin_core::ctdb::types::{Pnn, RecoveryMode, RunState};
 
 use super::super::build::Cluster;
 use super::super::facts::{counts_connected, own_flags};
@@ -77,7 +77,9 @@ impl Moves {
                 return None;
             }
             let fit = own_flags(world, host).is_some_and(|flags| flags.is_empty());
-            let offers = fit && machine.runstate() == RunState::Running;
+            let ready = machine.recovery_mode() == RecoveryMode::Normal
+                || !self.cluster.config.fixes.offer_when_ready;
+            let offers = fit && ready && machine.runstate() == RunState::Running;
             let known: Vec<_> =
                 machine.public_addresses().map(|public| (public.address, public.holder)).collect();
             others += u32::from(host != leader && !known.is_empty());
@@ -184,6 +186,7 @@ impl Checker<Ctdb> for Moves {
             }
             // What a node said before it is not so any more.
             Notice::FlagsChanged { .. }
+            | Notice::RecoveryModeChanged { .. }
             | Notice::Taking { .. }
             | Notice::Releasing { .. }
             | Notice::Released { .. }

@@ -49,7 +49,7 @@ fn one_action(words: &[Piece<'_>], hosts: u32) -> Result<Action, Problem> {
         }
         "write-addresses" => Action::WriteAddresses(words.who()?, addresses_file(&mut words)?),
         "reloadips" => Action::ReloadIps(words.who()?),
-        "readdress" => Action::Readdress(words.who()?, addresses_file(&mut words)?),
+        "renew-addresses" => Action::Readdress(words.who()?, addresses_file(&mut words)?),
         "reloadnodes" => Action::ReloadNodes { on: on(&mut words)? },
         "ping" => Action::Ping(words.host()?, words.host()?),
         "start-as" => Action::StartAs(words.who()?, words.one_of("a way to start", &STARTS)?),
