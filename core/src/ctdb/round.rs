@@ -38,6 +38,8 @@ pub(super) struct Rounds {
     started: Instant,
     /// Something happened that the next round should not wait for.
     again: bool,
+    /// When a takeover run last found nothing to move.
+    pub(super) in_vain: Option<Instant>,
     /// When the local check last asked for a takeover run.
     complained: Option<Instant>,
     /// We took no part, as the last round saw it.
@@ -429,7 +431,11 @@ impl Ctdb {
         if self.rounds.runs_wanted.len() < RUNS_MAX && !self.rounds.runs_wanted.contains(&asked) {
             self.rounds.runs_wanted.push(asked);
         }
-        self.prompt(now);
+        // What the last run could not put right, the next one cannot either: it can wait its turn.
+        let interval = self.config.tunables.recover_interval().max(Duration::from_secs(1));
+        if self.rounds.in_vain.is_none_or(|at| now.since(at) >= interval) {
+            self.prompt(now);
+        }
     }
 
     /// We lead no more: what we did as the leader ends.

@@ -10,6 +10,7 @@ use standin_core::ctdb::types::{Capabilities, RunState};
 use standin_core::time::Duration;
 
 use super::super::build::Cluster;
+use super::busy::Busy;
 use super::truth::Shared;
 use super::view::{is_active, is_inactive, leads, node};
 use crate::check::{Checker, Violation};
@@ -36,11 +37,12 @@ pub(super) struct Leadership {
     changed: Moment,
     /// For how long nobody had led though all was healed.
     leaderless: Vec<u64>,
+    busy: Busy,
     looked: u64,
 }
 
 impl Leadership {
-    pub(super) const fn new(cluster: Rc<Cluster>, truth: Shared) -> Self {
+    pub(super) fn new(cluster: Rc<Cluster>, truth: Shared) -> Self {
         Self {
             cluster,
             truth,
@@ -48,6 +50,7 @@ impl Leadership {
             hoarding: BTreeMap::new(),
             changed: Moment::START,
             leaderless: Vec::new(),
+            busy: Busy::default(),
             looked: 0,
         }
     }
@@ -76,7 +79,12 @@ impl Leadership {
         let unfit = !ends && !self.can_lead(world, host);
         let usurps = unfit && leads(world, host);
         let hoards = unfit && held.is_some();
-        let steady = |since| self.truth.borrow().steady_since(host, since);
+        // It is found out in a round, and one waits for everybody who counts as connected.
+        let idle = !self.busy.is(host) && !machine.is_electing();
+        let steady = |since| {
+            let truth = self.truth.borrow();
+            idle && truth.steady_since(host, since) && truth.hears_all_since(world, host, since)
+        };
         for (watched, is, most, what) in [
             (&mut self.usurping, usurps, USURPED_MAX, "leads, which it cannot,"),
             (&mut self.hoarding, hoards, HOARDED_MAX, "keeps the lock and cannot lead"),
@@ -147,6 +155,7 @@ impl Checker<Ctdb> for Leadership {
     }
 
     fn news(&mut self, world: &World<Ctdb>, news: &News<Ctdb>) -> Result<(), Violation> {
+        self.busy.watch(news);
         if let News::Notice(_, Notice::LeaderChanged { .. }) = news {
             self.changed = world.now();
         }

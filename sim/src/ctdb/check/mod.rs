@@ -1,13 +1,14 @@
 //! What must hold in a CTDB cluster, one family of promises a file.
 //!
 //! `truth` is what the world knows of every two nodes, `hands` what operators did, `view` how a
-//! node is looked at; the other files are the promises.
+//! node is looked at, `busy` who has no time to look; the other files are the promises.
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "a checker looks at what concerns it")]
 
 mod announced;
 mod asks;
 mod bans;
+mod busy;
 mod detection;
 mod elections;
 mod hands;

@@ -1,16 +1,17 @@
 //! The local check: a table that does not agree with its own kernel is found within a round or
 //! two, whoever wronged it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::rc::Rc;
 
 use standin_core::ctdb::Ctdb;
 use standin_core::ctdb::notice::Notice;
-use standin_core::ctdb::types::{Pnn, RecoveryMode, RunState};
+use standin_core::ctdb::types::{RecoveryMode, RunState};
 use standin_core::time::Duration;
 
 use super::super::build::Cluster;
+use super::busy::Busy;
 use super::truth::Shared;
 use super::view::{is_active, node};
 use crate::check::{Checker, Violation};
@@ -32,19 +33,19 @@ pub(super) struct Repaired {
     /// How each kernel was when it was last looked at.
     kernels: BTreeMap<HostId, u64>,
     /// Leaders amid a recovery or a takeover run: their next round is some time away.
-    busy: BTreeSet<HostId>,
+    busy: Busy,
     next: Option<Moment>,
     looked: u64,
 }
 
 impl Repaired {
-    pub(super) const fn new(cluster: Rc<Cluster>, truth: Shared) -> Self {
+    pub(super) fn new(cluster: Rc<Cluster>, truth: Shared) -> Self {
         Self {
             cluster,
             truth,
             wrong: BTreeMap::new(),
             kernels: BTreeMap::new(),
-            busy: BTreeSet::new(),
+            busy: Busy::default(),
             next: None,
             looked: 0,
         }
@@ -67,9 +68,9 @@ impl Repaired {
 
     /// Whether something keeps a node from looking, or from being sure.
     fn is_hindered(&self, world: &World<Ctdb>, host: HostId, since: Moment) -> bool {
-        let Some((machine, own)) = node(world, host) else { return true };
+        let Some((machine, _)) = node(world, host) else { return true };
         let truth = self.truth.borrow();
-        let works = !self.busy.contains(&host)
+        let works = !self.busy.is(host)
             && machine.runstate() == RunState::Running
             && is_active(world, host)
             && machine.recovery_mode() == RecoveryMode::Normal
@@ -79,13 +80,7 @@ impl Repaired {
             && !machine.public_addresses().any(|public| machine.is_changing(public.address))
             && truth.steady_since(host, since);
         // A round waits for everybody who counts as connected.
-        let asked = |pnn: &Pnn| machine.is_connected(*pnn);
-        let peers = (0..machine.node_count()).map(Pnn);
-        let in_touch = peers.filter(|pnn| *pnn != own).filter(asked).all(|pnn| {
-            let other = machine.address(pnn).and_then(|address| self.cluster.host_at(address));
-            other.is_some_and(|other| truth.in_touch_since(host, other, since))
-        });
-        !works || !in_touch
+        !works || !truth.hears_all_since(world, host, since)
     }
 }
 
@@ -98,6 +93,7 @@ impl Checker<Ctdb> for Repaired {
         if self.cluster.config.failover_disabled {
             return Ok(());
         }
+        self.busy.watch(news);
         match news {
             News::Changed => {
                 for host in world.members() {
@@ -107,22 +103,7 @@ impl Checker<Ctdb> for Repaired {
                     }
                 }
             }
-            News::Started(host) | News::Exited(host, _) => {
-                self.busy.remove(host);
-                self.wrong.retain(|(of, _), _| of != host);
-            }
-            News::Notice(host, Notice::RecoveryStarted(_) | Notice::TakeoverStarted) => {
-                self.busy.insert(*host);
-            }
-            News::Notice(
-                host,
-                Notice::RecoveryFailed { .. }
-                | Notice::TakeoverFailed { .. }
-                | Notice::TakeoverFinished { .. }
-                | Notice::LeaderChanged { .. },
-            ) => {
-                self.busy.remove(host);
-            }
+            News::Started(host) | News::Exited(host, _) => self.wrong.retain(|(of, _), _| of != host),
             News::Notice(
                 host,
                 Notice::Taking { .. }
