@@ -119,6 +119,9 @@ pub struct Fixes {
     /// A node in recovery mode offers no addresses, because it could not take one. In ctdbd it
     /// does, and the run fails after the address was taken from its holder.
     pub offer_when_ready: bool,
+    /// Who holds the cluster lock when an election begins leads. In ctdbd 4.17 it stays what it
+    /// was, and if it followed nobody then nobody ever leads (4.24 mended that).
+    pub holder_leads: bool,
 }
 
 impl Fixes {
@@ -135,6 +138,7 @@ impl Fixes {
         run_after_change: true,
         wait_for_changes: true,
         offer_when_ready: true,
+        holder_leads: true,
     };
     /// As ctdbd; but for a bad frame, which costs its sender the link in any case and kills ctdbd.
     pub const NONE: Self = Self {
@@ -149,5 +153,6 @@ impl Fixes {
         run_after_change: false,
         wait_for_changes: false,
         offer_when_ready: false,
+        holder_leads: false,
     };
 }

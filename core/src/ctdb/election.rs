@@ -101,7 +101,7 @@ impl Ctdb {
         let stale = !self.config.fixes.prompt_rounds;
         let inactive = if stale { self.rounds.inactive } else { self.own_flags().is_inactive() };
         let able = self.config.capabilities.contains(Capabilities::LEADER) && !inactive;
-        if !able {
+        if !able && !self.config.plants.has(Plant::LeadsInactive) {
             if self.is_leader() {
                 self.follow(now, out, None);
             }
@@ -255,6 +255,9 @@ impl Ctdb {
             self.election.on = false;
         } else if self.election.holds_lock() {
             self.election.on = false;
+            if self.config.fixes.holder_leads {
+                self.follow(now, out, self.state.me);
+            }
         } else {
             self.follow(now, out, None);
             self.try_lock(now, out, Attempt::Race);

@@ -17,7 +17,7 @@ use super::machine::{Ctdb, Out};
 use super::notice::{BanCause, Notice};
 use super::plant::Plant;
 use super::requests::{Asker, Ticket};
-use super::types::{ControlFlags, Pnn, RecoveryMode, RunState};
+use super::types::{ControlFlags, NodeFlags, Pnn, RecoveryMode, RunState};
 use super::wire::{MessageData, PublicIp, ReplyData, RequestData, Text};
 use crate::host::{FileError, Job, Placed};
 use crate::time::{Duration, Instant};
@@ -60,7 +60,10 @@ impl Ctdb {
 
     /// Whether this node may be given addresses at all.
     pub(super) fn offers(&self) -> bool {
-        let flags = self.own_flags();
+        let mut flags = self.own_flags();
+        if self.config.plants.has(Plant::UnhealthyOffers) {
+            flags.remove(NodeFlags::UNHEALTHY);
+        }
         let ready = self.state.recovery_mode == RecoveryMode::Normal || !self.config.fixes.offer_when_ready;
         ready && self.state.runstate == RunState::Running && !flags.is_inactive() && !flags.is_disabled()
     }
@@ -357,7 +360,8 @@ impl Ctdb {
             }
             Release::Busy => {
                 out.notice(Notice::ReleaseFailed { address });
-                Reaction::Answer(Answer::REFUSED)
+                let forgiven = self.config.plants.has(Plant::BusyReleaseForgiven);
+                Reaction::Answer(if forgiven { Answer::OK } else { Answer::REFUSED })
             }
             Release::Run { interface, bits } => {
                 out.notice(Notice::Releasing { address });

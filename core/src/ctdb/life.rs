@@ -13,6 +13,7 @@ use super::machine::{Ctdb, EXIT_CONFIG, Out};
 use super::mail::Heard;
 use super::monitor::{self, Health};
 use super::notice::{Notice, StartRefusal, Stop};
+use super::plant::Plant;
 use super::requests::{Asker, Task, Ticket};
 use super::round::Stage;
 use super::types::{ControlFlags, Generation, NodeFlags, Pnn, RecoveryMode, RunState};
@@ -183,6 +184,7 @@ impl Ctdb {
         self.timers.set(Wake::Monitor, now + self.monitor.wait());
         let (set, clear, word) = match health {
             Health::Unchanged => return,
+            Health::BecameUnhealthy if self.config.plants.has(Plant::MonitorIgnored) => return,
             Health::BecameUnhealthy => (NodeFlags::UNHEALTHY, NodeFlags::empty(), "unhealthy"),
             Health::BecameHealthy => (NodeFlags::empty(), NodeFlags::UNHEALTHY, "healthy"),
         };

@@ -43,11 +43,29 @@ pub enum Plant {
     NoRerecoveryPause,
     /// Addresses are taken in recovery mode too.
     NormalModeUnchecked,
+    /// An address that was taken is announced to nobody.
+    AnnouncedNever,
+    /// A node that takes no part any more keeps its addresses.
+    KeptWhenInactive,
+    /// An unhealthy node goes on offering addresses.
+    UnhealthyOffers,
+    /// A node that can lead no more goes on saying that it does.
+    LeadsInactive,
+    /// The local check finds nothing.
+    CheckSkipped,
+    /// What the monitor event finds wrong does not count.
+    MonitorIgnored,
+    /// A ban has no end.
+    BanUnending,
+    /// However long a recovery takes, no address is given up.
+    DropAllForgotten,
+    /// A release that cannot be begun is answered as one that was done.
+    BusyReleaseForgiven,
 }
 
 impl Plant {
     /// Every planted bug.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 26] = [
         Self::DeadCountNotReset,
         Self::LimitOneLess,
         Self::LimitOneMore,
@@ -65,6 +83,15 @@ impl Plant {
         Self::MapInNormalMode,
         Self::NoRerecoveryPause,
         Self::NormalModeUnchecked,
+        Self::AnnouncedNever,
+        Self::KeptWhenInactive,
+        Self::UnhealthyOffers,
+        Self::LeadsInactive,
+        Self::CheckSkipped,
+        Self::MonitorIgnored,
+        Self::BanUnending,
+        Self::DropAllForgotten,
+        Self::BusyReleaseForgiven,
     ];
 
     /// As `--plant` takes it.
@@ -88,6 +115,15 @@ impl Plant {
             Self::MapInNormalMode => "map-in-normal-mode",
             Self::NoRerecoveryPause => "no-rerecovery-pause",
             Self::NormalModeUnchecked => "normal-mode-unchecked",
+            Self::AnnouncedNever => "announced-never",
+            Self::KeptWhenInactive => "kept-when-inactive",
+            Self::UnhealthyOffers => "unhealthy-offers",
+            Self::LeadsInactive => "leads-inactive",
+            Self::CheckSkipped => "check-skipped",
+            Self::MonitorIgnored => "monitor-ignored",
+            Self::BanUnending => "ban-unending",
+            Self::DropAllForgotten => "drop-all-forgotten",
+            Self::BusyReleaseForgiven => "busy-release-forgiven",
         }
     }
 }

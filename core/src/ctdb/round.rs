@@ -40,6 +40,10 @@ pub(super) struct Rounds {
     pub(super) worked: Instant,
     /// Something happened that the next round should not wait for.
     again: bool,
+    /// When a takeover run last found nothing to move.
+    pub(super) in_vain: Option<Instant>,
+    /// When the local check last asked for a takeover run.
+    complained: Option<Instant>,
     /// We took no part, as the last round saw it.
     pub(super) inactive: bool,
     /// The last recovery did not finish.
@@ -271,7 +275,12 @@ impl Ctdb {
                 self.rounds.runs_wanted.clear();
                 self.rounds.forced.clear();
             }
-            self.check_addresses(out);
+            // What no run can put right must not begin one run after the other.
+            let interval = self.config.tunables.recover_interval().max(Duration::from_secs(1));
+            let lately = self.rounds.complained.is_some_and(|at| now.since(at) < interval);
+            if !lately && self.check_addresses(out) {
+                self.rounds.complained = Some(now);
+            }
         }
         if !self.is_leader() {
             return self.end_round(now);
@@ -432,7 +441,11 @@ impl Ctdb {
         if self.rounds.runs_wanted.len() < RUNS_MAX && !self.rounds.runs_wanted.contains(&asked) {
             self.rounds.runs_wanted.push(asked);
         }
-        self.prompt(now);
+        // What the last run could not put right, the next one cannot either: it can wait its turn.
+        let interval = self.config.tunables.recover_interval().max(Duration::from_secs(1));
+        if self.rounds.in_vain.is_none_or(|at| now.since(at) >= interval) {
+            self.prompt(now);
+        }
     }
 
     /// We lead no more: what we did as the leader ends.

@@ -9,6 +9,7 @@ use super::cx::{Cx, Wake, cx};
 use super::jobs::Purpose;
 use super::machine::{Ctdb, Out};
 use super::notice::{BanCause, DropCause, Notice};
+use super::plant::Plant;
 use super::requests::Asker;
 use super::types::{Generation, NodeFlags, Pnn, RecoveryMode};
 use super::wire::{BanState, VnnMap};
@@ -67,6 +68,7 @@ impl Ctdb {
             return;
         }
         out.notice(Notice::RecoveryModeChanged { to });
+        let timed = timed && !self.config.plants.has(Plant::DropAllForgotten);
         if to == RecoveryMode::Active && timed {
             self.timers.set(Wake::DropAll, now + self.config.tunables.recovery_drop_all_ips());
         }
@@ -123,7 +125,7 @@ impl Ctdb {
 
     /// SETVNNMAP: only in recovery.
     pub(super) fn vnn_map_asked(&mut self, out: Out<'_>, map: &VnnMap) -> Answer {
-        let stale = self.config.plants.has(super::plant::Plant::MapInNormalMode);
+        let stale = self.config.plants.has(Plant::MapInNormalMode);
         if self.state.recovery_mode != RecoveryMode::Active && !stale {
             return Answer::failed("not in recovery mode");
         }
@@ -177,7 +179,9 @@ impl Ctdb {
         let was = self.own_flags().contains(NodeFlags::BANNED);
         out.notice(Notice::Banned { seconds, cause });
         self.standing.ban_seconds = seconds;
-        self.timers.set(Wake::BanEnd, now + Duration::from_secs(seconds.into()));
+        if !self.config.plants.has(Plant::BanUnending) {
+            self.timers.set(Wake::BanEnd, now + Duration::from_secs(seconds.into()));
+        }
         self.set_own_flags(out, NodeFlags::BANNED, NodeFlags::empty());
         if !was {
             self.become_inactive(now, out, asker);
@@ -207,6 +211,9 @@ impl Ctdb {
     fn become_inactive(&mut self, now: Instant, out: Out<'_>, asker: Option<Asker>) {
         self.state.generation = Generation::INVALID;
         self.set_recovery_mode(now, out, RecoveryMode::Active, false);
+        if self.config.plants.has(Plant::KeptWhenInactive) {
+            return self.reply_if(out, asker, &Answer::OK);
+        }
         self.drop_all(now, out, DropCause::Inactive, asker);
         self.prompt(now);
     }

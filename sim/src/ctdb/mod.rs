@@ -72,6 +72,22 @@ impl Kit for CtdbKit {
         (Plant::KeepaliveToSelf.name(), 20),
         (Plant::StaleLinkCounted.name(), 100),
         (Plant::PendingNotFailed.name(), 50),
+        (Plant::YoungerWins.name(), 20),
+        (Plant::LockKept.name(), 50),
+        (Plant::TakeBeforeReleased.name(), 20),
+        (Plant::WrongCulprit.name(), 20),
+        (Plant::MapInNormalMode.name(), 20),
+        (Plant::NoRerecoveryPause.name(), 20),
+        (Plant::NormalModeUnchecked.name(), 50),
+        (Plant::AnnouncedNever.name(), 20),
+        (Plant::KeptWhenInactive.name(), 20),
+        (Plant::UnhealthyOffers.name(), 20),
+        (Plant::LeadsInactive.name(), 20),
+        (Plant::CheckSkipped.name(), 20),
+        (Plant::MonitorIgnored.name(), 20),
+        (Plant::BanUnending.name(), 50),
+        (Plant::DropAllForgotten.name(), 100),
+        (Plant::BusyReleaseForgiven.name(), 200),
     ];
 
     fn new(setup: &Setup) -> Result<Self, WrongSetting> {

@@ -154,8 +154,10 @@ pub(super) struct Listener {
 pub(super) enum Running {
     /// Ends by an event of its own.
     Plain,
-    /// Holds, or waits for, the lock of this name.
-    Lock(String),
+    /// Waits for the lock of this name.
+    WaitsForLock(String),
+    /// Holds the lock of this name.
+    HoldsLock(String),
 }
 
 impl<M: Machine> Process<M> {
@@ -173,6 +175,15 @@ impl<M: Machine> Process<M> {
             wake_serial: 0,
             jobs: BTreeMap::new(),
             inbox: VecDeque::new(),
+        }
+    }
+
+    /// A job that waited for a lock has it now.
+    pub(super) fn holds_lock(&mut self, job: JobId) {
+        if let Some(running) = self.jobs.get_mut(&job)
+            && let Running::WaitsForLock(name) = running
+        {
+            *running = Running::HoldsLock(std::mem::take(name));
         }
     }
 

@@ -28,7 +28,7 @@ impl<M: Machine> World<M> {
             Job::ReadFile { .. } | Job::ListScripts { .. } => READ,
             Job::WriteFile { .. } => WRITE,
             Job::HoldLock { name } => {
-                running = Running::Lock(name.clone());
+                running = Running::WaitsForLock(name.clone());
                 LOCK
             }
             Job::RunScript { .. } => (Duration::ZERO, Duration::ZERO),
@@ -77,7 +77,9 @@ impl<M: Machine> World<M> {
         // The daemon may have heard of the effect before the answer, and cancelled it or ended.
         let process = self.hosts[host.index()].process.as_mut().filter(|process| process.life == life);
         let Some(process) = process.filter(|process| process.jobs.contains_key(&job)) else { return };
-        if done != Done::Lock(LockNews::Held) {
+        if done == Done::Lock(LockNews::Held) {
+            process.holds_lock(job);
+        } else {
             process.jobs.remove(&job);
         }
         self.deliver(host, Stored::Job(job, Box::new(done)));
@@ -166,12 +168,25 @@ impl<M: Machine> World<M> {
     pub(super) fn tell_locks(&mut self, news: Vec<lock::News>) {
         for lock::News { host, name, news } in news {
             let Some(process) = self.hosts[host.index()].process.as_mut() else { continue };
-            let waits = process.jobs.iter().find(|(_, running)| **running == Running::Lock(name.clone()));
-            let Some((&job, _)) = waits else { continue };
-            if news != LockNews::Held {
-                process.jobs.remove(&job);
+            // A process may hold a lock and try it at the same time, or try it twice.
+            let concerned = match news {
+                LockNews::Lost => Running::HoldsLock(name),
+                LockNews::Held | LockNews::Busy | LockNews::TimedOut | LockNews::Failed => {
+                    Running::WaitsForLock(name)
+                }
+            };
+            let jobs = process.jobs.iter().filter(|(_, running)| **running == concerned);
+            let jobs: Vec<_> = jobs.map(|(&job, _)| job).collect();
+            for (place, job) in jobs.into_iter().enumerate() {
+                let news = if news == LockNews::Held && place > 0 { LockNews::Busy } else { news };
+                let Some(process) = self.hosts[host.index()].process.as_mut() else { break };
+                if news == LockNews::Held {
+                    process.holds_lock(job);
+                } else {
+                    process.jobs.remove(&job);
+                }
+                self.deliver(host, Stored::Job(job, Box::new(Done::Lock(news))));
             }
-            self.deliver(host, Stored::Job(job, Box::new(Done::Lock(news))));
         }
     }
 
@@ -197,8 +212,11 @@ impl<M: Machine> World<M> {
 
     pub(super) fn cancel_job(&mut self, host: HostId, job: JobId) {
         let Some(process) = self.hosts[host.index()].process.as_mut() else { return };
-        if let Some(Running::Lock(name)) = process.jobs.remove(&job) {
-            self.locks.release(&name, host);
+        match process.jobs.remove(&job) {
+            Some(Running::HoldsLock(name)) => self.locks.release(&name, host),
+            Some(waited @ Running::WaitsForLock(_)) if process.jobs.values().any(|it| *it == waited) => {}
+            Some(Running::WaitsForLock(name)) => self.locks.withdraw(&name, host),
+            Some(Running::Plain) | None => {}
         }
     }
 }

@@ -111,9 +111,13 @@ impl Locks {
         }
     }
 
-    /// A host lets go of a lock, or of its attempt to take it. Nothing of it is heard afterwards.
-    pub fn release(&mut self, name: &str, host: HostId) {
+    /// A host gives its attempt to take a lock up; what it holds it keeps.
+    pub fn withdraw(&mut self, name: &str, host: HostId) {
         self.waiting.retain(|waiting| waiting.host != host || waiting.name != name);
+    }
+
+    /// A host lets go of a lock. Another attempt of its own to take it goes on.
+    pub fn release(&mut self, name: &str, host: HostId) {
         self.unaware.retain(|(unaware, of)| *unaware != host || of != name);
         if let Some(holder) = self.held.get_mut(name).filter(|holder| holder.host == host) {
             holder.gone = true;

@@ -8,6 +8,7 @@ use core::net::{IpAddr, SocketAddr};
 use super::super::cx::{Cx, Wake};
 use super::super::jobs::Purpose;
 use super::super::notice::Notice;
+use super::super::plant::Plant;
 use super::super::wire::{Connection, WireAddr};
 use super::{Addresses, Entry};
 use crate::host::Job;
@@ -75,7 +76,8 @@ impl Entry {
 
     fn announce(&mut self, cx: &mut Cx<'_>, tickles: Vec<Connection>) {
         cx.timers.cancel(Wake::Announce(self.address));
-        if self.audience().is_some() {
+        let silent = cx.config.plants.has(Plant::AnnouncedNever);
+        if self.audience().is_some() && !silent {
             cx.notice(Notice::Announcing { address: self.address });
             self.round(cx, Announcing { left: ROUNDS, tickles });
         }

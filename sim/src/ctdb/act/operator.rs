@@ -195,7 +195,9 @@ pub(super) fn restore(cluster: &Cluster, world: &mut World<Ctdb>) {
         // Even if a flag is not set: the operator who sets it may be on the way.
         let mut packets = ban(Packets::new(), Some(own), 0)
             .ask(Pnn::CURRENT_NODE, &RequestData::ContinueNode)
-            .ask(Pnn::CURRENT_NODE, &RequestData::EnableNode);
+            .ask(Pnn::CURRENT_NODE, &RequestData::EnableNode)
+            // Without the tool's questions: a number that was added has to go too.
+            .ask(Pnn::CURRENT_NODE, &RequestData::ReloadNodesFile);
         let (now, configured) = (&machine.config().tunables, cluster.tunables());
         for tunable in &standin_core::ctdb::tunables::TUNABLES {
             let value = configured.get(tunable.name).filter(|value| now.get(tunable.name) != Some(*value));

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use standin_core::ctdb::Ctdb;
 use standin_core::ctdb::notice::Notice;
 use standin_core::ctdb::types::Pnn;
-use standin_core::ctdb::wire::{Body, Pdu};
+use standin_core::ctdb::wire::{Body, Pdu, RequestData};
 use standin_core::time::Duration;
 
 use super::super::build::Cluster;
@@ -46,6 +46,19 @@ impl Asks {
         limit + Duration(limit.0 * DRIFT_MAX_PERCENT / 100) + SLACK
     }
 
+    /// How long event scripts may keep an answer back that is not given before addresses are gone,
+    /// or here.
+    fn scripts(&self, asked: &Body<'_>) -> Duration {
+        let Body::ControlRequest(request) = asked else { return Duration::ZERO };
+        let limit = self.cluster.tunables().event_script_timeout();
+        match request.decode_data() {
+            Ok(RequestData::StopNode | RequestData::SetBanState(_)) => {
+                limit.times(self.cluster.public().len() as u64 + 2)
+            }
+            _ => Duration::ZERO,
+        }
+    }
+
     fn watch(&mut self, world: &World<Ctdb>) {
         while self.seen < world.puppet_count() {
             let id = PuppetId(self.seen);
@@ -55,7 +68,7 @@ impl Asks {
             // Messages are answered by nobody; of several packets the first is waited for.
             let asked = packets(&puppet.says).next().filter(|first| is_question(&first.body));
             if let (true, Some(asked)) = (operator, asked) {
-                let until = world.now() + self.patience();
+                let until = world.now() + self.patience() + self.scripts(&asked.body);
                 self.open.insert(id, Ask { host: puppet.host, to: asked.header.destination, until });
             }
         }
@@ -84,7 +97,7 @@ impl Asks {
         for (id, ask) in &mut self.open {
             self.looked += 1;
             if !world.host(ask.host).brisk() {
-                ask.until = now + patience;
+                ask.until = ask.until.max(now + patience);
             }
             if ask.until <= now {
                 let puppet = world.puppet(*id);

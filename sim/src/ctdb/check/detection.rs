@@ -1,12 +1,12 @@
 //! Dead detection: silence is noticed in time, a closed stream at once, and nobody who is up,
 //! awake and reachable is ever declared dead. After healing both ends agree.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use standin_core::ctdb::Ctdb;
-use standin_core::ctdb::notice::{Cause, Notice};
-use standin_core::ctdb::types::{NodeFlags, Pnn};
+use standin_core::ctdb::notice::{Cause, Notice, StartRefusal};
+use standin_core::ctdb::types::{NodeFlags, Pnn, RunState};
 use standin_core::time::Duration;
 
 use super::super::build::Cluster;
@@ -36,6 +36,10 @@ pub(super) struct Detection {
     exits: BTreeMap<HostId, u8>,
     /// When each pair last met.
     met: BTreeMap<(HostId, HostId), Moment>,
+    /// Since when each counts silence: from the end of its `setup` event.
+    counting: BTreeMap<HostId, Moment>,
+    /// Who did not start because of its scripts.
+    refused: BTreeSet<HostId>,
     /// When each pair last parted.
     parted: BTreeMap<(HostId, HostId), Moment>,
 }
@@ -53,6 +57,8 @@ impl Detection {
             apart: Vec::new(),
             exits: BTreeMap::new(),
             met: BTreeMap::new(),
+            counting: BTreeMap::new(),
+            refused: BTreeSet::new(),
             parted: BTreeMap::new(),
         }
     }
@@ -76,7 +82,9 @@ impl Detection {
         self.looked += 1;
         // Counting begins with the connection.
         let connected = self.met.get(&(one, other)).copied();
-        if let Some(since) = silent.map(|since| connected.map_or(since, |connected| since.max(connected))) {
+        let counting = self.counting.get(&one).copied();
+        if let Some((since, counting)) = silent.zip(counting) {
+            let since = since.max(counting).max(connected.unwrap_or_default());
             let ends = self.silence_ends(one, since);
             if ends <= now {
                 let what =
@@ -160,6 +168,22 @@ impl Checker<Ctdb> for Detection {
             self.exits.insert(*host, *status);
         }
         match news {
+            // A daemon that ends counts nothing any more.
+            News::Started(host) | News::Notice(host, Notice::Stopping(_)) => {
+                self.counting.remove(host);
+                self.refused.remove(host);
+            }
+            // Its scripts would not have it start: somebody has to look after it.
+            News::Notice(host, Notice::StartRefused(StartRefusal::Event { .. })) => {
+                self.refused.insert(*host);
+            }
+            _ => {}
+        }
+        match news {
+            News::Notice(host, Notice::RunStateReached { to: RunState::FirstRecovery }) => {
+                self.counting.insert(*host, world.now());
+                self.look_at_all(world)
+            }
             News::Changed | News::Started(_) | News::Exited(..) => {
                 self.truth.borrow_mut().observe(world);
                 self.look_at_all(world)
@@ -208,7 +232,8 @@ impl Checker<Ctdb> for Detection {
             return Ok(());
         }
         let down = |host: HostId| !world.host(host).runs();
-        for host in (0..self.cluster.members).map(HostId).filter(|host| down(*host)) {
+        let refused = |host: &HostId| self.refused.contains(host);
+        for host in (0..self.cluster.members).map(HostId).filter(|host| down(*host) && !refused(host)) {
             if self.exits.get(&host).is_none_or(|status| *status != 0) {
                 let what = format!("healed, but {host}'s daemon does not run and was not told to stop");
                 return Err(Violation::liveness("running-again", what));

@@ -27,11 +27,22 @@ const THERE_BEFORE: Duration = Duration::from_secs(1);
 pub(super) struct Elections {
     cluster: Rc<Cluster>,
     truth: Shared,
-    /// Since when each could lead, as (time of day in µs, when that was).
-    able: BTreeMap<HostId, (i64, Moment)>,
+    /// Since when each could lead, at the earliest and at the latest.
+    able: BTreeMap<HostId, Able>,
     /// When each last believed that an election began.
     began: BTreeMap<HostId, Moment>,
     looked: u64,
+}
+
+/// Since when a node could lead. One that took no part for a while counts from when it last saw
+/// that, which is its own business.
+#[derive(Clone, Copy, Debug)]
+struct Able {
+    /// Times of day in µs.
+    oldest: i64,
+    youngest: i64,
+    /// When the latter was.
+    since: Moment,
 }
 
 impl Elections {
@@ -40,15 +51,19 @@ impl Elections {
     }
 
     fn able_now(&mut self, world: &World<Ctdb>, host: HostId) {
-        self.able.insert(host, (world.host(host).time_of_day(world.now()), world.now()));
+        let (now, since) = (world.host(host).time_of_day(world.now()), world.now());
+        let oldest = self.able.get(&host).map_or(now, |able| able.oldest);
+        self.able.insert(host, Able { oldest, youngest: now, since });
     }
 
     /// A node has won an election and begins its first recovery.
     fn won(&mut self, world: &World<Ctdb>, winner: HostId) -> Result<(), Violation> {
         let Some(began) = self.began.remove(&winner) else { return Ok(()) };
-        let Some(&(age, _)) = self.able.get(&winner) else { return Ok(()) };
+        let Some(&Able { oldest: age, .. }) = self.able.get(&winner) else { return Ok(()) };
         let there = Moment(began.0.saturating_sub(THERE_BEFORE.0));
-        for (&other, &(older, since)) in self.able.iter().filter(|(other, _)| **other != winner) {
+        for (&other, &Able { youngest: older, since, .. }) in
+            self.able.iter().filter(|(other, _)| **other != winner)
+        {
             self.looked += 1;
             let truth = self.truth.borrow();
             let connected = counts_connected(&self.cluster, world, winner, other)
@@ -89,13 +104,12 @@ impl Checker<Ctdb> for Elections {
             News::Notice(host, Notice::RunStateReached { to: RunState::FirstRecovery }) => {
                 self.able_now(world, *host);
             }
+            // Until its next round it may still count the time before.
             News::Notice(host, Notice::FlagsChanged { pnn, from, to })
-                if node(world, *host).is_some_and(|(_, own)| own == *pnn) =>
+                if node(world, *host).is_some_and(|(_, own)| own == *pnn)
+                    && (from.is_inactive() || to.is_inactive()) =>
             {
-                // Until its next round it may still count the time before.
-                if from.is_inactive() || to.is_inactive() {
-                    self.able_now(world, *host);
-                }
+                self.able_now(world, *host);
             }
             News::Notice(host, Notice::ElectionStarted) => {
                 self.began.insert(*host, world.now());

@@ -23,6 +23,9 @@ pub(super) struct Hands {
     /// When somebody last moved addresses by hand, changed a list of them, or the runs that
     /// move them.
     addresses: Option<Moment>,
+    /// Somebody took an address off a list. One that is held then is offered no more, which only
+    /// its node knows.
+    pub(super) lists: bool,
 }
 
 impl Hands {
@@ -37,12 +40,14 @@ impl Hands {
                         Ok(RequestData::SetBanState(ban)) => {
                             self.bans.push((puppet.host, ban.pnn, ban.seconds));
                         }
+                        Ok(RequestData::DelPublicIp(_) | RequestData::ReloadPublicIps) => {
+                            self.lists = true;
+                            self.addresses = Some(puppet.born);
+                        }
                         Ok(
                             RequestData::TakeoverIp(_)
                             | RequestData::ReleaseIp(_)
                             | RequestData::AddPublicIp(_)
-                            | RequestData::DelPublicIp(_)
-                            | RequestData::ReloadPublicIps
                             | RequestData::SetIfaceLinkState(_)
                             | RequestData::SetTunable(_),
                         ) => self.addresses = Some(puppet.born),

@@ -10,6 +10,7 @@ use standin_core::ctdb::types::{Capabilities, RunState};
 use standin_core::time::Duration;
 
 use super::super::build::Cluster;
+use super::busy::Busy;
 use super::truth::Shared;
 use super::view::{is_active, is_inactive, leads, node};
 use crate::check::{Checker, Violation};
@@ -32,12 +33,26 @@ pub(super) struct Leadership {
     usurping: BTreeMap<HostId, Moment>,
     /// Who cannot lead and has the lock, since when.
     hoarding: BTreeMap<HostId, Moment>,
+    /// When anybody last followed somebody else.
+    changed: Moment,
+    /// For how long nobody had led though all was healed.
+    leaderless: Vec<u64>,
+    busy: Busy,
     looked: u64,
 }
 
 impl Leadership {
-    pub(super) const fn new(cluster: Rc<Cluster>, truth: Shared) -> Self {
-        Self { cluster, truth, usurping: BTreeMap::new(), hoarding: BTreeMap::new(), looked: 0 }
+    pub(super) fn new(cluster: Rc<Cluster>, truth: Shared) -> Self {
+        Self {
+            cluster,
+            truth,
+            usurping: BTreeMap::new(),
+            hoarding: BTreeMap::new(),
+            changed: Moment::START,
+            leaderless: Vec::new(),
+            busy: Busy::default(),
+            looked: 0,
+        }
     }
 
     fn can_lead(&self, world: &World<Ctdb>, host: HostId) -> bool {
@@ -64,7 +79,12 @@ impl Leadership {
         let unfit = !ends && !self.can_lead(world, host);
         let usurps = unfit && leads(world, host);
         let hoards = unfit && held.is_some();
-        let steady = |since| self.truth.borrow().steady_since(host, since);
+        // It is found out in a round, and one waits for everybody who counts as connected.
+        let idle = !self.busy.is(host) && !machine.is_electing();
+        let steady = |since| {
+            let truth = self.truth.borrow();
+            idle && truth.steady_since(host, since) && truth.hears_all_since(world, host, since)
+        };
         for (watched, is, most, what) in [
             (&mut self.usurping, usurps, USURPED_MAX, "leads, which it cannot,"),
             (&mut self.hoarding, hoards, HOARDED_MAX, "keeps the lock and cannot lead"),
@@ -87,13 +107,21 @@ impl Leadership {
     }
 
     /// All is healed: one leader, followed by all who take part.
-    fn at_peace(&self, world: &World<Ctdb>) -> Result<(), Violation> {
+    fn at_peace(&mut self, world: &World<Ctdb>) -> Result<(), Violation> {
         let fail = |what: String| Err(Violation::liveness("one-leader", what));
         let running = || world.members().filter(|&host| node(world, host).is_some());
         if !running().any(|host| self.can_lead(world, host)) {
             return Ok(());
         }
         let leaders: Vec<_> = running().filter(|&host| leads(world, host)).collect();
+        // The holder of the lock followed nobody when the others missed a leader: a finding.
+        if leaders.is_empty() && !self.cluster.config.fixes.holder_leads {
+            let holds = |host| node(world, host).is_some_and(|(machine, _)| machine.holds_lock());
+            if running().any(holds) {
+                self.leaderless.push(world.now().since(self.changed).0);
+                return Ok(());
+            }
+        }
         let &[leader] = &leaders[..] else {
             return fail(format!("healed, and these lead: {leaders:?}"));
         };
@@ -127,6 +155,10 @@ impl Checker<Ctdb> for Leadership {
     }
 
     fn news(&mut self, world: &World<Ctdb>, news: &News<Ctdb>) -> Result<(), Violation> {
+        self.busy.watch(news);
+        if let News::Notice(_, Notice::LeaderChanged { .. }) = news {
+            self.changed = world.now();
+        }
         match news {
             News::Notice(
                 host,
@@ -159,5 +191,9 @@ impl Checker<Ctdb> for Leadership {
 
     fn looked(&self) -> u64 {
         self.looked
+    }
+
+    fn figures(&self) -> Vec<(&'static str, Vec<u64>)> {
+        vec![("led by nobody though healed (strict)", self.leaderless.clone())]
     }
 }

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use standin_core::ctdb::Ctdb;
 use standin_core::ctdb::ipalloc::{Algorithm, NodeView, Problem, allocate};
 use standin_core::ctdb::notice::Notice;
-use standin_core::ctdb::types::{Pnn, RunState};
+use standin_core::ctdb::types::{Pnn, RecoveryMode, RunState};
 
 use super::super::build::Cluster;
 use super::super::facts::{counts_connected, own_flags};
@@ -28,11 +28,21 @@ pub(super) struct Moves {
     cluster: Rc<Cluster>,
     truth: Shared,
     hands: Hands,
-    /// Runs under way that can be judged, by leader: since when, and what is to move, once known.
-    runs: BTreeMap<HostId, (Moment, Option<BTreeSet<Move>>)>,
+    /// Runs under way that can be judged, by leader.
+    runs: BTreeMap<HostId, Run>,
     /// Whose interfaces were not all up when it last looked.
     down: BTreeSet<HostId>,
     looked: u64,
+}
+
+/// A run under way.
+#[derive(Debug)]
+struct Run {
+    since: Moment,
+    /// What the nodes said when it began.
+    problem: Problem,
+    /// What has still to be planned, once that has begun.
+    left: Option<BTreeSet<Move>>,
 }
 
 impl Moves {
@@ -41,81 +51,92 @@ impl Moves {
         Self { cluster, truth, hands: Hands::default(), runs, down, looked: 0 }
     }
 
-    /// What a run of `leader`'s that began at `began` has to move; nothing is said where somebody
-    /// may have told it what is not so any more.
-    fn expected(&mut self, world: &World<Ctdb>, leader: HostId, began: Moment) -> Option<BTreeSet<Move>> {
+    /// What the nodes say to `leader` now; nothing if somebody may be about to say something else.
+    fn problem(&mut self, world: &World<Ctdb>, leader: HostId) -> Option<Problem> {
         self.hands.watch(world);
-        let truth = self.truth.borrow();
         let (chief, _) = node(world, leader)?;
-        let still = self.hands.off_addresses(world.now()) && truth.steady_since(leader, began);
-        if !still {
+        if self.hands.lists || !self.hands.off_addresses(world.now()) {
             return None;
         }
         let mut nodes = vec![NodeView::default(); chief.node_count() as usize];
+        let mut others = 0;
         for host in world.members() {
             if host != leader && !counts_connected(&self.cluster, world, leader, host) {
                 continue;
             }
             let (machine, own) = node(world, host)?;
-            let up = |one: &&crate::world::kernel::Interface| one.net == Net::Public && !one.is_up();
-            let plugged = !world.host(host).kernel.interfaces().iter().any(|one| up(&one));
-            let calm = plugged
-                && !self.down.contains(&host)
-                && (host == leader || truth.in_touch_since(leader, host, began));
-            if !calm {
+            if self.cluster.number_of(chief, host) != Some(own) {
+                return None;
+            }
+            let mut links = world.host(host).kernel.interfaces().iter();
+            let cut = links.any(|one| one.net == Net::Public && !one.is_up());
+            if cut
+                || self.down.contains(&host)
+                || machine.public_addresses().any(|it| machine.is_changing(it.address))
+            {
                 return None;
             }
             let fit = own_flags(world, host).is_some_and(|flags| flags.is_empty());
-            let offers = fit && machine.runstate() == RunState::Running;
+            let ready = machine.recovery_mode() == RecoveryMode::Normal
+                || !self.cluster.config.fixes.offer_when_ready;
+            let offers = fit && ready && machine.runstate() == RunState::Running;
             let known: Vec<_> =
                 machine.public_addresses().map(|public| (public.address, public.holder)).collect();
+            others += u32::from(host != leader && !known.is_empty());
             let available = known.iter().map(|(address, _)| *address).filter(|_| offers).collect();
             *nodes.get_mut(own.0 as usize)? = NodeView { known, available };
         }
+        // Alone, a leader is through with all of it before anybody can look.
         let tunables = self.cluster.tunables();
-        let problem = Problem {
+        (others > 0).then(|| Problem {
             algorithm: Algorithm::from_tunable(tunables.ip_alloc_algorithm()),
             no_ip_takeover: tunables.no_ip_takeover(),
             no_ip_failback: tunables.no_ip_failback(),
             forced: Vec::new(),
             nodes,
-        };
+        })
+    }
+
+    /// Whether everybody who was asked has answered at once.
+    fn is_calm(&self, world: &World<Ctdb>, leader: HostId, since: Moment) -> bool {
+        let truth = self.truth.borrow();
+        let asked = |host: &HostId| counts_connected(&self.cluster, world, leader, *host);
+        truth.steady_since(leader, since)
+            && world
+                .members()
+                .filter(|host| *host != leader && asked(host))
+                .all(|host| truth.in_touch_since(leader, host, since))
+    }
+
+    /// The plan is made: what should it be?
+    fn reckon(&mut self, world: &World<Ctdb>, leader: HostId) {
+        let Some(run) = self.runs.get(&leader).filter(|run| run.left.is_none()) else { return };
+        if !self.is_calm(world, leader, run.since) {
+            self.runs.remove(&leader);
+            return;
+        }
+        let problem = &run.problem;
         let from = |address: IpAddr| {
             let claims = |(pnn, view): (u32, &NodeView)| {
                 view.known.contains(&(address, Some(Pnn(pnn)))).then_some(Pnn(pnn))
             };
             (0..).zip(&problem.nodes).filter_map(claims).last()
         };
-        let moves =
-            allocate(&problem).assignments.into_iter().map(|(address, to)| (address, from(address), to));
-        Some(moves.filter(|(_, from, to)| from != to).collect())
+        let plan = allocate(problem).assignments.into_iter();
+        let moves = plan.map(|(address, to)| (address, from(address), to)).filter(|(_, from, to)| from != to);
+        let left = Some(moves.collect());
+        self.runs.entry(leader).and_modify(|run| run.left = left);
     }
 
     fn planned(&mut self, world: &World<Ctdb>, leader: HostId, planned: Move) -> Result<(), Violation> {
-        let Some((began, None)) = self.runs.get(&leader).map(|(began, moves)| (*began, moves.as_ref()))
-        else {
-            return self.moved(leader, planned);
-        };
-        match self.expected(world, leader, began) {
-            Some(expected) => {
-                self.runs.insert(leader, (began, Some(expected)));
-                self.moved(leader, planned)
-            }
-            None => {
-                self.runs.remove(&leader);
-                Ok(())
-            }
-        }
-    }
-
-    fn moved(&mut self, leader: HostId, planned: Move) -> Result<(), Violation> {
-        let Some((_, Some(expected))) = self.runs.get_mut(&leader) else { return Ok(()) };
+        self.reckon(world, leader);
+        let Some(left) = self.runs.get_mut(&leader).and_then(|run| run.left.as_mut()) else { return Ok(()) };
         self.looked += 1;
-        if expected.remove(&planned) {
+        if left.remove(&planned) {
             return Ok(());
         }
         let (address, from, to) = planned;
-        let what = format!("{leader} plans {address} from {from:?} to {to:?}, and should {expected:?}");
+        let what = format!("{leader} plans {address} from {from:?} to {to:?}, and should {left:?}");
         Err(Violation::safety("moves-are-needed", what))
     }
 }
@@ -139,13 +160,16 @@ impl Checker<Ctdb> for Moves {
             Notice::TakeoverStarted => {
                 // Two leaders see different things.
                 self.runs.clear();
-                self.runs.insert(host, (world.now(), None));
+                if let Some(problem) = self.problem(world, host) {
+                    self.runs.insert(host, Run { since: world.now(), problem, left: None });
+                }
             }
             Notice::AddressPlanned { address, from, to } => {
                 return self.planned(world, host, (*address, *from, *to));
             }
             Notice::TakeoverFinished { .. } => {
-                if let Some((_, Some(left))) = self.runs.remove(&host)
+                self.reckon(world, host);
+                if let Some(left) = self.runs.remove(&host).and_then(|run| run.left)
                     && !left.is_empty()
                 {
                     let what = format!("{host} should have moved {left:?} too");
@@ -158,16 +182,17 @@ impl Checker<Ctdb> for Moves {
                 } else {
                     self.down.remove(&host);
                 }
-                self.runs.retain(|_, (_, known)| known.is_some());
+                self.runs.retain(|_, run| run.left.is_some());
             }
             // What a node said before it is not so any more.
             Notice::FlagsChanged { .. }
+            | Notice::RecoveryModeChanged { .. }
             | Notice::Taking { .. }
             | Notice::Releasing { .. }
             | Notice::Released { .. }
             | Notice::TakeFailed { .. }
             | Notice::AddressesReloaded { .. }
-            | Notice::TakeoverFailed { .. } => self.runs.retain(|_, (_, known)| known.is_some()),
+            | Notice::TakeoverFailed { .. } => self.runs.retain(|_, run| run.left.is_some()),
             _ => {}
         }
         Ok(())

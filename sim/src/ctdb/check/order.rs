@@ -13,6 +13,7 @@ use super::super::build::Cluster;
 use super::super::facts::counts_connected;
 use super::detection::host_of;
 use super::hands::Hands;
+use super::view::node;
 use crate::check::{Checker, Violation};
 use crate::world::moment::{HostId, Moment};
 use crate::world::{News, World};
@@ -22,7 +23,7 @@ use crate::world::{News, World};
 pub(super) struct Order {
     cluster: Rc<Cluster>,
     hands: Hands,
-    /// Takeover runs under way, by leader, with those it lost since.
+    /// Takeover runs under way, by leader.
     runs: BTreeMap<HostId, Run>,
     /// Who is releasing what, since when.
     releasing: BTreeMap<(HostId, IpAddr), Moment>,
@@ -34,7 +35,10 @@ pub(super) struct Order {
 #[derive(Debug)]
 struct Run {
     since: Moment,
-    lost: BTreeSet<HostId>,
+    /// Another leader has had one meanwhile.
+    disputed: bool,
+    /// Whom its leader lost or met since: they may not have been asked.
+    changed: BTreeSet<HostId>,
 }
 
 impl Order {
@@ -70,12 +74,40 @@ impl Order {
             return Ok(());
         }
         for (&(other, of), &since) in &self.releasing {
-            let asked = of == address && other != taker && since >= run.since && !run.lost.contains(&other);
+            let asked =
+                of == address && other != taker && since >= run.since && !run.changed.contains(&other);
             let there = other == leader || counts_connected(&self.cluster, world, leader, other);
             if asked && there && world.host(other).runs() {
                 let what =
                     format!("{taker} takes {address} while {other} releases it, in a run of {leader}'s");
                 return Err(Violation::safety("released-before-taken", what));
+            }
+        }
+        Ok(())
+    }
+
+    /// Every release was answered, and every take: each address has one holder at most among
+    /// those who were asked.
+    fn finished(&mut self, world: &World<Ctdb>, leader: HostId) -> Result<(), Violation> {
+        let Some(run) = self.runs.remove(&leader).filter(|run| !run.disputed) else { return Ok(()) };
+        self.hands.watch(world);
+        if !self.hands.off_addresses(world.now()) || self.cluster.config.failover_disabled {
+            return Ok(());
+        }
+        let mut holders: BTreeMap<IpAddr, HostId> = BTreeMap::new();
+        for host in world.members() {
+            let asked = host == leader
+                || (counts_connected(&self.cluster, world, leader, host) && !run.changed.contains(&host));
+            let Some((machine, own)) = node(world, host).filter(|_| asked) else { continue };
+            for public in machine.public_addresses().filter(|public| public.holder == Some(own)) {
+                self.looked += 1;
+                if let Some(other) = holders.insert(public.address, host) {
+                    let what = format!(
+                        "a run of {leader}'s is over, and {other} and {host} both hold {}",
+                        public.address
+                    );
+                    return Err(Violation::safety("one-holder-after-a-run", what));
+                }
             }
         }
         Ok(())
@@ -104,16 +136,20 @@ impl Checker<Ctdb> for Order {
                 self.normal.remove(&host);
             }
             Notice::TakeoverStarted => {
-                self.runs.insert(host, Run { since: world.now(), lost: BTreeSet::new() });
+                self.runs.remove(&host);
+                self.runs.values_mut().for_each(|run| run.disputed = true);
+                let (since, disputed) = (world.now(), !self.runs.is_empty());
+                self.runs.insert(host, Run { since, disputed, changed: BTreeSet::new() });
             }
-            Notice::TakeoverFinished { .. } | Notice::TakeoverFailed { .. } => {
+            Notice::TakeoverFinished { .. } => return self.finished(world, host),
+            Notice::TakeoverFailed { .. } => {
                 self.runs.remove(&host);
             }
-            Notice::NodeDead { pnn, .. } => {
+            Notice::NodeDead { pnn, .. } | Notice::NodeConnected { pnn } => {
                 if let (Some(run), Some(other)) =
                     (self.runs.get_mut(&host), host_of(world, &self.cluster, host, *pnn))
                 {
-                    run.lost.insert(other);
+                    run.changed.insert(other);
                 }
             }
             Notice::Releasing { address } => {

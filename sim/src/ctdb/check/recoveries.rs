@@ -84,10 +84,10 @@ impl Checker<Ctdb> for Recoveries {
             News::Notice(host, Notice::LeaderChanged { .. }) => {
                 self.ending.remove(host);
             }
-            News::Notice(host, Notice::TakeoverFinished { .. }) => {
-                if self.ending.remove(host) {
-                    self.resting.insert(*host, world.now());
-                }
+            News::Notice(host, Notice::TakeoverFinished { .. } | Notice::TakeoverFailed { .. })
+                if self.ending.remove(host) =>
+            {
+                self.resting.insert(*host, world.now());
             }
             // An operator says that it may begin.
             News::Notice(host, Notice::RecoveriesDisabled { .. }) => {

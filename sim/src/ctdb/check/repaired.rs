@@ -7,10 +7,11 @@ use std::rc::Rc;
 
 use standin_core::ctdb::Ctdb;
 use standin_core::ctdb::notice::Notice;
-use standin_core::ctdb::types::{NodeFlags, RecoveryMode, RunState};
+use standin_core::ctdb::types::{RecoveryMode, RunState};
 use standin_core::time::Duration;
 
 use super::super::build::Cluster;
+use super::busy::Busy;
 use super::truth::Shared;
 use super::view::{is_active, node};
 use crate::check::{Checker, Violation};
@@ -31,13 +32,23 @@ pub(super) struct Repaired {
     wrong: BTreeMap<(HostId, IpAddr), Moment>,
     /// How each kernel was when it was last looked at.
     kernels: BTreeMap<HostId, u64>,
+    /// Leaders amid a recovery or a takeover run: their next round is some time away.
+    busy: Busy,
     next: Option<Moment>,
     looked: u64,
 }
 
 impl Repaired {
-    pub(super) const fn new(cluster: Rc<Cluster>, truth: Shared) -> Self {
-        Self { cluster, truth, wrong: BTreeMap::new(), kernels: BTreeMap::new(), next: None, looked: 0 }
+    pub(super) fn new(cluster: Rc<Cluster>, truth: Shared) -> Self {
+        Self {
+            cluster,
+            truth,
+            wrong: BTreeMap::new(),
+            kernels: BTreeMap::new(),
+            busy: Busy::default(),
+            next: None,
+            looked: 0,
+        }
     }
 
     fn compare(&mut self, world: &World<Ctdb>, host: HostId) {
@@ -56,26 +67,20 @@ impl Repaired {
     }
 
     /// Whether something keeps a node from looking, or from being sure.
-    fn is_hindered(&self, world: &World<Ctdb>, (host, address): (HostId, IpAddr), since: Moment) -> bool {
-        let Some((machine, own)) = node(world, host) else { return true };
+    fn is_hindered(&self, world: &World<Ctdb>, host: HostId, since: Moment) -> bool {
+        let Some((machine, _)) = node(world, host) else { return true };
         let truth = self.truth.borrow();
-        let works = machine.runstate() == RunState::Running
+        let works = !self.busy.is(host)
+            && machine.runstate() == RunState::Running
             && is_active(world, host)
             && machine.recovery_mode() == RecoveryMode::Normal
             && machine.takeover_runs_off().is_none()
             && !machine.is_electing()
-            && !machine.is_changing(address)
+            // A leader waits for its own scripts, however long they take.
+            && !machine.public_addresses().any(|public| machine.is_changing(public.address))
             && truth.steady_since(host, since);
-        // A round waits for everybody who counts as active.
-        let active = |pnn: &standin_core::ctdb::types::Pnn| {
-            machine.flags(*pnn).is_some_and(|flags| !flags.intersects(NodeFlags::INACTIVE))
-        };
-        let peers = (0..machine.node_count()).map(standin_core::ctdb::types::Pnn);
-        let in_touch = peers.filter(|pnn| *pnn != own).filter(active).all(|pnn| {
-            let other = machine.address(pnn).and_then(|address| self.cluster.host_at(address));
-            other.is_some_and(|other| truth.in_touch_since(host, other, since))
-        });
-        !works || !in_touch
+        // A round waits for everybody who counts as connected.
+        !works || !truth.hears_all_since(world, host, since)
     }
 }
 
@@ -88,6 +93,7 @@ impl Checker<Ctdb> for Repaired {
         if self.cluster.config.failover_disabled {
             return Ok(());
         }
+        self.busy.watch(news);
         match news {
             News::Changed => {
                 for host in world.members() {
@@ -129,7 +135,7 @@ impl Checker<Ctdb> for Repaired {
         let all: Vec<_> = self.wrong.iter().map(|(what, since)| (*what, *since)).collect();
         for ((host, address), since) in all {
             self.looked += 1;
-            if self.is_hindered(world, (host, address), since) {
+            if self.is_hindered(world, host, since) {
                 self.wrong.insert((host, address), now);
             } else if now.since(since) >= UNSEEN_MAX {
                 let what = format!("{host} has not seen for {} that {address} is wrong", now.since(since));

@@ -10,7 +10,7 @@ use standin_core::time::Duration;
 
 use super::super::build::Cluster;
 use super::super::facts::own_flags;
-use super::view::node;
+use super::view::{leads, node};
 use crate::check::{Checker, Violation};
 use crate::world::moment::{HostId, Moment};
 use crate::world::{News, World};
@@ -58,8 +58,12 @@ impl Served {
             self.looked += 1;
             let address = public.entry.address;
             let lists = |host: &HostId| self.cluster.public_of(*host).any(|entry| entry.address == address);
-            let able: Vec<_> =
-                world.members().filter(lists).filter(|&it| node(world, it).is_some()).collect();
+            // An operator's DEL_PUBLIC_IP may take effect after the list was read anew.
+            let knows = |host: &HostId| {
+                node(world, *host)
+                    .is_some_and(|(it, _)| it.public_addresses().any(|one| one.address == address))
+            };
+            let able: Vec<_> = world.members().filter(lists).filter(knows).collect();
             let holders: Vec<_> =
                 world.members().filter(|&host| world.host(host).kernel.holds(address)).collect();
             let holder = match &holders[..] {
@@ -103,6 +107,10 @@ impl Checker<Ctdb> for Served {
 
     fn end(&mut self, world: &World<Ctdb>, settled: bool) -> Result<(), Violation> {
         if !settled {
+            return Ok(());
+        }
+        // Without a leader nothing else can be expected; that is judged elsewhere.
+        if !self.cluster.config.fixes.holder_leads && !world.members().any(|host| leads(world, host)) {
             return Ok(());
         }
         self.well_again(world)?;

@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use standin_core::ctdb::Ctdb;
+use standin_core::ctdb::types::Pnn;
 use standin_core::time::Duration;
 
 use super::super::build::Cluster;
@@ -131,6 +132,18 @@ impl Truth {
             pair.wrong_since.is_none() && pair.calm_from < then && pair.meddled_until < then
         };
         calm(one, other) && calm(other, one)
+    }
+
+    /// Whether a node's questions to everybody it counts as connected have been answered at once
+    /// since before `then`.
+    pub(super) fn hears_all_since(&self, world: &World<Ctdb>, host: HostId, then: Moment) -> bool {
+        let Some(machine) = world.host(host).machine() else { return false };
+        let peers = (0..machine.node_count()).map(Pnn);
+        let mut asked = peers.filter(|pnn| machine.pnn() != Some(*pnn) && machine.is_connected(*pnn));
+        asked.all(|pnn| {
+            let other = machine.address(pnn).and_then(|address| self.cluster.host_at(address));
+            other.is_some_and(|other| self.in_touch_since(host, other, then))
+        })
     }
 
     /// Whether a host's daemon has taken its inputs at once, on an even clock, since before `then`.

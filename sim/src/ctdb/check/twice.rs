@@ -5,13 +5,9 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::rc::Rc;
 
 use standin_core::ctdb::Ctdb;
-use standin_core::time::Duration;
 
-use super::super::build::Cluster;
-use super::truth::Shared;
 use crate::check::{Checker, Violation};
 use crate::world::moment::{HostId, Moment, Net};
 use crate::world::{News, World};
@@ -28,10 +24,8 @@ enum Case {
 }
 
 /// The checker.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Twice {
-    cluster: Rc<Cluster>,
-    truth: Shared,
     /// What is on two hosts, since when.
     open: BTreeMap<IpAddr, (Case, Moment)>,
     lasted: BTreeMap<Case, Vec<u64>>,
@@ -39,10 +33,6 @@ pub(super) struct Twice {
 }
 
 impl Twice {
-    pub(super) const fn new(cluster: Rc<Cluster>, truth: Shared) -> Self {
-        Self { cluster, truth, open: BTreeMap::new(), lasted: BTreeMap::new(), looked: 0 }
-    }
-
     fn case(world: &World<Ctdb>, holders: &[HostId]) -> Case {
         let runs = |host: &HostId| world.host(*host).runs();
         let talk = |one: HostId, other: HostId| {
@@ -57,7 +47,7 @@ impl Twice {
         }
     }
 
-    fn look_at_all(&mut self, world: &World<Ctdb>) -> Result<(), Violation> {
+    fn look_at_all(&mut self, world: &World<Ctdb>) {
         let now = world.now();
         for &address in world.watched() {
             self.looked += 1;
@@ -76,7 +66,6 @@ impl Twice {
                 self.open.insert(address, (case, now));
             }
         }
-        Ok(())
     }
 
     fn close(&mut self, address: IpAddr, now: Moment) {
@@ -94,14 +83,14 @@ impl Checker<Ctdb> for Twice {
     fn news(&mut self, world: &World<Ctdb>, news: &News<Ctdb>) -> Result<(), Violation> {
         match news {
             News::Changed | News::Started(_) | News::Exited(..) => self.look_at_all(world),
-            News::Notice(..) | News::Meddled(..) | News::Spins(..) => Ok(()),
+            News::Notice(..) | News::Meddled(..) | News::Spins(..) => {}
         }
+        Ok(())
     }
 
     fn end(&mut self, world: &World<Ctdb>, _: bool) -> Result<(), Violation> {
         let open: Vec<_> = self.open.keys().copied().collect();
         open.into_iter().for_each(|address| self.close(address, world.now()));
-        let _ = (&self.cluster, &self.truth, Duration::ZERO);
         Ok(())
     }
 

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use standin_core::ctdb::Ctdb;
 use standin_core::ctdb::notice::Notice;
-use standin_core::ctdb::types::{NodeFlags, RecoveryMode, RunState};
+use standin_core::ctdb::types::{NodeFlags, Pnn, RecoveryMode, RunState};
 use standin_core::time::Duration;
 
 use super::super::build::Cluster;
@@ -37,8 +37,8 @@ pub(super) struct Unfit {
     normal: BTreeMap<HostId, Moment>,
     /// Who serves and is in recovery mode, since when.
     recovering: BTreeMap<HostId, Moment>,
-    /// Takeover runs under way, by leader.
-    runs: BTreeMap<HostId, Moment>,
+    /// Takeover runs under way, by leader: since when, and whom it has met since.
+    runs: BTreeMap<HostId, (Moment, Vec<Pnn>)>,
     looked: u64,
 }
 
@@ -58,11 +58,10 @@ impl Unfit {
     }
 
     fn gone(&mut self, host: HostId) {
-        for watched in
-            [&mut self.unfit, &mut self.dropping, &mut self.normal, &mut self.recovering, &mut self.runs]
-        {
+        for watched in [&mut self.unfit, &mut self.dropping, &mut self.normal, &mut self.recovering] {
             watched.remove(&host);
         }
+        self.runs.remove(&host);
     }
 
     fn recovering_max(&self) -> Duration {
@@ -77,7 +76,9 @@ impl Unfit {
         let inactive = is_inactive(world, host);
         let unfit = own_flags(world, host).is_some_and(|flags| !flags.is_empty());
         let ends = machine.runstate() == RunState::Shutdown;
-        let serves = machine.runstate() == RunState::Running && !inactive;
+        // With a cluster lock the end of a recovery stops the clock even if it fails, as in ctdbd.
+        let timed = self.cluster.config.cluster_lock.is_none();
+        let serves = machine.runstate() == RunState::Running && !inactive && timed;
         for (watched, is) in [
             (&mut self.unfit, unfit),
             (&mut self.normal, inactive && !active_mode && !ends),
@@ -92,7 +93,7 @@ impl Unfit {
     }
 
     fn run_over(&mut self, world: &World<Ctdb>, leader: HostId) -> Result<(), Violation> {
-        let Some(began) = self.runs.remove(&leader) else { return Ok(()) };
+        let Some((began, met)) = self.runs.remove(&leader) else { return Ok(()) };
         self.hands.watch(world);
         if self.cluster.config.failover_disabled || !self.hands.off_addresses(world.now()) {
             return Ok(());
@@ -100,7 +101,8 @@ impl Unfit {
         for (&host, &since) in &self.unfit {
             self.looked += 1;
             let Some((machine, own)) = node(world, host) else { continue };
-            let there = host == leader || counts_connected(&self.cluster, world, leader, host);
+            let there =
+                host == leader || counts_connected(&self.cluster, world, leader, host) && !met.contains(&own);
             let steady = self.truth.borrow().steady_since(host, began);
             if since >= began || !there || !steady || !world.host(host).caught_up() {
                 continue;
@@ -132,7 +134,13 @@ impl Unfit {
                 if now.since(*since) < most {
                     continue;
                 }
-                if self.truth.borrow().steady_since(*host, *since) {
+                let serves = node(world, *host).is_some_and(|(machine, own)| {
+                    machine.public_addresses().any(|public| public.holder == Some(own))
+                });
+                // Amid an election nobody looks.
+                let electing = node(world, *host).is_some_and(|(machine, _)| machine.is_electing());
+                let counts = serves || (most == NORMAL_MAX && !electing);
+                if counts && self.truth.borrow().steady_since(*host, *since) {
                     let what = format!("{host} {what} for {}", now.since(*since));
                     return Err(Violation::safety("the-unfit-drop-all", what));
                 }
@@ -163,13 +171,13 @@ impl Checker<Ctdb> for Unfit {
             News::Meddled(..) | News::Spins(..) => return Ok(()),
         };
         match notice {
-            Notice::FlagsChanged { pnn, from, to } => {
-                if node(world, host).is_some_and(|(_, own)| own == *pnn) {
-                    self.observe(world, host);
-                    let stops = !from.is_inactive() && to.is_inactive();
-                    if stops && !self.cluster.config.failover_disabled {
-                        self.dropping.insert(host, world.now());
-                    }
+            Notice::FlagsChanged { pnn, from, to }
+                if node(world, host).is_some_and(|(_, own)| own == *pnn) =>
+            {
+                self.observe(world, host);
+                let stops = !from.is_inactive() && to.is_inactive();
+                if stops && !self.cluster.config.failover_disabled {
+                    self.dropping.insert(host, world.now());
                 }
             }
             Notice::DroppingAll { .. } => {
@@ -186,7 +194,12 @@ impl Checker<Ctdb> for Unfit {
                 }
             }
             Notice::TakeoverStarted => {
-                self.runs.insert(host, world.now());
+                self.runs.insert(host, (world.now(), Vec::new()));
+            }
+            Notice::NodeConnected { pnn } => {
+                if let Some((_, met)) = self.runs.get_mut(&host) {
+                    met.push(*pnn);
+                }
             }
             Notice::TakeoverFailed { .. } => {
                 self.runs.remove(&host);
