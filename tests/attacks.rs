@@ -70,9 +70,9 @@ impl Rig {
 
 /// The first job of a kind that a machine started.
 fn job(effects: &[Effect<Ctdb>], kind: fn(&Job) -> bool) -> JobId {
-    let started = effects.iter().find_map(|effect| match effect {
-        Effect::Start { job, what } if kind(what) => Some(*job),
-        _ => None,
+    let started = effects.iter().find_map(|effect| {
+        let Effect::Start { job, what } = effect else { return None };
+        kind(what).then_some(*job)
     });
     started.expect("a job of that kind")
 }

@@ -261,7 +261,7 @@ pub(super) fn draw_settings(rng: &mut Rng) -> Vec<(String, String)> {
     }
     // Hardly ever none: addresses are what it is all about.
     let (lock, each, mixed, six) =
-        (rng.chance(400_000), (rng.below(20) + 5) / 6, rng.chance(200_000), rng.between(1, 4));
+        (rng.chance(400_000), rng.below(20).div_ceil(6), rng.chance(200_000), rng.between(1, 4));
     if lock {
         set("lock", "1".to_owned());
     }

@@ -68,7 +68,10 @@ pub fn entries(file: &[u8]) -> Vec<PublicAddress> {
 /// The file each host's script last read, with its entries: every event reads it, and it hardly
 /// ever changes.
 #[derive(Debug, Default)]
-pub struct LastRead(RefCell<BTreeMap<HostId, (Vec<u8>, Rc<[PublicAddress]>)>>);
+pub struct LastRead(RefCell<BTreeMap<HostId, Reading>>);
+
+/// A file's bytes, and what they say.
+type Reading = (Vec<u8>, Rc<[PublicAddress]>);
 
 impl LastRead {
     /// What [`entries`] says of a host's file.

@@ -44,11 +44,9 @@ const TABLE: &[Row] = &[
     Row { module: "gather", may: &[&["time"]] },
     Row { module: "bytes", may: &[] },
     Row { module: "text", may: &[&["time"]] },
-    // The machine and its other halves route: they see the whole folder.
+    // The rooms of the machine, where the parts meet: they see the whole folder.
     Row { module: "ctdb", may: &[BELOW] },
     Row { module: "ctdb::machine", may: &[BELOW, &["ctdb"]] },
-    Row { module: "ctdb::serve", may: &[BELOW, &["ctdb"]] },
-    Row { module: "ctdb::view", may: &[BELOW, SHARED, &["ctdb::machine"]] },
     Row { module: "ctdb::types", may: &[BELOW] },
     Row { module: "ctdb::wire", may: &[&["bytes", "ctdb::types"]] },
     // Pure arithmetic over what a leader has gathered.

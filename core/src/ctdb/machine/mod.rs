@@ -1,9 +1,29 @@
 //! The machine itself: routes inputs to parts and decides what their small facts mean.
 
+mod election;
+mod hosting;
+mod life;
+mod liveness;
+mod recovery;
+mod round;
+mod serve;
+mod standing;
+mod takeover;
+mod talk;
+mod view;
+mod watching;
+
+pub use self::view::PublicView;
+
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
+use self::election::Election;
+use self::hosting::Shout;
+use self::life::After;
+use self::round::Rounds;
+use self::standing::Standing;
 use super::addresses::{Addresses, Snapshot};
 use super::boot::{self, Boot};
 use super::clients::{Clients, SOCKET};
@@ -11,84 +31,75 @@ use super::config::Config;
 use super::controls::{self, Answer};
 use super::cx::{Cx, Wake, cx};
 use super::databases::Databases;
-use super::election::Election;
 use super::events::{Event, Events, Wanted};
 use super::files::nodes::Nodes;
-use super::hosting::Shout;
 use super::jobs::{Jobs, Purpose, Reloader};
-use super::keepalive::{Keepalive, Tick};
+use super::keepalive::Keepalive;
 use super::kernel::Kernel;
-use super::life::After;
-use super::links::{self, BUS, Links, Whose};
+use super::links::{BUS, Links};
 use super::mail::Mail;
 use super::monitor::Monitor;
-use super::notice::{Cause, DropCause, Notice, Oddity, StartRefusal, Stop, Unanswered};
-use super::plant::Plant;
+use super::notice::{DropCause, Notice, StartRefusal, Stop, Unanswered};
 use super::requests::{Asker, Requests};
-use super::round::Rounds;
-use super::standing::Standing;
 use super::state::State;
 use super::subscribers::Subscribers;
-use super::types::{Generation, NodeFlags, Pnn, RequestId, RunState};
-use super::versions::{Running, we_must_go};
-use super::wire::{self, Body, Header, Pdu};
-use crate::bytes::DecodeError;
+use super::types::{Generation, NodeFlags, Pnn, RunState};
 use crate::host::{Done, Fact, FileError, Job, LockNews};
 use crate::machine::{
-    Deadline, Depth, Effect, Endpoint, How, Input, JobId, LinkId, LinkInput, Machine, Outbox, PortId, Why,
+    Deadline, Depth, Effect, Endpoint, Input, JobId, LinkInput, Machine, Outbox, PortId, Why,
 };
 use crate::rng::Rng;
-use crate::time::{Duration, Instant};
+use crate::time::Instant;
 use crate::timers::Timers;
 
 /// A node of a CTDB cluster.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Ctdb {
-    pub(super) config: Config,
-    pub(super) state: State,
-    pub(super) boot: Boot,
-    pub(super) links: Links,
-    pub(super) keepalive: Keepalive,
-    pub(super) requests: Requests,
-    pub(super) clients: Clients,
-    pub(super) subscribers: Subscribers,
-    pub(super) databases: Databases,
-    pub(super) kernel: Kernel,
-    pub(super) addresses: Addresses,
-    pub(super) events: Events<After>,
-    pub(super) monitor: Monitor,
-    pub(super) standing: Standing,
-    pub(super) election: Election,
-    pub(super) rounds: Rounds,
+    config: Config,
+    state: State,
+    boot: Boot,
+    links: Links,
+    keepalive: Keepalive,
+    requests: Requests,
+    clients: Clients,
+    subscribers: Subscribers,
+    databases: Databases,
+    kernel: Kernel,
+    addresses: Addresses,
+    events: Events<After>,
+    monitor: Monitor,
+    standing: Standing,
+    election: Election,
+    rounds: Rounds,
     /// Whose START_RECOVERY waits for the name of the leader's cluster lock, by question.
-    pub(super) lock_names: Vec<(u32, Option<Asker>)>,
+    lock_names: Vec<(u32, Option<Asker>)>,
     /// The interfaces as the last local check saw them.
-    pub(super) interfaces_seen: Option<Snapshot>,
+    interfaces_seen: Option<Snapshot>,
     /// Whose TAKEOVER_IP made us ban ourselves: answered once the addresses are gone.
-    pub(super) conflicts: Vec<Asker>,
+    conflicts: Vec<Asker>,
     /// When each address was last put back.
-    pub(super) put_back: BTreeMap<IpAddr, Instant>,
+    put_back: BTreeMap<IpAddr, Instant>,
     /// Who waits for a take that was under way.
-    pub(super) takes: Vec<(IpAddr, Asker)>,
+    takes: Vec<(IpAddr, Asker)>,
     /// Who waits for a release that was under way: the address, who, and whose it will be.
-    pub(super) releases: Vec<(IpAddr, Asker, Option<Pnn>)>,
+    releases: Vec<(IpAddr, Asker, Option<Pnn>)>,
     /// Announcements that operators asked for.
-    pub(super) shouts: VecDeque<Shout>,
+    shouts: VecDeque<Shout>,
     /// The generation whose addresses were last announced as kept.
-    pub(super) announced: Generation,
+    announced: Generation,
     /// The exit status, while the last event waits for another to end.
-    pub(super) stopping: Option<u8>,
+    stopping: Option<u8>,
     /// What we say to ourselves.
-    pub(super) mail: Mail,
+    mail: Mail,
     /// Numbers the gatherings.
-    pub(super) serial: u32,
+    serial: u32,
     /// Draws generations.
-    pub(super) rng: Rng,
-    pub(super) timers: Timers<Wake>,
-    pub(super) jobs: Jobs,
+    rng: Rng,
+    timers: Timers<Wake>,
+    jobs: Jobs,
     /// The machine has asked to end; nothing is heard any more.
-    pub(super) over: bool,
+    over: bool,
 }
 
 /// What the operator's side can say outside the wire.
@@ -103,9 +114,9 @@ pub enum Order {
 }
 
 /// The exit status of a wrong configuration (`EX_CONFIG`).
-pub(super) const EXIT_CONFIG: u8 = 78;
+const EXIT_CONFIG: u8 = 78;
 /// The exit status of a node that another version, or its nodes file, drives out.
-pub(super) const EXIT_FATAL: u8 = 1;
+const EXIT_FATAL: u8 = 1;
 /// The stream of random numbers that generations are drawn from.
 const GENERATIONS: u64 = 1;
 
@@ -150,12 +161,12 @@ impl Ctdb {
         }
     }
 
-    pub(super) fn read_nodes(&mut self, out: Out<'_>, purpose: Purpose) {
+    fn read_nodes(&mut self, out: Out<'_>, purpose: Purpose) {
         let name = self.config.nodes_file.as_ref().into();
         self.jobs.start(out, purpose, Job::ReadFile { name });
     }
 
-    pub(super) fn exit(&mut self, out: Out<'_>, status: u8) {
+    fn exit(&mut self, out: Out<'_>, status: u8) {
         self.over = true;
         out.push(Effect::Exit { status });
     }
@@ -254,194 +265,6 @@ impl Ctdb {
         }
     }
 
-    /// `KeepaliveInterval`, at least a second: an operator who sets 0 must not make us spin.
-    pub(super) fn tick_interval(&self) -> Duration {
-        self.config.tunables.keepalive_interval().max(Duration::from_secs(1))
-    }
-
-    fn keepalive_tick(&mut self, now: Instant, out: Out<'_>) {
-        self.timers.set(Wake::Keepalive, now + self.tick_interval());
-        let itself = self.config.plants.has(Plant::KeepaliveToSelf);
-        let Running { version, uptime } = self.running(now);
-        let body = Body::Keepalive(wire::Keepalive { version, uptime });
-        let limit = Keepalive::limit(&self.config);
-        for pnn in self.state.all() {
-            let peer = self.state.is_peer(pnn) || (itself && self.state.is_me(pnn));
-            if !peer {
-                continue;
-            }
-            if !self.is_connected(pnn) {
-                let heard = self.keepalive.take_heard(pnn);
-                if heard && !self.config.fixes.both_links {
-                    self.node_connected(now, out, pnn);
-                }
-                let tunables = &self.config.tunables;
-                let patience = tunables.keepalive_interval().times(tunables.keepalive_limit().into());
-                if self.config.fixes.redial_unanswered && self.links.is_unanswered(pnn, now, patience) {
-                    self.node_dead(now, out, pnn, Cause::Silence);
-                }
-                continue;
-            }
-            match self.keepalive.tick(self.config.plants, limit, pnn) {
-                Tick::Dead => {
-                    self.node_dead(now, out, pnn, Cause::Silence);
-                    continue;
-                }
-                // One silent interval is only two clocks' phase.
-                Tick::Missed(missed) if missed > 1 => {
-                    let limit = self.config.tunables.keepalive_limit();
-                    out.notice(Notice::KeepaliveMissed { pnn, missed, limit });
-                }
-                Tick::Missed(_) | Tick::Alive => {}
-            }
-            if let Some(link) = self.links.outgoing(pnn) {
-                let header = self.header(pnn, RequestId(0));
-                let mut bytes = out.buffer();
-                Pdu { header, body }.encode(&mut bytes);
-                out.push(Effect::Send { link, bytes });
-            }
-        }
-    }
-
-    pub(super) fn header(&self, destination: Pnn, reqid: RequestId) -> Header {
-        Header { generation: self.state.generation, destination, source: self.state.own(), reqid }
-    }
-
-    pub(super) fn running(&self, now: Instant) -> Running {
-        let uptime = now.since(self.state.born).as_secs();
-        Running { version: self.config.version, uptime: u32::try_from(uptime).unwrap_or(u32::MAX) }
-    }
-
-    fn link_event(&mut self, now: Instant, out: Out<'_>, event: links::Event) {
-        match event {
-            links::Event::Nothing => {}
-            links::Event::Both(pnn) => self.node_connected(now, out, pnn),
-            links::Event::LostOut(pnn, why) => self.node_dead(now, out, pnn, Cause::LinkOut(why)),
-            links::Event::LostIn(pnn, why) => self.node_dead(now, out, pnn, Cause::LinkIn(why)),
-            links::Event::Stranger(from) => out.notice(Notice::StrangerRefused { from }),
-            links::Event::Duplicate(pnn) => out.notice(Notice::DuplicateRefused { pnn }),
-            links::Event::Unreachable(pnn, why) => out.notice(Notice::DialFailed { pnn, why }),
-        }
-    }
-
-    fn node_connected(&mut self, now: Instant, out: Out<'_>, pnn: Pnn) {
-        let Some(node) = self.state.node_mut(pnn) else { return };
-        if !node.is_connected() {
-            node.flags.remove(NodeFlags::DISCONNECTED);
-            self.keepalive.forget(pnn);
-            out.notice(Notice::NodeConnected { pnn });
-            self.rounds.changed = true;
-            self.prompt(now);
-        }
-    }
-
-    /// A node's links are given up and dialled anew; if it counted as connected, it is dead.
-    #[cold]
-    pub(super) fn node_dead(&mut self, now: Instant, out: Out<'_>, pnn: Pnn, cause: Cause) {
-        self.links.drop_peer(&mut cx!(self, now, out), pnn);
-        let me = self.state.is_me(pnn);
-        let Some(node) = self.state.node_mut(pnn) else { return };
-        if node.is_connected() && !me {
-            node.flags |= NodeFlags::DISCONNECTED | NodeFlags::UNHEALTHY;
-            self.keepalive.forget(pnn);
-            out.notice(Notice::NodeDead { pnn, cause });
-            if !self.config.plants.has(Plant::PendingNotFailed) {
-                for lost in self.requests.take_to(pnn) {
-                    self.unanswered(out, lost, Unanswered::Died);
-                }
-            }
-            self.rounds.changed = true;
-            self.prompt(now);
-        }
-        self.links.dial_again(&mut cx!(self, now, out), &self.state, pnn);
-    }
-
-    /// Bytes of any link.
-    fn bytes(&mut self, now: Instant, out: Out<'_>, link: LinkId, bytes: &[u8]) {
-        match self.links.whose(link) {
-            Whose::In(pnn) => self.node_bytes(now, out, pnn, link, bytes),
-            Whose::Out(pnn) => self.node_dead(now, out, pnn, Cause::WroteOnOurLink),
-            Whose::Gone if self.clients.has(link) => self.client_bytes(now, out, link, bytes),
-            Whose::Gone => {}
-        }
-    }
-
-    fn node_bytes(&mut self, now: Instant, out: Out<'_>, pnn: Pnn, link: LinkId, mut bytes: &[u8]) {
-        // A packet may cost its sender the link, and us our life.
-        while !bytes.is_empty()
-            && !self.over
-            && let Some(stream) = self.links.stream(&self.config, pnn, link)
-        {
-            let frame = match stream.next_frame(&mut bytes) {
-                Ok(Some(frame)) => frame,
-                Ok(None) => return,
-                Err(error) => return self.frame_refused(now, out, pnn, error),
-            };
-            match Pdu::decode(&frame) {
-                Ok(pdu) => self.route(now, out, pnn, &pdu),
-                Err(error) => return self.frame_refused(now, out, pnn, error),
-            }
-        }
-    }
-
-    #[cold]
-    fn frame_refused(&mut self, now: Instant, out: Out<'_>, pnn: Pnn, error: DecodeError) {
-        out.notice(Notice::FrameRefused { pnn, error });
-        self.node_dead(now, out, pnn, Cause::BadFrame);
-    }
-
-    /// A packet of a node: any is a sign of life, then it goes to its part.
-    fn route(&mut self, now: Instant, out: Out<'_>, pnn: Pnn, pdu: &Pdu<'_>) {
-        let claims = pdu.header.source;
-        if claims != pnn && (self.config.fixes.check_source || !self.state.is_peer(claims)) {
-            return liar(out, pnn, claims);
-        }
-        let pnn = claims;
-        self.keepalive.heard(pnn);
-        if let Body::Keepalive(keepalive) = &pdu.body {
-            self.versions_met(now, out, pnn, *keepalive);
-        } else {
-            self.route_rare(now, out, pnn, pdu);
-        }
-    }
-
-    /// Every packet but a sign of life.
-    #[inline(never)]
-    fn route_rare(&mut self, now: Instant, out: Out<'_>, pnn: Pnn, pdu: &Pdu<'_>) {
-        match &pdu.body {
-            Body::ControlRequest(request) => {
-                let asker = Asker::Node(pnn, pdu.header.reqid);
-                self.control(now, out, asker, request);
-            }
-            Body::ControlReply(reply) => self.answered(now, out, pnn, pdu.header.reqid, reply),
-            Body::Message(message) => {
-                if let Ok(data) = message.decode_data() {
-                    self.message_heard(now, out, &data);
-                } else {
-                    out.notice(Notice::PacketRefused { pnn, why: Oddity::Message { srvid: message.srvid } });
-                }
-            }
-            Body::Keepalive(_) | Body::Other { .. } => {}
-        }
-    }
-
-    #[inline]
-    fn versions_met(&mut self, now: Instant, out: Out<'_>, pnn: Pnn, theirs: wire::Keepalive) {
-        if theirs.version != self.config.version {
-            self.versions_clash(now, out, pnn, theirs);
-        }
-    }
-
-    #[cold]
-    fn versions_clash(&mut self, now: Instant, out: Out<'_>, pnn: Pnn, theirs: wire::Keepalive) {
-        let wire::Keepalive { version, uptime } = theirs;
-        let mixing = self.config.tunables.allow_mixed_versions();
-        if we_must_go(self.running(now), Running { version, uptime }, mixing) {
-            out.notice(Notice::VersionClash { pnn, version, uptime });
-            self.stop(now, out, Stop::Version);
-        }
-    }
-
     fn job_done(&mut self, now: Instant, out: Out<'_>, job: JobId, done: Done) {
         let Some(purpose) = self.jobs.purpose(job).cloned() else { return };
         match (&purpose, &done) {
@@ -486,42 +309,6 @@ impl Ctdb {
         }
     }
 
-    fn link(&mut self, now: Instant, out: Out<'_>, link: LinkId, input: LinkInput<'_>) {
-        let event = match input {
-            LinkInput::Bytes(bytes) => return self.bytes(now, out, link, bytes),
-            LinkInput::Opened { .. } => self.links.opened(&mut cx!(self, now, out), link),
-            LinkInput::Accepted { port: BUS, from, .. } => match from.ip() {
-                Some(from) => self.links.accepted(&mut cx!(self, now, out), &self.state, link, from),
-                None => links::Event::Nothing,
-            },
-            LinkInput::Accepted { .. } => {
-                if !self.clients.accepted(link) {
-                    out.push(Effect::Close { link, how: How::Orderly });
-                }
-                links::Event::Nothing
-            }
-            LinkInput::Drained => links::Event::Nothing,
-            LinkInput::Closed(why) => {
-                if self.client_gone(now, out, link) {
-                    return;
-                }
-                self.links.closed(&mut cx!(self, now, out), link, why)
-            }
-        };
-        self.link_event(now, out, event);
-    }
-
-    #[inline(never)]
-    fn check_parts(&self) {
-        self.links.check();
-        self.addresses.check_invariants(self.state.me);
-        let loose = !self.config.fixes.both_links || self.config.plants.has(Plant::OneDirectionEnough);
-        for pnn in self.state.all().filter(|&pnn| !loose && self.state.is_peer(pnn)) {
-            let links = self.links.has_both(pnn);
-            assert!(links || !self.is_connected(pnn), "{pnn} counts as connected without both links");
-        }
-    }
-
     fn port(&mut self, now: Instant, out: Out<'_>, port: PortId, answer: Result<Endpoint, Why>) {
         if port == BUS {
             let answer = answer.map(|_| ());
@@ -534,12 +321,6 @@ impl Ctdb {
             self.exit(out, EXIT_CONFIG);
         }
     }
-}
-
-/// A node's packet claims to be another's.
-#[cold]
-fn liar(out: Out<'_>, pnn: Pnn, claims: Pnn) {
-    out.notice(Notice::PacketRefused { pnn, why: Oddity::Liar { claims } });
 }
 
 impl Machine for Ctdb {

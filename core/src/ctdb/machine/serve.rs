@@ -1,22 +1,22 @@
 //! The machine as a server: controls of nodes and clients, answers passed on.
 
-use super::controls::{self, Answer, Then};
-use super::cx::{Cx, Wake, cx};
-use super::events::Event;
-use super::hosting::Reaction;
-use super::jobs::{Purpose, Reloader};
-use super::life::After;
-use super::machine::{Ctdb, Out};
-use super::mail::{Heard, Letter};
-use super::notice::{Notice, Oddity, Stop, Unanswered};
-use super::reload::{self, Refused};
-use super::requests::{Asker, Pending};
-use super::talk::is_meant;
-use super::types::{Capabilities, ControlFlags, NodeFlags, Pnn, RecoveryMode, RequestId, RunState};
-use super::wire::{
+use super::super::controls::{self, Answer, Then};
+use super::super::cx::{Cx, Wake, cx};
+use super::super::events::Event;
+use super::super::jobs::{Purpose, Reloader};
+use super::super::mail::{Heard, Letter};
+use super::super::notice::{Notice, Oddity, Stop, Unanswered};
+use super::super::reload::{self, Refused};
+use super::super::requests::{Asker, Pending};
+use super::super::types::{Capabilities, ControlFlags, NodeFlags, Pnn, RecoveryMode, RequestId, RunState};
+use super::super::wire::{
     self, Body, ControlReply, ControlRequest, Header, MessageData, Pdu, ReplyData, RequestData, TimeVal,
     Uptime,
 };
+use super::hosting::Reaction;
+use super::life::After;
+use super::talk::is_meant;
+use super::{Ctdb, Out};
 use crate::bytes::DecodeError;
 use crate::host::FileError;
 use crate::machine::{Effect, How, LinkId};

@@ -4,17 +4,17 @@
 //! The leader is believed unchecked, as in ctdbd. With a cluster lock an election is a race for
 //! it; without, the node whose recovery daemon is the oldest wins.
 
-use super::ballot::{self, Candidate};
-use super::config::Config;
-use super::cx::{Cx, Wake, cx};
-use super::jobs::Purpose;
-use super::machine::{Ctdb, Out};
-use super::mail::Heard;
-use super::notice::{BanCause, LockDenied, Notice};
-use super::plant::Plant;
-use super::requests::{Gather, Task, Ticket};
-use super::types::{Capabilities, NodeFlags, Pnn, RecoveryMode};
-use super::wire::{self, MessageData, RequestData, TimeVal};
+use super::super::ballot::{self, Candidate};
+use super::super::config::Config;
+use super::super::cx::{Cx, Wake, cx};
+use super::super::jobs::Purpose;
+use super::super::mail::Heard;
+use super::super::notice::{BanCause, LockDenied, Notice};
+use super::super::plant::Plant;
+use super::super::requests::{Gather, Task, Ticket};
+use super::super::types::{Capabilities, NodeFlags, Pnn, RecoveryMode};
+use super::super::wire::{self, MessageData, RequestData, TimeVal};
+use super::{Ctdb, Out};
 use crate::host::{Job, LockNews};
 use crate::machine::JobId;
 use crate::time::{Duration, Instant};

@@ -6,16 +6,16 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use super::cx::Wake;
-use super::machine::{Ctdb, Out};
-use super::mail::Heard;
-use super::notice::{BanCause, Notice, RecoveryStep, Trigger};
-use super::plant::Plant;
-use super::requests::{Gather, Task, Ticket};
+use super::super::cx::Wake;
+use super::super::mail::Heard;
+use super::super::notice::{BanCause, Notice, RecoveryStep, Trigger};
+use super::super::plant::Plant;
+use super::super::requests::{Gather, Task, Ticket};
+use super::super::types::{Capabilities, Generation, Pnn, RecoveryMode};
+use super::super::wire::{MessageData, NodeFlagChange, ReplyData, RequestData, VnnMap};
 use super::round::Stage;
 use super::takeover::Then;
-use super::types::{Capabilities, Generation, Pnn, RecoveryMode};
-use super::wire::{MessageData, NodeFlagChange, ReplyData, RequestData, VnnMap};
+use super::{Ctdb, Out};
 use crate::time::{Duration, Instant};
 
 /// A recovery under way.

@@ -4,20 +4,20 @@ use alloc::string::ToString as _;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
-use super::controls::Answer;
-use super::cx::{Cx, Wake, cx};
+use super::super::controls::Answer;
+use super::super::cx::{Cx, Wake, cx};
+use super::super::events::{Ended, Event, Wanted};
+use super::super::jobs::Purpose;
+use super::super::mail::Heard;
+use super::super::monitor::{self, Health};
+use super::super::notice::{Notice, StartRefusal, Stop};
+use super::super::plant::Plant;
+use super::super::requests::{Asker, Task, Ticket};
+use super::super::types::{ControlFlags, Generation, NodeFlags, Pnn, RecoveryMode, RunState};
+use super::super::wire::{NodeFlagChange, ReplyData, RequestData};
 use super::election::Election;
-use super::events::{Ended, Event, Wanted};
-use super::jobs::Purpose;
-use super::machine::{Ctdb, EXIT_CONFIG, Out};
-use super::mail::Heard;
-use super::monitor::{self, Health};
-use super::notice::{Notice, StartRefusal, Stop};
-use super::plant::Plant;
-use super::requests::{Asker, Task, Ticket};
 use super::round::Stage;
-use super::types::{ControlFlags, Generation, NodeFlags, Pnn, RecoveryMode, RunState};
-use super::wire::{NodeFlagChange, ReplyData, RequestData};
+use super::{Ctdb, EXIT_CONFIG, Out};
 use crate::host::Job;
 use crate::time::{Duration, Instant};
 use crate::timers::Timers;
@@ -250,7 +250,7 @@ impl Ctdb {
             return;
         }
         out.notice(Notice::Stopping(why));
-        let status = if matches!(why, Stop::Ordered | Stop::Asked) { 0 } else { super::machine::EXIT_FATAL };
+        let status = if matches!(why, Stop::Ordered | Stop::Asked) { 0 } else { super::EXIT_FATAL };
         let begun = self.state.runstate >= RunState::Setup;
         self.state.runstate = RunState::Shutdown;
         if !begun {

@@ -7,19 +7,19 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 
-use super::culprits::Blame;
-use super::cx::Wake;
-use super::ipalloc::{self, Algorithm, NodeView, Problem};
-use super::machine::{Ctdb, Out};
-use super::mail::Heard;
-use super::notice::{Credit, Notice, TakeoverStep};
-use super::plant::Plant;
-use super::requests::{Gather, Task, Ticket};
-use super::round::Stage;
-use super::types::{ControlFlags, Pnn, SrvId};
-use super::wire::{
+use super::super::culprits::Blame;
+use super::super::cx::Wake;
+use super::super::ipalloc::{self, Algorithm, NodeView, Problem};
+use super::super::mail::Heard;
+use super::super::notice::{Credit, Notice, TakeoverStep};
+use super::super::plant::Plant;
+use super::super::requests::{Gather, Task, Ticket};
+use super::super::types::{ControlFlags, Pnn, SrvId};
+use super::super::wire::{
     self, Disable, MessageData, PublicIp, PublicIpList, ReplyData, RequestData, SrvIdMessage, WireAddr,
 };
+use super::round::Stage;
+use super::{Ctdb, Out};
 use crate::time::{Duration, Instant};
 
 /// How long the other nodes are kept from runs of their own; ended early when this one is over.

@@ -8,20 +8,20 @@ use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
-use super::culprits::Culprits;
-use super::cx::Wake;
-use super::machine::{Ctdb, Out};
-use super::mail::Heard;
-use super::notice::{Credit, Notice};
-use super::recovery::Recovery;
-use super::requests::{Gather, Task, Ticket};
-use super::takeover::{Takeover, Then};
-use super::talk::is_meant;
-use super::types::{Capabilities, NodeFlags, Pnn, RecoveryMode};
-use super::verdict::{self, Active, Due, Seen};
-use super::wire::{
+use super::super::culprits::Culprits;
+use super::super::cx::Wake;
+use super::super::mail::Heard;
+use super::super::notice::{Credit, Notice};
+use super::super::requests::{Gather, Task, Ticket};
+use super::super::types::{Capabilities, NodeFlags, Pnn, RecoveryMode};
+use super::super::verdict::{self, Active, Due, Seen};
+use super::super::wire::{
     BanState, MessageData, NodeFlagChange, NodeMap, ReplyData, RequestData, SrvIdMessage, VnnMap,
 };
+use super::recovery::Recovery;
+use super::takeover::{Takeover, Then};
+use super::talk::is_meant;
+use super::{Ctdb, Out};
 use crate::time::{Duration, Instant};
 
 /// How far apart rounds begin that somebody did not want to wait for.
@@ -425,7 +425,7 @@ impl Ctdb {
             self.rounds.culprits.forget(pnn);
             let ban = RequestData::SetBanState(BanState { pnn, seconds });
             if self.state.is_me(pnn) {
-                self.ban(now, out, seconds, super::notice::BanCause::Told, None);
+                self.ban(now, out, seconds, super::super::notice::BanCause::Told, None);
             } else {
                 self.ask(now, out, pnn, &ban, Ticket::UNREAD, patience);
             }
@@ -463,7 +463,7 @@ impl Ctdb {
 
     /// Asks everybody to have the leader look at the addresses.
     pub(super) fn ask_for_takeover(&mut self, out: Out<'_>) {
-        let asked = SrvIdMessage { pnn: self.state.own(), srvid: super::types::SrvId(0) };
+        let asked = SrvIdMessage { pnn: self.state.own(), srvid: super::super::types::SrvId(0) };
         self.tell(out, Pnn::BROADCAST_CONNECTED, &MessageData::TakeoverRun(asked));
     }
 }

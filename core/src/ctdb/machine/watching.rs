@@ -4,15 +4,15 @@
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 
-use super::addresses::Wrong;
-use super::cx::{Cx, Wake, cx};
+use super::super::addresses::Wrong;
+use super::super::cx::{Cx, Wake, cx};
+use super::super::kernel::Change;
+use super::super::notice::{AddressFault, Notice};
+use super::super::plant::Plant;
+use super::super::types::{RecoveryMode, RunState};
+use super::super::wire::PublicIp;
 use super::hosting::Reaction;
-use super::kernel::Change;
-use super::machine::{Ctdb, Out};
-use super::notice::{AddressFault, Notice};
-use super::plant::Plant;
-use super::types::{RecoveryMode, RunState};
-use super::wire::PublicIp;
+use super::{Ctdb, Out};
 use crate::host::Placed;
 use crate::time::{Duration, Instant};
 

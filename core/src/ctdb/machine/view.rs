@@ -2,9 +2,9 @@
 
 use core::net::IpAddr;
 
-use super::config::Config;
-use super::machine::Ctdb;
-use super::types::{Generation, NodeFlags, Pnn, RecoveryMode, RunState};
+use super::super::config::Config;
+use super::super::types::{Generation, NodeFlags, Pnn, RecoveryMode, RunState};
+use super::Ctdb;
 use crate::time::Instant;
 
 /// A public address in the eyes of a node.
@@ -54,7 +54,7 @@ impl Ctdb {
     /// Whether we count a node as connected. We are always connected to ourselves.
     #[must_use]
     pub fn is_connected(&self, pnn: Pnn) -> bool {
-        self.state.node(pnn).is_some_and(super::state::Node::is_connected)
+        self.state.node(pnn).is_some_and(super::super::state::Node::is_connected)
     }
 
     /// How far this daemon has come.
@@ -119,19 +119,19 @@ impl Ctdb {
     /// Whether this node is changing a public address just now.
     #[must_use]
     pub fn is_changing(&self, address: IpAddr) -> bool {
-        self.addresses.get(address).is_some_and(super::addresses::Entry::is_changing)
+        self.addresses.get(address).is_some_and(super::super::addresses::Entry::is_changing)
     }
 
     /// Until when takeover runs are off here, if they are.
     #[must_use]
     pub fn takeover_runs_off(&self) -> Option<Instant> {
-        self.timers.at(super::cx::Wake::TakeoverRunsOn)
+        self.timers.at(super::super::cx::Wake::TakeoverRunsOn)
     }
 
     /// Until when recoveries are off here, if they are.
     #[must_use]
     pub fn recoveries_off(&self) -> Option<Instant> {
-        self.timers.at(super::cx::Wake::RecoveriesOn)
+        self.timers.at(super::super::cx::Wake::RecoveriesOn)
     }
 
     /// What is configured.

@@ -2,14 +2,14 @@
 
 use alloc::vec::Vec;
 
-use super::cx::{Cx, Wake, cx};
-use super::machine::{Ctdb, Out};
-use super::mail::{Heard, Letter};
-use super::notice::{Credit, Notice};
-use super::requests::{Asker, Task, Ticket};
+use super::super::cx::{Cx, Wake, cx};
+use super::super::mail::{Heard, Letter};
+use super::super::notice::{Credit, Notice};
+use super::super::requests::{Asker, Task, Ticket};
+use super::super::types::{ClientId, ControlFlags, NodeFlags, Pnn, RequestId, RunState, SrvId};
+use super::super::wire::{self, Asked, Disable, MessageData, RequestData, SrvIdMessage};
 use super::round::Stage;
-use super::types::{ClientId, ControlFlags, NodeFlags, Pnn, RequestId, RunState, SrvId};
-use super::wire::{self, Asked, Disable, MessageData, RequestData, SrvIdMessage};
+use super::{Ctdb, Out};
 use crate::machine::Effect;
 use crate::time::{Duration, Instant};
 
