@@ -139,7 +139,8 @@ impl Unfit {
                 });
                 // Amid an election nobody looks.
                 let electing = node(world, *host).is_some_and(|(machine, _)| machine.is_electing());
-                let counts = serves || (most == NORMAL_MAX && !electing);
+                let looks = !electing && self.truth.borrow().hears_all_since(world, *host, *since);
+                let counts = if most == NORMAL_MAX { looks } else { serves };
                 if counts && self.truth.borrow().steady_since(*host, *since) {
                     let what = format!("{host} {what} for {}", now.since(*since));
                     return Err(Violation::safety("the-unfit-drop-all", what));
@@ -179,6 +180,10 @@ impl Checker<Ctdb> for Unfit {
                 if stops && !self.cluster.config.failover_disabled {
                     self.dropping.insert(host, world.now());
                 }
+            }
+            // Until now it may have waited for an answer, or for the end of an election.
+            Notice::ElectionStarted | Notice::LeaderChanged { .. } | Notice::NodeDead { .. } => {
+                self.normal.entry(host).and_modify(|since| *since = world.now());
             }
             Notice::DroppingAll { .. } => {
                 self.dropping.remove(&host);
