@@ -61,16 +61,22 @@ impl Elections {
         let Some(began) = self.began.remove(&winner) else { return Ok(()) };
         let Some(&Able { oldest: age, .. }) = self.able.get(&winner) else { return Ok(()) };
         let there = Moment(began.0.saturating_sub(THERE_BEFORE.0));
+        // Somebody whom it does not see may have been deferred to.
+        let meets = |other: HostId| {
+            counts_connected(&self.cluster, world, winner, other)
+                && counts_connected(&self.cluster, world, other, winner)
+        };
+        let mut running = world.members().filter(|host| *host != winner && world.host(*host).runs());
+        if !running.all(meets) {
+            return Ok(());
+        }
         for (&other, &Able { youngest: older, since, .. }) in
             self.able.iter().filter(|(other, _)| **other != winner)
         {
             self.looked += 1;
             let truth = self.truth.borrow();
-            let connected = counts_connected(&self.cluster, world, winner, other)
-                && counts_connected(&self.cluster, world, other, winner);
             let ready = older + AGE_APART_US < age
                 && since < there
-                && connected
                 && is_active(world, other)
                 && node(world, other).is_some_and(|(machine, _)| machine.runstate() != RunState::Shutdown)
                 && self.cluster.capabilities(other).contains(Capabilities::LEADER)

@@ -156,6 +156,19 @@ impl Checker<Ctdb> for Leadership {
 
     fn news(&mut self, world: &World<Ctdb>, news: &News<Ctdb>) -> Result<(), Violation> {
         self.busy.watch(news);
+        if let News::Notice(
+            host,
+            Notice::NodeDead { .. }
+            | Notice::RecoveryFailed { .. }
+            | Notice::TakeoverFailed { .. }
+            | Notice::TakeoverFinished { .. },
+        ) = news
+        {
+            // Until now it may have waited for an answer.
+            for watched in [&mut self.usurping, &mut self.hoarding] {
+                watched.entry(*host).and_modify(|since| *since = world.now());
+            }
+        }
         if let News::Notice(_, Notice::LeaderChanged { .. }) = news {
             self.changed = world.now();
         }

@@ -233,7 +233,7 @@ impl Truth {
             (true, Some(since)) => {
                 let lasted = now.since(since).min(BACKOFF_MAX);
                 pair.wrong_since = None;
-                pair.calm_from = now + lasted;
+                pair.calm_from = pair.calm_from.max(now + lasted);
                 pair.excused_until = pair.excused_until.max(now + lasted + self.aftermath);
             }
             (false, Some(_)) | (true, None) => {}

@@ -13,6 +13,7 @@ use standin_core::time::Duration;
 use super::super::build::Cluster;
 use super::super::facts::{counts_connected, own_flags};
 use super::SLACK;
+use super::busy::Busy;
 use super::hands::Hands;
 use super::truth::Shared;
 use super::view::{is_inactive, node, stretched};
@@ -39,6 +40,7 @@ pub(super) struct Unfit {
     recovering: BTreeMap<HostId, Moment>,
     /// Takeover runs under way, by leader: since when, and whom it has met since.
     runs: BTreeMap<HostId, (Moment, Vec<Pnn>)>,
+    busy: Busy,
     looked: u64,
 }
 
@@ -53,6 +55,7 @@ impl Unfit {
             normal: BTreeMap::new(),
             recovering: BTreeMap::new(),
             runs: BTreeMap::new(),
+            busy: Busy::default(),
             looked: 0,
         }
     }
@@ -139,7 +142,10 @@ impl Unfit {
                 });
                 // Amid an election nobody looks.
                 let electing = node(world, *host).is_some_and(|(machine, _)| machine.is_electing());
-                let counts = serves || (most == NORMAL_MAX && !electing);
+                let looks = !electing
+                    && !self.busy.is(*host)
+                    && self.truth.borrow().hears_all_since(world, *host, *since);
+                let counts = if most == NORMAL_MAX { looks } else { serves };
                 if counts && self.truth.borrow().steady_since(*host, *since) {
                     let what = format!("{host} {what} for {}", now.since(*since));
                     return Err(Violation::safety("the-unfit-drop-all", what));
@@ -157,6 +163,7 @@ impl Checker<Ctdb> for Unfit {
     }
 
     fn news(&mut self, world: &World<Ctdb>, news: &News<Ctdb>) -> Result<(), Violation> {
+        self.busy.watch(news);
         let (host, notice) = match news {
             News::Started(host) | News::Exited(host, _) => {
                 self.gone(*host);
@@ -179,6 +186,10 @@ impl Checker<Ctdb> for Unfit {
                 if stops && !self.cluster.config.failover_disabled {
                     self.dropping.insert(host, world.now());
                 }
+            }
+            // Until now it may have waited for an answer, or for the end of an election.
+            Notice::ElectionStarted | Notice::LeaderChanged { .. } | Notice::NodeDead { .. } => {
+                self.normal.entry(host).and_modify(|since| *since = world.now());
             }
             Notice::DroppingAll { .. } => {
                 self.dropping.remove(&host);
