@@ -1,6 +1,5 @@
 //! What the controls that ask are told of addresses and interfaces.
 
-use alloc::vec::Vec;
 use core::net::IpAddr;
 
 use super::super::types::Pnn;
