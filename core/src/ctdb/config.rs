@@ -116,6 +116,10 @@ pub struct Fixes {
     /// Who asks for a change of an address that is under way already is answered when it is done.
     /// In ctdbd that is a failure, which ends the run and costs credits.
     pub wait_for_changes: bool,
+    /// A node that starts and has been through a recovery stays in normal mode when it hears that
+    /// another node is well. In ctdbd it falls back, and the cluster recovers once more, ten
+    /// seconds later.
+    pub calm_start: bool,
     /// A node in recovery mode offers no addresses, because it could not take one. In ctdbd it
     /// does, and the run fails after the address was taken from its holder.
     pub offer_when_ready: bool,
@@ -137,6 +141,7 @@ impl Fixes {
         announce_kept: true,
         run_after_change: true,
         wait_for_changes: true,
+        calm_start: true,
         offer_when_ready: true,
         holder_leads: true,
     };
@@ -152,6 +157,7 @@ impl Fixes {
         announce_kept: false,
         run_after_change: false,
         wait_for_changes: false,
+        calm_start: false,
         offer_when_ready: false,
         holder_leads: false,
     };

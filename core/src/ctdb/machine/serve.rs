@@ -8,7 +8,9 @@ use super::super::mail::{Heard, Letter};
 use super::super::notice::{Notice, Oddity, Stop, Unanswered};
 use super::super::reload::{self, Refused};
 use super::super::requests::{Asker, Pending};
-use super::super::types::{Capabilities, ControlFlags, NodeFlags, Pnn, RecoveryMode, RequestId, RunState};
+use super::super::types::{
+    Capabilities, ControlFlags, Generation, NodeFlags, Pnn, RecoveryMode, RequestId, RunState,
+};
 use super::super::wire::{
     self, Body, ControlReply, ControlRequest, Header, MessageData, Pdu, ReplyData, RequestData, TimeVal,
     Uptime,
@@ -252,7 +254,8 @@ impl Ctdb {
             return;
         }
         self.set_flags(out, pnn, flags);
-        if flags.is_empty() && self.state.runstate <= RunState::Startup {
+        let recovered = self.config.fixes.calm_start && self.state.generation != Generation::INVALID;
+        if flags.is_empty() && self.state.runstate <= RunState::Startup && !recovered {
             self.set_recovery_mode(now, out, RecoveryMode::Active, false);
         }
         self.prompt(now);
