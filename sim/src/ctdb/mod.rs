@@ -86,7 +86,7 @@ impl Kit for CtdbKit {
         (Plant::CheckSkipped.name(), 20),
         (Plant::MonitorIgnored.name(), 20),
         (Plant::BanUnending.name(), 50),
-        (Plant::DropAllForgotten.name(), 100),
+        (Plant::DropAllForgotten.name(), 200),
         (Plant::BusyReleaseForgiven.name(), 200),
     ];
 

@@ -346,6 +346,9 @@ impl Ctdb {
                 out.notice(Notice::ReleaseRedundant { address, holder });
                 Reaction::Answer(Answer::OK)
             }
+            Release::Busy if self.config.plants.has(Plant::BusyReleaseForgiven) => {
+                Reaction::Answer(Answer::OK)
+            }
             // It is going anyway: whoever wants it gone is told when it is. ctdbd hears nothing
             // while it gives up everything.
             Release::Busy
@@ -360,8 +363,7 @@ impl Ctdb {
             }
             Release::Busy => {
                 out.notice(Notice::ReleaseFailed { address });
-                let forgiven = self.config.plants.has(Plant::BusyReleaseForgiven);
-                Reaction::Answer(if forgiven { Answer::OK } else { Answer::REFUSED })
+                Reaction::Answer(Answer::REFUSED)
             }
             Release::Run { interface, bits } => {
                 out.notice(Notice::Releasing { address });

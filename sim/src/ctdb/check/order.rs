@@ -15,7 +15,7 @@ use super::detection::host_of;
 use super::hands::Hands;
 use super::view::node;
 use crate::check::{Checker, Violation};
-use crate::world::moment::{HostId, Moment};
+use crate::world::moment::HostId;
 use crate::world::{News, World};
 
 /// The checker.
@@ -25,8 +25,8 @@ pub(super) struct Order {
     hands: Hands,
     /// Takeover runs under way, by leader.
     runs: BTreeMap<HostId, Run>,
-    /// Who is releasing what, since when.
-    releasing: BTreeMap<(HostId, IpAddr), Moment>,
+    /// Who is releasing what.
+    releasing: BTreeSet<(HostId, IpAddr)>,
     /// Who said last that its mode is normal.
     normal: BTreeSet<HostId>,
     looked: u64,
@@ -34,7 +34,6 @@ pub(super) struct Order {
 
 #[derive(Debug)]
 struct Run {
-    since: Moment,
     /// Another leader has had one meanwhile.
     disputed: bool,
     /// Whom its leader lost or met since: they may not have been asked.
@@ -47,7 +46,7 @@ impl Order {
             cluster,
             hands: Hands::default(),
             runs: BTreeMap::new(),
-            releasing: BTreeMap::new(),
+            releasing: BTreeSet::new(),
             normal: BTreeSet::new(),
             looked: 0,
         }
@@ -56,7 +55,7 @@ impl Order {
     fn gone(&mut self, host: HostId) {
         self.runs.remove(&host);
         self.normal.remove(&host);
-        self.releasing.retain(|(releasing, _), _| *releasing != host);
+        self.releasing.retain(|(releasing, _)| *releasing != host);
     }
 
     fn taking(&mut self, world: &World<Ctdb>, taker: HostId, address: IpAddr) -> Result<(), Violation> {
@@ -73,11 +72,12 @@ impl Order {
         if !self.hands.off_addresses(world.now()) {
             return Ok(());
         }
-        for (&(other, of), &since) in &self.releasing {
-            let asked =
-                of == address && other != taker && since >= run.since && !run.changed.contains(&other);
+        for &(other, of) in &self.releasing {
+            let asked = of == address && other != taker && !run.changed.contains(&other);
             let there = other == leader || counts_connected(&self.cluster, world, leader, other);
-            if asked && there && world.host(other).runs() {
+            // What has left the kernel is released, though a script of that event still runs.
+            let has = world.host(other).runs() && world.host(other).kernel.holds(address);
+            if asked && there && has {
                 let what =
                     format!("{taker} takes {address} while {other} releases it, in a run of {leader}'s");
                 return Err(Violation::safety("released-before-taken", what));
@@ -138,8 +138,8 @@ impl Checker<Ctdb> for Order {
             Notice::TakeoverStarted => {
                 self.runs.remove(&host);
                 self.runs.values_mut().for_each(|run| run.disputed = true);
-                let (since, disputed) = (world.now(), !self.runs.is_empty());
-                self.runs.insert(host, Run { since, disputed, changed: BTreeSet::new() });
+                let disputed = !self.runs.is_empty();
+                self.runs.insert(host, Run { disputed, changed: BTreeSet::new() });
             }
             Notice::TakeoverFinished { .. } => return self.finished(world, host),
             Notice::TakeoverFailed { .. } => {
@@ -153,7 +153,7 @@ impl Checker<Ctdb> for Order {
                 }
             }
             Notice::Releasing { address } => {
-                self.releasing.insert((host, *address), world.now());
+                self.releasing.insert((host, *address));
             }
             Notice::Released { address, .. } | Notice::ReleaseFailed { address } => {
                 self.releasing.remove(&(host, *address));
