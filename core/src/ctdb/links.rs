@@ -270,7 +270,8 @@ impl Links {
                         cx.timers.set(Wake::Redial(pnn), cx.now + REDIAL_AFTER);
                     }
                     if why == Why::Eof && cx.config.plants.has(Plant::ReconnectForgotten) {
-                        cx.timers.set(Wake::Redial(pnn), Instant(u64::MAX));
+                        let never = Duration::from_secs(1 << 30);
+                        cx.timers.set(Wake::Redial(pnn), cx.now + never);
                     }
                     return Event::LostOut(pnn, why);
                 }

@@ -84,9 +84,20 @@ fn nothing_is_heard_of_an_attempt_given_up() {
     let mut locks = Locks::new();
     locks.set_stalled(true);
     locks.take("lock", A, NOW);
-    locks.release("lock", A);
+    locks.withdraw("lock", A);
     assert_eq!(locks.set_stalled(false), []);
     assert_eq!(locks.holder("lock"), None);
+}
+
+#[test]
+fn a_holder_that_tries_its_own_lock_and_gives_up_keeps_it() {
+    let mut locks = Locks::new();
+    assert_eq!(locks.take("lock", A, NOW), Taken::Held);
+    locks.set_stalled(true);
+    locks.take("lock", A, NOW);
+    locks.withdraw("lock", A);
+    assert_eq!(locks.set_stalled(false), []);
+    assert_eq!(locks.holder("lock"), Some(A));
 }
 
 #[derive(Clone, Debug)]
@@ -139,7 +150,12 @@ proptest! {
                     continue;
                 }
                 Step::Release(host) | Step::Died(host) => {
-                    if matches!(step, Step::Died(_)) { locks.died(host) } else { locks.release("lock", host) }
+                    if matches!(step, Step::Died(_)) {
+                        locks.died(host);
+                    } else {
+                        locks.withdraw("lock", host);
+                        locks.release("lock", host);
+                    }
                     believers.remove(&host);
                     waiting.remove(&host);
                     continue;
