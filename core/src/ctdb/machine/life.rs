@@ -181,7 +181,9 @@ impl Ctdb {
         if self.state.runstate != RunState::Running {
             return;
         }
-        self.timers.set(Wake::Monitor, now + self.monitor.wait());
+        let next = now + self.monitor.wait();
+        let hurried = self.hurried.take().unwrap_or(next);
+        self.timers.set(Wake::Monitor, next.min(hurried).max(now + Duration::from_micros(1)));
         let (set, clear, word) = match health {
             Health::Unchanged => return,
             Health::BecameUnhealthy if self.config.plants.has(Plant::MonitorIgnored) => return,
