@@ -26,6 +26,9 @@ use crate::timers::Timers;
 const STARTUP_EVERY: Duration = Duration::from_secs(1);
 /// When a failed `startup` event is tried again.
 const STARTUP_AGAIN: Duration = Duration::from_secs(5);
+/// When a monitor event that had to make way is tried again, if that fix is on: out of step with
+/// whatever comes once a second.
+const MONITOR_AGAIN: Duration = Duration::from_millis(1_300);
 /// How much longer than `RerecoveryTimeout` a node waits after its recovery.
 const STARTUP_MARGIN: Duration = Duration::from_secs(3);
 
@@ -181,7 +184,10 @@ impl Ctdb {
         if self.state.runstate != RunState::Running {
             return;
         }
-        let next = now + self.monitor.wait();
+        // Something that comes as regularly would have it make way for ever.
+        let soon = ended == Ended::Cancelled && self.config.fixes.prompt_rounds;
+        let wait = if soon { self.monitor.wait().min(MONITOR_AGAIN) } else { self.monitor.wait() };
+        let next = now + wait;
         let hurried = self.hurried.take().unwrap_or(next);
         self.timers.set(Wake::Monitor, next.min(hurried).max(now + Duration::from_micros(1)));
         let (set, clear, word) = match health {

@@ -38,10 +38,20 @@ pub(super) struct Unfit {
     normal: BTreeMap<HostId, Moment>,
     /// Who serves and is in recovery mode, since when.
     recovering: BTreeMap<HostId, Moment>,
-    /// Takeover runs under way, by leader: since when, and whom it has met since.
-    runs: BTreeMap<HostId, (Moment, Vec<Pnn>)>,
+    /// Takeover runs under way, by leader.
+    runs: BTreeMap<HostId, Run>,
     busy: Busy,
     looked: u64,
+}
+
+/// A takeover run under way.
+#[derive(Debug)]
+struct Run {
+    since: Moment,
+    /// Whom its leader has met since.
+    met: Vec<Pnn>,
+    /// Another leader has had one meanwhile.
+    disputed: bool,
 }
 
 impl Unfit {
@@ -96,7 +106,8 @@ impl Unfit {
     }
 
     fn run_over(&mut self, world: &World<Ctdb>, leader: HostId) -> Result<(), Violation> {
-        let Some((began, met)) = self.runs.remove(&leader) else { return Ok(()) };
+        let run = self.runs.remove(&leader).filter(|run| !run.disputed);
+        let Some(Run { since: began, met, .. }) = run else { return Ok(()) };
         self.hands.watch(world);
         if self.cluster.config.failover_disabled || !self.hands.off_addresses(world.now()) {
             return Ok(());
@@ -205,11 +216,14 @@ impl Checker<Ctdb> for Unfit {
                 }
             }
             Notice::TakeoverStarted => {
-                self.runs.insert(host, (world.now(), Vec::new()));
+                self.runs.remove(&host);
+                self.runs.values_mut().for_each(|run| run.disputed = true);
+                let (since, disputed) = (world.now(), !self.runs.is_empty());
+                self.runs.insert(host, Run { since, met: Vec::new(), disputed });
             }
             Notice::NodeConnected { pnn } => {
-                if let Some((_, met)) = self.runs.get_mut(&host) {
-                    met.push(*pnn);
+                if let Some(run) = self.runs.get_mut(&host) {
+                    run.met.push(*pnn);
                 }
             }
             Notice::TakeoverFailed { .. } => {
