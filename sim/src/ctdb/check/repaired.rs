@@ -51,18 +51,27 @@ impl Repaired {
         }
     }
 
-    fn compare(&mut self, world: &World<Ctdb>, host: HostId) {
+    fn compare_all(&mut self, world: &World<Ctdb>, host: HostId) {
         self.wrong.retain(|(of, _), _| *of != host);
         let Some((machine, own)) = node(world, host) else { return };
-        self.looked += 1;
-        let kernel = &world.host(host).kernel;
         for public in machine.public_addresses() {
-            if (public.holder == Some(own)) != kernel.holds(public.address) {
-                self.wrong.insert((host, public.address), world.now());
-            }
+            self.compare(world, (host, public.address), public.holder == Some(own));
         }
-        if !self.wrong.is_empty() && self.next.is_none() {
-            self.next = Some(world.now() + LOOK);
+    }
+
+    fn compare_one(&mut self, world: &World<Ctdb>, host: HostId, address: IpAddr) {
+        self.wrong.remove(&(host, address));
+        let Some((machine, own)) = node(world, host) else { return };
+        if let Some(public) = machine.public_addresses().find(|public| public.address == address) {
+            self.compare(world, (host, address), public.holder == Some(own));
+        }
+    }
+
+    fn compare(&mut self, world: &World<Ctdb>, (host, address): (HostId, IpAddr), held: bool) {
+        self.looked += 1;
+        if held != world.host(host).kernel.holds(address) {
+            self.wrong.insert((host, address), world.now());
+            self.next.get_or_insert(world.now() + LOOK);
         }
     }
 
@@ -99,24 +108,25 @@ impl Checker<Ctdb> for Repaired {
                 for host in world.members() {
                     let changes = world.host(host).kernel.changes();
                     if self.kernels.insert(host, changes) != Some(changes) {
-                        self.compare(world, host);
+                        self.compare_all(world, host);
                     }
                 }
             }
             News::Started(host) | News::Exited(host, _) => self.wrong.retain(|(of, _), _| of != host),
             News::Notice(
                 host,
-                Notice::Taking { .. }
-                | Notice::Taken { .. }
-                | Notice::TakeFailed { .. }
-                | Notice::Released { .. }
-                | Notice::ReleaseFailed { .. }
-                | Notice::ReleaseRedundant { .. }
-                | Notice::Updating { .. }
-                | Notice::Updated { .. }
-                | Notice::RunStateReached { .. }
-                | Notice::AddressesReloaded { .. },
-            ) => self.compare(world, *host),
+                Notice::Taking { address, .. }
+                | Notice::Taken { address, .. }
+                | Notice::TakeFailed { address, .. }
+                | Notice::Released { address, .. }
+                | Notice::ReleaseFailed { address }
+                | Notice::ReleaseRedundant { address, .. }
+                | Notice::Updating { address, .. }
+                | Notice::Updated { address, .. },
+            ) => self.compare_one(world, *host, *address),
+            News::Notice(host, Notice::RunStateReached { .. } | Notice::AddressesReloaded { .. }) => {
+                self.compare_all(world, *host);
+            }
             // It has been found; what comes of it is the leader's to decide.
             News::Notice(host, Notice::AddressWrong { address, .. }) => {
                 self.wrong.remove(&(*host, *address));
