@@ -84,7 +84,7 @@ fn nothing_is_heard_of_an_attempt_given_up() {
     let mut locks = Locks::new();
     locks.set_stalled(true);
     locks.take("lock", A, NOW);
-    locks.release("lock", A);
+    locks.withdraw("lock", A);
     assert_eq!(locks.set_stalled(false), []);
     assert_eq!(locks.holder("lock"), None);
 }
@@ -139,7 +139,12 @@ proptest! {
                     continue;
                 }
                 Step::Release(host) | Step::Died(host) => {
-                    if matches!(step, Step::Died(_)) { locks.died(host) } else { locks.release("lock", host) }
+                    if matches!(step, Step::Died(_)) {
+                        locks.died(host);
+                    } else {
+                        locks.withdraw("lock", host);
+                        locks.release("lock", host);
+                    }
                     believers.remove(&host);
                     waiting.remove(&host);
                     continue;
