@@ -62,8 +62,9 @@ const TABLE: &[Row] = &[
     Row { module: "ctdb::jobs", may: &[BELOW, SHARED, &["ctdb::machine"]] },
     // The context names the machine, whose outbox it is.
     Row { module: "ctdb::cx", may: &[BELOW, SHARED, &["ctdb::machine"]] },
-    // Dialling again and listening for the first time name the same port.
-    Row { module: "ctdb::boot", may: &[BELOW, SHARED, &["ctdb::links"]] },
+    // Dialling again and listening for the first time name the same port; what is served is read
+    // against what the kernel has.
+    Row { module: "ctdb::boot", may: &[BELOW, SHARED, &["ctdb::links", "ctdb::addresses", "ctdb::kernel"]] },
     // What the host reports of its kernel, kept; the addresses are checked against it.
     Row { module: "ctdb::kernel", may: &[BELOW] },
     Row { module: "ctdb::addresses", may: &[BELOW, SHARED, &["ctdb::kernel"]] },

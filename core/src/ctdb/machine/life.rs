@@ -187,7 +187,9 @@ impl Ctdb {
         // Something that comes as regularly would have it make way for ever.
         let soon = ended == Ended::Cancelled && self.config.fixes.prompt_rounds;
         let wait = if soon { self.monitor.wait().min(MONITOR_AGAIN) } else { self.monitor.wait() };
-        self.timers.set(Wake::Monitor, now + wait);
+        let next = now + wait;
+        let hurried = self.hurried.take().unwrap_or(next);
+        self.timers.set(Wake::Monitor, next.min(hurried).max(now + Duration::from_micros(1)));
         let (set, clear, word) = match health {
             Health::Unchanged => return,
             Health::BecameUnhealthy if self.config.plants.has(Plant::MonitorIgnored) => return,

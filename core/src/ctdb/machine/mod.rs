@@ -78,6 +78,8 @@ pub struct Ctdb {
     interfaces_seen: Option<Snapshot>,
     /// Whose TAKEOVER_IP made us ban ourselves: answered once the addresses are gone.
     conflicts: Vec<Asker>,
+    /// When the next monitor event has to be, though one is under way.
+    hurried: Option<Instant>,
     /// When each address was last put back.
     put_back: BTreeMap<IpAddr, Instant>,
     /// Who waits for a take that was under way.
@@ -146,6 +148,7 @@ impl Ctdb {
             lock_names: Vec::new(),
             interfaces_seen: None,
             conflicts: Vec::new(),
+            hurried: None,
             put_back: BTreeMap::new(),
             takes: Vec::new(),
             releases: Vec::new(),

@@ -94,9 +94,13 @@ impl Ctdb {
     /// The monitor event comes earlier: at once for a link that is lost, a little later for one
     /// that is back, so that a loose cable does not move addresses to and fro.
     fn hurry_monitor(&mut self, interface: &str, at: Instant) {
-        let due = self.timers.at(Wake::Monitor);
-        if self.addresses.names(interface) && due.is_some_and(|due| at < due) {
-            self.timers.set(Wake::Monitor, at);
+        if !self.addresses.names(interface) {
+            return;
+        }
+        match self.timers.at(Wake::Monitor) {
+            Some(due) => self.timers.set(Wake::Monitor, at.min(due)),
+            // One is under way: it may have looked already.
+            None => self.hurried = Some(at),
         }
     }
 
