@@ -1,13 +1,10 @@
 //! What operators and clients say that makes no sense is answered as ctdbd answers it, once, and
 //! harms nobody.
 
-#[allow(dead_code, reason = "each test uses its part of the room")]
-mod room;
-
 use std::net::SocketAddr;
 
-use room::client::{Client, Reply};
-use room::{Room, SECOND};
+use crate::room::client::{Client, Reply};
+use crate::room::{Room, SECOND};
 use standin_core::ctdb::config::Config;
 use standin_core::ctdb::types::{
     ControlFlags, DbId, Generation, NodeFlags, Opcode, Pnn, RecoveryMode, SrvId,

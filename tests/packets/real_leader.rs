@@ -1,12 +1,9 @@
 //! A node under a leader that keeps databases, as stock clusters do. The test plays the leader,
 //! packet by packet, with the questions a real one asks.
 
-#[allow(dead_code, reason = "each test uses its part of the room")]
-mod room;
-
 use std::net::{IpAddr, SocketAddr};
 
-use room::{FOUR, Room, SECOND};
+use crate::room::{FOUR, Room, SECOND};
 use standin_core::ctdb::config::{Config, VERSION};
 use standin_core::ctdb::types::{
     Capabilities, ControlFlags, DbId, Generation, NodeFlags, Opcode, Pnn, RecoveryMode, RequestId, RunState,

@@ -1,13 +1,10 @@
 //! Recoveries and takeover runs, step by step: in the right order, and each step refused once.
 
-#[allow(dead_code, reason = "each test uses its part of the room")]
-mod room;
-
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 
-use room::wire::{During, Instead, Rule, Said, What};
-use room::{Room, SECOND};
+use crate::room::wire::{During, Instead, Rule, Said, What};
+use crate::room::{Room, SECOND};
 use standin_core::ctdb::config::Config;
 use standin_core::ctdb::notice::{Credit, Notice, RecoveryStep, TakeoverStep};
 use standin_core::ctdb::types::{ControlFlags, DbFlags, DbId, NodeFlags, Opcode, Pnn, RecoveryMode, SrvId};

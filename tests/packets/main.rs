@@ -1,0 +1,6 @@
+//! One exact sequence of packets after the other: what a node asks, answers and refuses.
+
+mod commands;
+mod real_leader;
+mod room;
+mod steps;
