@@ -118,8 +118,7 @@ impl State {
     }
 
     /// Whether a node map says what we say of every node.
-    pub(super) fn agrees_with(&self, map: &NodeMap, port: u16) -> bool {
-        let _ = port;
+    pub(super) fn agrees_with(&self, map: &NodeMap) -> bool {
         map.nodes.len() == self.nodes.len()
             && self
                 .nodes

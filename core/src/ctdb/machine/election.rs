@@ -4,6 +4,8 @@
 //! The leader is believed unchecked, as in ctdbd. With a cluster lock an election is a race for
 //! it; without, the node whose recovery daemon is the oldest wins.
 
+use alloc::vec::Vec;
+
 use super::super::ballot::{self, Candidate};
 use super::super::config::Config;
 use super::super::cx::{Cx, Wake, cx};
@@ -152,7 +154,7 @@ impl Ctdb {
         if self.election.forced.is_some() {
             return;
         }
-        let to: alloc::vec::Vec<_> = self.active().collect();
+        let to: Vec<_> = self.active().collect();
         if to.is_empty() {
             // Nobody takes part, not even we: nobody is to be asked.
             return self.elect(now, out);

@@ -221,7 +221,7 @@ impl Ctdb {
             }
             LinkInput::Drained => links::Event::Nothing,
             LinkInput::Closed(why) => {
-                if self.client_gone(now, out, link) {
+                if self.client_gone(out, link) {
                     return;
                 }
                 self.links.closed(&mut cx!(self, now, out), link, why)

@@ -10,7 +10,7 @@ use super::super::cx::Wake;
 use super::super::mail::Heard;
 use super::super::notice::{BanCause, Notice, RecoveryStep, Trigger};
 use super::super::plant::Plant;
-use super::super::requests::{Gather, Task, Ticket};
+use super::super::requests::{Gather, Task};
 use super::super::types::{Capabilities, Generation, Pnn, RecoveryMode};
 use super::super::wire::{MessageData, NodeFlagChange, ReplyData, RequestData, VnnMap};
 use super::round::Stage;
@@ -75,7 +75,7 @@ impl Ctdb {
     }
 
     /// An answer within a recovery; the gathering has counted it.
-    pub(super) fn recovery_heard(&mut self, from: Pnn, _: Ticket, heard: &Heard) {
+    pub(super) fn recovery_heard(&mut self, from: Pnn, heard: &Heard) {
         let Stage::Recovery(recovery) = &mut self.rounds.stage else { return };
         match (recovery.step, &heard.data) {
             (RecoveryStep::Roles | RecoveryStep::Capabilities, ReplyData::Capabilities(_)) => {

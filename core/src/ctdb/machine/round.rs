@@ -13,7 +13,7 @@ use super::super::cx::Wake;
 use super::super::mail::Heard;
 use super::super::notice::{Credit, Notice};
 use super::super::requests::{Gather, Task, Ticket};
-use super::super::types::{Capabilities, NodeFlags, Pnn, RecoveryMode};
+use super::super::types::{Capabilities, NodeFlags, Pnn, RecoveryMode, SrvId};
 use super::super::verdict::{self, Active, Due, Seen};
 use super::super::wire::{
     BanState, MessageData, NodeFlagChange, NodeMap, ReplyData, RequestData, SrvIdMessage, VnnMap,
@@ -212,7 +212,7 @@ impl Ctdb {
             Stage::Capabilities(_) => self.capabilities_heard(from, &heard),
             Stage::NodeMaps(_, differing) => {
                 if let ReplyData::NodeMap(map) = heard.data
-                    && !self.state.agrees_with(&map, self.config.port)
+                    && !self.state.agrees_with(&map)
                 {
                     differing.push((from, map));
                 }
@@ -230,8 +230,8 @@ impl Ctdb {
                     node.vnn_map = Some(map);
                 }
             }
-            Stage::Recovery(_) => self.recovery_heard(from, ticket, &heard),
-            Stage::Takeover(_) => self.takeover_heard(now, out, from, ticket, heard, failed),
+            Stage::Recovery(_) => self.recovery_heard(from, &heard),
+            Stage::Takeover(_) => self.takeover_heard(from, ticket, heard, failed),
         }
         self.next_stage_if_complete(now, out);
     }
@@ -463,7 +463,7 @@ impl Ctdb {
 
     /// Asks everybody to have the leader look at the addresses.
     pub(super) fn ask_for_takeover(&mut self, out: Out<'_>) {
-        let asked = SrvIdMessage { pnn: self.state.own(), srvid: super::super::types::SrvId(0) };
+        let asked = SrvIdMessage { pnn: self.state.own(), srvid: SrvId(0) };
         self.tell(out, Pnn::BROADCAST_CONNECTED, &MessageData::TakeoverRun(asked));
     }
 }

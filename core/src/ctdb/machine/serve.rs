@@ -1,5 +1,7 @@
 //! The machine as a server: controls of nodes and clients, answers passed on.
 
+use alloc::vec::Vec;
+
 use super::super::controls::{self, Answer, Then};
 use super::super::cx::{Cx, Wake, cx};
 use super::super::events::Event;
@@ -12,8 +14,7 @@ use super::super::types::{
     Capabilities, ControlFlags, Generation, NodeFlags, Pnn, RecoveryMode, RequestId, RunState,
 };
 use super::super::wire::{
-    self, Body, ControlReply, ControlRequest, Header, MessageData, Pdu, ReplyData, RequestData, TimeVal,
-    Uptime,
+    self, Body, ControlReply, ControlRequest, MessageData, Pdu, ReplyData, RequestData, TimeVal, Uptime,
 };
 use super::hosting::Reaction;
 use super::life::After;
@@ -47,9 +48,7 @@ impl Ctdb {
 
     pub(super) fn reply(&mut self, out: Out<'_>, asker: Asker, answer: &Answer) {
         let (link, header) = match asker {
-            Asker::Client(link, reqid) if self.clients.has(link) => {
-                (Some(link), Header { destination: Pnn(0), ..self.header(Pnn(0), reqid) })
-            }
+            Asker::Client(link, reqid) if self.clients.has(link) => (Some(link), self.header(Pnn(0), reqid)),
             Asker::Client(..) => return,
             Asker::Node(pnn, reqid) => (self.links.outgoing(pnn), self.header(pnn, reqid)),
             Asker::Own(ticket) => {
@@ -90,7 +89,7 @@ impl Ctdb {
             Asker::Node(..) => return,
         };
         if self.clients.has(link) {
-            let header = Header { destination: Pnn(0), ..self.header(Pnn(0), reqid) };
+            let header = self.header(Pnn(0), reqid);
             let mut bytes = out.buffer();
             Pdu { header, body: Body::ControlReply(*reply) }.encode(&mut bytes);
             out.push(Effect::Send { link, bytes });
@@ -148,8 +147,8 @@ impl Ctdb {
         }
     }
 
-    #[expect(clippy::wildcard_enum_match_arm, reason = "the rest is about addresses, or pure")]
     /// Does what a control asks for; `None` if the answer comes later, or never.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the rest is about addresses, or pure")]
     fn done_or_later(
         &mut self,
         now: Instant,
@@ -282,18 +281,18 @@ impl Ctdb {
                     }
                 }
                 Ok(None) => return,
-                Err(error) => return self.client_refused(now, out, link, error),
+                Err(error) => return self.client_refused(out, link, error),
             }
         }
     }
 
-    fn client_refused(&mut self, now: Instant, out: Out<'_>, link: LinkId, error: DecodeError) {
+    fn client_refused(&mut self, out: Out<'_>, link: LinkId, error: DecodeError) {
         out.notice(Notice::ClientRefused { error });
         out.push(Effect::Close { link, how: How::Orderly });
-        self.client_gone(now, out, link);
+        self.client_gone(out, link);
     }
 
-    pub(super) fn client_gone(&mut self, now: Instant, out: Out<'_>, link: LinkId) -> bool {
+    pub(super) fn client_gone(&mut self, out: Out<'_>, link: LinkId) -> bool {
         let was = self.clients.gone(link);
         if was {
             self.requests.forget_client(link);
@@ -301,7 +300,6 @@ impl Ctdb {
                 let data = MessageData::Raw { srvid: notify.srvid, data: notify.data };
                 self.tell(out, Pnn::BROADCAST_CONNECTED, &data);
             }
-            let _ = now;
         }
         was
     }
@@ -309,7 +307,7 @@ impl Ctdb {
     /// A client's packet: ours to answer, or another node's.
     fn client_packet(&mut self, now: Instant, out: Out<'_>, link: LinkId, pdu: &Pdu<'_>) {
         if let Body::Message(message) = &pdu.body {
-            return self.client_message(now, out, pdu.header.destination, message);
+            return self.client_message(out, pdu.header.destination, message);
         }
         let Body::ControlRequest(request) = &pdu.body else { return };
         let asker = Asker::Client(link, pdu.header.reqid);
@@ -331,13 +329,12 @@ impl Ctdb {
     }
 
     /// A client's message: read here, or sent on, to whichever nodes it is for.
-    fn client_message(&mut self, now: Instant, out: Out<'_>, to: Pnn, message: &wire::Message<'_>) {
+    fn client_message(&mut self, out: Out<'_>, to: Pnn, message: &wire::Message<'_>) {
         let Ok(data) = message.decode_data() else { return };
         let to = if to == Pnn::CURRENT_NODE { self.state.me } else { Some(to) };
         if let Some(to) = to.filter(|_| self.state.me.is_some()) {
             self.tell(out, to, &data);
         }
-        let _ = now;
     }
 
     /// A control for many: without NOREPLY it is dropped and never answered, as in ctdbd.
@@ -390,7 +387,7 @@ impl Ctdb {
         now: Instant,
         out: Out<'_>,
         reloader: Reloader,
-        read: &Result<alloc::vec::Vec<u8>, FileError>,
+        read: &Result<Vec<u8>, FileError>,
     ) {
         let asked_beside = reloader == Reloader::Beside;
         let taken = reload::take_over(&mut cx!(self, now, out), &mut self.state, read, asked_beside);

@@ -4,6 +4,8 @@
 //! still hold it.
 
 use alloc::boxed::Box;
+use alloc::collections::BTreeSet;
+use alloc::vec;
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 
@@ -43,7 +45,7 @@ pub(super) struct Takeover {
     until: Instant,
     blame: Blame,
     /// Nodes that addresses were to move to when it began.
-    forced: alloc::collections::BTreeSet<Pnn>,
+    forced: BTreeSet<Pnn>,
 }
 
 /// What a takeover run is for.
@@ -72,8 +74,8 @@ impl Ctdb {
             gather: Gather::default(),
             step: TakeoverStep::Known,
             then,
-            known: alloc::vec![PublicIpList::default(); count],
-            available: alloc::vec![Vec::new(); count],
+            known: vec![PublicIpList::default(); count],
+            available: vec![Vec::new(); count],
             plan: Vec::new(),
             moved: 0,
             until: now + self.takeover_patience().times(3),
@@ -105,16 +107,7 @@ impl Ctdb {
     }
 
     /// An answer within a run; the gathering has counted it.
-    pub(super) fn takeover_heard(
-        &mut self,
-        now: Instant,
-        out: Out<'_>,
-        from: Pnn,
-        ticket: Ticket,
-        heard: Heard,
-        failed: bool,
-    ) {
-        let _ = (now, &out);
+    pub(super) fn takeover_heard(&mut self, from: Pnn, ticket: Ticket, heard: Heard, failed: bool) {
         let Stage::Takeover(run) = &mut self.rounds.stage else { return };
         if failed {
             let apart = matches!(run.step, TakeoverStep::Release | TakeoverStep::Take);

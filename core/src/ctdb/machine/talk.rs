@@ -118,8 +118,8 @@ impl Ctdb {
         }
     }
 
-    #[expect(clippy::wildcard_enum_match_arm, reason = "what is not the cluster's is the clients'")]
     /// A message: ours to act upon if it is the cluster's, and whoever listens here gets it too.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "what is not the cluster's is the clients'")]
     pub(super) fn message_heard(&mut self, now: Instant, out: Out<'_>, data: &MessageData) {
         // Before `setup` and after the last word nobody is there to read them.
         let reading = (RunState::FirstRecovery..=RunState::Running).contains(&self.state.runstate);

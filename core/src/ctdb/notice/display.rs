@@ -153,7 +153,6 @@ impl fmt::Display for Notice {
                     BanCause::Conflict => "an address of ours is another's",
                     BanCause::ElectionLock => "no lock after an election",
                     BanCause::RecoveryLock => "no lock in a recovery",
-                    BanCause::NotFrozen => "not frozen yet",
                 };
                 write!(f, "for {seconds}s, {cause}")
             }

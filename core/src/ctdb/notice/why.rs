@@ -210,8 +210,6 @@ pub enum BanCause {
     ElectionLock,
     /// We began a recovery without the lock.
     RecoveryLock,
-    /// The ban ended before we were ready.
-    NotFrozen,
 }
 
 /// What a node gets a credit towards its ban for.

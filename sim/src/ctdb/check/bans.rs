@@ -93,7 +93,6 @@ impl Bans {
             BanCause::Conflict | BanCause::ElectionLock | BanCause::RecoveryLock => {
                 period && self.ashamed.get(&host) == Some(&(world.now(), cause))
             }
-            BanCause::NotFrozen => true,
         };
         if !right {
             let what = format!("{host} is banned for {seconds} s without a cause ({cause:?})");
