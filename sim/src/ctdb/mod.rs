@@ -38,11 +38,14 @@ use crate::kit::{ConfigFile, Configured, IdleRate, Kit, WrongSetting};
 use crate::plan::{Family, Setup};
 use crate::world::World;
 use crate::world::moment::HostId;
+use crate::world::puppet::PuppetId;
 
 /// The CTDB kit.
 #[derive(Debug)]
 pub struct CtdbKit {
     cluster: Rc<Cluster>,
+    /// Operators' programs that may still wait for an answer.
+    tools: Vec<PuppetId>,
 }
 
 impl CtdbKit {
@@ -50,6 +53,17 @@ impl CtdbKit {
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.cluster.config
+    }
+
+    /// Programs that have their answer end, before others begin.
+    fn hang_up(&mut self, world: &mut World<Ctdb>) {
+        self.tools.retain(|&id| {
+            let waits = world.puppet(id).heard.is_empty();
+            if !waits {
+                world.puppet_close(id);
+            }
+            waits
+        });
     }
 }
 
@@ -91,7 +105,7 @@ impl Kit for CtdbKit {
     ];
 
     fn new(setup: &Setup) -> Result<Self, WrongSetting> {
-        Ok(Self { cluster: Rc::new(Cluster::new(setup)?) })
+        Ok(Self { cluster: Rc::new(Cluster::new(setup)?), tools: Vec::new() })
     }
 
     fn read_config(file: ConfigFile, text: &[u8]) -> Option<Result<Configured, Problems>> {
@@ -111,7 +125,10 @@ impl Kit for CtdbKit {
     }
 
     fn act(&mut self, world: &mut World<Ctdb>, action: &Action) {
+        self.hang_up(world);
+        let before = world.puppet_count();
         act::act(&self.cluster, world, action);
+        self.tools.extend((before..world.puppet_count()).map(PuppetId));
     }
 
     fn heal(&mut self, world: &mut World<Ctdb>) {

@@ -40,10 +40,6 @@ pub(super) struct Rounds {
     pub(super) worked: Instant,
     /// Something happened that the next round should not wait for.
     again: bool,
-    /// When a takeover run last found nothing to move.
-    pub(super) in_vain: Option<Instant>,
-    /// When the local check last asked for a takeover run.
-    complained: Option<Instant>,
     /// We took no part, as the last round saw it.
     pub(super) inactive: bool,
     /// The last recovery did not finish.
@@ -113,7 +109,8 @@ impl Ctdb {
     }
 
     /// How far apart rounds begin. Recoveries and takeover runs keep their distance, whoever
-    /// asks: what failed may just need its time, and is paid for in credits.
+    /// asks: what failed may just need its time, and is paid for in credits; what a run could not
+    /// put right, the next one cannot either.
     fn gap(&self, now: Instant, soon: bool) -> Duration {
         let interval = self.config.tunables.recover_interval().max(Duration::from_secs(1));
         let calm = !self.rounds.run_failed && !self.rounds.unfinished;
@@ -275,12 +272,7 @@ impl Ctdb {
                 self.rounds.runs_wanted.clear();
                 self.rounds.forced.clear();
             }
-            // What no run can put right must not begin one run after the other.
-            let interval = self.config.tunables.recover_interval().max(Duration::from_secs(1));
-            let lately = self.rounds.complained.is_some_and(|at| now.since(at) < interval);
-            if !lately && self.check_addresses(out) {
-                self.rounds.complained = Some(now);
-            }
+            self.check_addresses(out);
         }
         if !self.is_leader() {
             return self.end_round(now);
@@ -441,11 +433,7 @@ impl Ctdb {
         if self.rounds.runs_wanted.len() < RUNS_MAX && !self.rounds.runs_wanted.contains(&asked) {
             self.rounds.runs_wanted.push(asked);
         }
-        // What the last run could not put right, the next one cannot either: it can wait its turn.
-        let interval = self.config.tunables.recover_interval().max(Duration::from_secs(1));
-        if self.rounds.in_vain.is_none_or(|at| now.since(at) >= interval) {
-            self.prompt(now);
-        }
+        self.prompt(now);
     }
 
     /// We lead no more: what we did as the leader ends.

@@ -408,6 +408,7 @@ impl Ctdb {
                 for pnn in applied.dial {
                     self.links.dial(&mut cx!(self, now, out), &self.state, pnn);
                 }
+                self.prompt(now);
                 Answer::OK
             }
             Err(Refused::Unreadable) if !self.config.fixes.keep_nodes => {

@@ -176,7 +176,6 @@ impl Ctdb {
                     self.rounds.forced.clear();
                 }
                 self.rounds.run_failed = false;
-                self.rounds.in_vain = (run.moved == 0).then_some(now);
                 self.others_off(out, 0);
                 self.takeover_over(now, out, run.then, true);
             }

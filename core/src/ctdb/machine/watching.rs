@@ -31,13 +31,11 @@ impl Ctdb {
     }
 
     /// Does our table agree with our kernel? If not, the leader is to look.
-    /// Says whether it was asked to.
-    pub(super) fn check_addresses(&mut self, out: Out<'_>) -> bool {
-        if self.config.plants.has(Plant::CheckSkipped) {
-            return false;
-        }
-        if self.config.failover_disabled || self.timers.at(Wake::TakeoverRunsOn).is_some() {
-            return false;
+    pub(super) fn check_addresses(&mut self, out: Out<'_>) {
+        let skipped = self.config.plants.has(Plant::CheckSkipped);
+        let off = self.timers.at(Wake::TakeoverRunsOn).is_some();
+        if skipped || off || self.config.failover_disabled {
+            return;
         }
         let (me, flags, offers) = (self.state.own(), self.own_flags(), self.offers());
         let wrong = self.addresses.check(me, flags, offers, &self.kernel, &mut self.interfaces_seen);
@@ -59,7 +57,6 @@ impl Ctdb {
         if !wrong.is_empty() {
             self.ask_for_takeover(out);
         }
-        !wrong.is_empty()
     }
 
     /// What the kernel reports, if that fix is on: a lost link is a reason to look at our health,
