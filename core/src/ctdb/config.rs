@@ -114,7 +114,9 @@ pub struct Fixes {
     /// happens.
     pub run_after_change: bool,
     /// Who asks for a change of an address that is under way already is answered when it is done.
-    /// In ctdbd that is a failure, which ends the run and costs credits.
+    /// In ctdbd that is a failure, which ends the run and costs credits. An address that is on its
+    /// way in when it is wanted gone is released as soon as it has come; ctdbd says at once that it
+    /// does not have it.
     pub wait_for_changes: bool,
     /// A node that starts and has been through a recovery stays in normal mode when it hears that
     /// another node is well. In ctdbd it falls back, and the cluster recovers once more, ten

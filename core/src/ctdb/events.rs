@@ -137,6 +137,11 @@ pub(super) struct Wanted<T> {
 }
 
 impl<T> Wanted<T> {
+    /// An event that is not to be.
+    pub(super) fn cancelled(self) -> (Event, T, Ended) {
+        (self.event, self.then, Ended::Cancelled)
+    }
+
     /// An event at whose end addresses are given up that are left over.
     pub(super) fn dropping(event: Event, left: Vec<Placed>, then: T) -> Self {
         Self { placing: left.into_iter().map(Job::DropAddress).collect(), ..Self::plain(event, then) }
@@ -254,13 +259,13 @@ impl<T> Events<T> {
             if running.wanted.event != Event::Monitor || wanted.event == Event::Monitor {
                 self.running = Some(running);
                 if wanted.event == Event::Monitor || self.waiting.len() >= WAITING_MAX {
-                    return Some((wanted.event, wanted.then, Ended::Cancelled));
+                    return Some(wanted.cancelled());
                 }
                 self.waiting.push_back(wanted);
                 return None;
             }
             cx.cancel(running.job);
-            ended = Some((Event::Monitor, running.wanted.then, Ended::Cancelled));
+            ended = Some(running.wanted.cancelled());
         }
         self.running = Some(Running::begin(cx, wanted));
         ended

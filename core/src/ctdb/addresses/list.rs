@@ -63,7 +63,7 @@ impl Addresses {
     }
 
     /// The name and link of each interface.
-    pub(super) fn link_states(&self) -> impl Iterator<Item = (&str, bool)> {
+    pub(in super::super) fn link_states(&self) -> impl Iterator<Item = (&str, bool)> {
         self.links.iter().map(|link| (link.name.as_str(), link.up))
     }
 }

@@ -269,9 +269,14 @@ impl Ctdb {
         }
     }
 
-    /// Requests an event and deals with one that it cancels.
+    /// Requests an event and deals with one that it cancels. Who is about to end begins no more.
     pub(super) fn want(&mut self, now: Instant, out: Out<'_>, wanted: Wanted<After>) {
-        if let Some((event, after, ended)) = self.events.request(&mut cx!(self, now, out), wanted) {
+        let ended = if self.stopping.is_some() {
+            Some(wanted.cancelled())
+        } else {
+            self.events.request(&mut cx!(self, now, out), wanted)
+        };
+        if let Some((event, after, ended)) = ended {
             self.event_ended(now, out, event, after, ended);
         }
     }
@@ -298,6 +303,21 @@ impl Ctdb {
             Took::Failed => out.notice(Notice::TakeFailed { address, status }),
         }
         self.reply_if(out, asker, &Answer::status(status));
+        self.release_what_came(now, out, address);
+    }
+
+    /// An address has come, or not, and meanwhile it was wanted gone.
+    fn release_what_came(&mut self, now: Instant, out: Out<'_>, address: IpAddr) {
+        let waiting: Vec<_> = self.releases.extract_if(.., |(of, ..)| *of == address).collect();
+        for (_, asker, holder) in waiting {
+            if let Reaction::Answer(answer) = self.let_go(now, out, asker, address, holder) {
+                self.reply_if(out, asker, &answer);
+            }
+        }
+        let unfit = self.config.fixes.wait_for_changes && self.own_flags().is_inactive();
+        if unfit && self.kernel.holds(address) && !self.is_changing(address) {
+            self.begin_drop(now, out, address);
+        }
     }
 
     pub(super) fn update_ended(
@@ -325,8 +345,24 @@ impl Ctdb {
     }
 
     fn release_asked(&mut self, now: Instant, out: Out<'_>, asker: Option<Asker>, ip: &PublicIp) -> Reaction {
-        let (me, address, holder) = (self.state.own(), ip.address.ip(), ip.pnn.known());
-        let have = self.have(address);
+        self.let_go(now, out, asker, ip.address.ip(), ip.pnn.known())
+    }
+
+    fn let_go(
+        &mut self,
+        now: Instant,
+        out: Out<'_>,
+        asker: Option<Asker>,
+        address: IpAddr,
+        holder: Option<Pnn>,
+    ) -> Reaction {
+        // It may be here any moment: it goes as soon as it has come.
+        let waits = self.config.fixes.wait_for_changes && self.releases.len() < WAITING_MAX;
+        if waits && self.addresses.is_taking(address) {
+            self.releases.push((address, asker, holder));
+            return Reaction::Later;
+        }
+        let (me, have) = (self.state.own(), self.have(address));
         let release = self.addresses.release(&mut cx!(self, now, out), me, holder, address, have);
         self.begin_release(now, out, address, release, After::Release(asker, address, holder), holder)
     }
@@ -356,7 +392,7 @@ impl Ctdb {
                     && self.releases.len() < WAITING_MAX
                     && self.addresses.is_releasing(address) =>
             {
-                if let After::Release(Some(asker), ..) = after {
+                if let After::Release(asker, ..) = after {
                     self.releases.push((address, asker, holder));
                 }
                 Reaction::Later
@@ -393,7 +429,7 @@ impl Ctdb {
         let waiting: Vec<_> = self.releases.extract_if(.., |(of, ..)| *of == address).collect();
         let holder = waiting.last().map_or(holder, |(_, _, holder)| *holder);
         for (_, asker, _) in waiting {
-            self.reply(out, asker, &if still_there { Answer::REFUSED } else { Answer::OK });
+            self.reply_if(out, asker, &if still_there { Answer::REFUSED } else { Answer::OK });
         }
         match self.addresses.release_ended(me, address, holder, still_there) {
             Released::Done { .. } => {

@@ -84,8 +84,9 @@ pub struct Ctdb {
     put_back: BTreeMap<IpAddr, Instant>,
     /// Who waits for a take that was under way.
     takes: Vec<(IpAddr, Asker)>,
-    /// Who waits for a release that was under way: the address, who, and whose it will be.
-    releases: Vec<(IpAddr, Asker, Option<Pnn>)>,
+    /// Releases that wait for a change that was under way: the address, who asked, and whose it
+    /// will be.
+    releases: Vec<(IpAddr, Option<Asker>, Option<Pnn>)>,
     /// Announcements that operators asked for.
     shouts: VecDeque<Shout>,
     /// The generation whose addresses were last announced as kept.

@@ -10,7 +10,7 @@ use super::super::jobs::Purpose;
 use super::super::notice::{BanCause, DropCause, Notice};
 use super::super::plant::Plant;
 use super::super::requests::Asker;
-use super::super::types::{Generation, NodeFlags, Pnn, RecoveryMode};
+use super::super::types::{Generation, NodeFlags, Pnn, RecoveryMode, RunState};
 use super::super::wire::{BanState, VnnMap};
 use super::{Ctdb, Out};
 use crate::host::{Job, LockNews};
@@ -220,7 +220,8 @@ impl Ctdb {
 
     /// Gives up every public address, one after the other.
     pub(super) fn drop_all(&mut self, now: Instant, out: Out<'_>, cause: DropCause, asker: Option<Asker>) {
-        if self.config.failover_disabled {
+        // The `shutdown` event does so itself.
+        if self.config.failover_disabled || self.state.runstate == RunState::Shutdown {
             return self.reply_if(out, asker, &Answer::OK);
         }
         out.notice(Notice::DroppingAll { cause, held: self.addresses.held() });

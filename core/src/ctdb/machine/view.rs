@@ -110,6 +110,12 @@ impl Ctdb {
         })
     }
 
+    /// The interfaces of its public addresses, and whether each has a link, as the monitor
+    /// scripts said last.
+    pub fn links(&self) -> impl Iterator<Item = (&str, bool)> {
+        self.addresses.link_states()
+    }
+
     /// The holder of a public address in this node's eyes; none if it is unknown here, or nobody.
     #[must_use]
     pub fn holder_of(&self, address: IpAddr) -> Option<Pnn> {
@@ -120,6 +126,12 @@ impl Ctdb {
     #[must_use]
     pub fn is_changing(&self, address: IpAddr) -> bool {
         self.addresses.get(address).is_some_and(super::super::addresses::Entry::is_changing)
+    }
+
+    /// The nodes that its next takeover run, as leader, is to give addresses to even where nothing
+    /// else moves: an operator changed what they can host.
+    pub fn forced(&self) -> impl Iterator<Item = Pnn> {
+        self.rounds.forced.iter().copied()
     }
 
     /// Until when takeover runs are off here, if they are.

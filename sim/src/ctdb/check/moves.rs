@@ -8,13 +8,13 @@ use std::rc::Rc;
 use standin_core::ctdb::Ctdb;
 use standin_core::ctdb::ipalloc::{Algorithm, NodeView, Problem, allocate};
 use standin_core::ctdb::notice::Notice;
-use standin_core::ctdb::types::{Pnn, RecoveryMode, RunState};
+use standin_core::ctdb::types::{NodeFlags, Pnn, RecoveryMode, RunState};
 
 use super::super::build::Cluster;
 use super::super::facts::{counts_connected, own_flags};
 use super::hands::Hands;
 use super::truth::Shared;
-use super::view::node;
+use super::view::{is_inactive, node};
 use crate::check::{Checker, Violation};
 use crate::world::moment::{HostId, Moment, Net};
 use crate::world::{News, World};
@@ -30,8 +30,6 @@ pub(super) struct Moves {
     hands: Hands,
     /// Runs under way that can be judged, by leader.
     runs: BTreeMap<HostId, Run>,
-    /// Whose interfaces were not all up when it last looked.
-    down: BTreeSet<HostId>,
     looked: u64,
 }
 
@@ -47,8 +45,7 @@ struct Run {
 
 impl Moves {
     pub(super) fn new(cluster: Rc<Cluster>, truth: Shared) -> Self {
-        let (runs, down) = (BTreeMap::new(), BTreeSet::new());
-        Self { cluster, truth, hands: Hands::default(), runs, down, looked: 0 }
+        Self { cluster, truth, hands: Hands::default(), runs: BTreeMap::new(), looked: 0 }
     }
 
     /// What the nodes say to `leader` now; nothing if somebody may be about to say something else.
@@ -68,10 +65,14 @@ impl Moves {
             if self.cluster.number_of(chief, host) != Some(own) {
                 return None;
             }
+            // A leader that waits for an answer hears late who takes part again.
+            if chief.flags(own).is_some_and(NodeFlags::is_inactive) != is_inactive(world, host) {
+                return None;
+            }
             let mut links = world.host(host).kernel.interfaces().iter();
             let cut = links.any(|one| one.net == Net::Public && !one.is_up());
             if cut
-                || self.down.contains(&host)
+                || machine.links().any(|(_, up)| !up)
                 || machine.public_addresses().any(|it| machine.is_changing(it.address))
             {
                 return None;
@@ -92,7 +93,7 @@ impl Moves {
             algorithm: Algorithm::from_tunable(tunables.ip_alloc_algorithm()),
             no_ip_takeover: tunables.no_ip_takeover(),
             no_ip_failback: tunables.no_ip_failback(),
-            forced: Vec::new(),
+            forced: chief.forced().collect(),
             nodes,
         })
     }
@@ -148,9 +149,8 @@ impl Checker<Ctdb> for Moves {
 
     fn news(&mut self, world: &World<Ctdb>, news: &News<Ctdb>) -> Result<(), Violation> {
         let (host, notice) = match news {
-            News::Started(host) | News::Exited(host, _) => {
+            News::Started(_) | News::Exited(..) => {
                 self.runs.clear();
-                self.down.remove(host);
                 return Ok(());
             }
             News::Notice(host, notice) => (*host, notice),
@@ -176,16 +176,9 @@ impl Checker<Ctdb> for Moves {
                     return Err(Violation::safety("moves-are-needed", what));
                 }
             }
-            Notice::InterfacesChanged { down, .. } => {
-                if *down > 0 {
-                    self.down.insert(host);
-                } else {
-                    self.down.remove(&host);
-                }
-                self.runs.retain(|_, run| run.left.is_some());
-            }
             // What a node said before it is not so any more.
             Notice::FlagsChanged { .. }
+            | Notice::InterfacesChanged { .. }
             | Notice::RecoveryModeChanged { .. }
             | Notice::Taking { .. }
             | Notice::Releasing { .. }

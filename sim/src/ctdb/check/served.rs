@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use standin_core::ctdb::Ctdb;
 use standin_core::ctdb::notice::Notice;
-use standin_core::ctdb::types::RunState;
+use standin_core::ctdb::types::{Capabilities, NodeFlags, RunState};
 use standin_core::time::Duration;
 
 use super::super::build::Cluster;
@@ -37,6 +37,11 @@ impl Served {
         for host in world.members() {
             let Some((machine, _)) = node(world, host) else { continue };
             let flags = own_flags(world, host).unwrap_or_default();
+            // Runs a second apart for what nobody may take can cancel each monitor event of a node
+            // that has just begun: a finding, and mended with `prompt_rounds`.
+            let starved =
+                !self.cluster.config.fixes.prompt_rounds && self.cluster.tunables().no_ip_takeover();
+            let flags = if starved { flags - NodeFlags::UNHEALTHY } else { flags };
             if machine.runstate() != RunState::Running || !flags.is_empty() {
                 let what = format!("healed, but {host} is {:?} and {flags}", machine.runstate());
                 return Err(Violation::liveness("well-again", what));
@@ -63,9 +68,16 @@ impl Served {
                 node(world, *host)
                     .is_some_and(|(it, _)| it.public_addresses().any(|one| one.address == address))
             };
+            // Left behind by a daemon that died, on a host whose file does not have it: the next
+            // daemon there knows nothing of it, as with ctdbd.
+            let strange = |host: &HostId| !lists(host) && !knows(host);
             let able: Vec<_> = world.members().filter(lists).filter(knows).collect();
-            let holders: Vec<_> =
-                world.members().filter(|&host| world.host(host).kernel.holds(address)).collect();
+            // So is what a daemon leaves that ends and whose last event fails; who ends after the
+            // healing is not begun again.
+            let holds = |host: &HostId| {
+                node(world, *host).is_some() && world.host(*host).kernel.holds(address) && !strange(host)
+            };
+            let holders: Vec<_> = world.members().filter(holds).collect();
             let holder = match &holders[..] {
                 [] if able.is_empty() || none_is_taken => None,
                 [one] => Some(*one),
@@ -109,8 +121,12 @@ impl Checker<Ctdb> for Served {
         if !settled {
             return Ok(());
         }
-        // Without a leader nothing else can be expected; that is judged elsewhere.
-        if !self.cluster.config.fixes.holder_leads && !world.members().any(|host| leads(world, host)) {
+        // Without a leader nothing else can be expected; whether there is one is judged elsewhere.
+        let may_lead = |host| {
+            node(world, host).is_some() && self.cluster.capabilities(host).contains(Capabilities::LEADER)
+        };
+        let leaderless = !world.members().any(|host| leads(world, host));
+        if leaderless && (!self.cluster.config.fixes.holder_leads || !world.members().any(may_lead)) {
             return Ok(());
         }
         self.well_again(world)?;

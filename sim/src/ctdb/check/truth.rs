@@ -27,8 +27,10 @@ pub(super) struct Pair {
     lossy_since: Option<Moment>,
     /// Until when the second's kernel may still bring over what was held up.
     flushed_at: Moment,
-    /// When something went wrong between the two, while it is.
-    wrong_since: Option<Moment>,
+    /// Whether something is wrong between the two.
+    wrong: bool,
+    /// When that began, or the trouble it belongs to.
+    trouble_since: Moment,
     /// Until when what went wrong may have consequences.
     excused_until: Moment,
     /// Since when nothing has been wrong and nothing held up is still on its way, if nothing is.
@@ -100,7 +102,8 @@ impl Truth {
             closed_at: None,
             lossy_since: None,
             flushed_at: Moment::START,
-            wrong_since: Some(Moment::START),
+            wrong: true,
+            trouble_since: Moment::START,
             excused_until: Moment::START,
             calm_from: Moment::START,
             meddled_until: Moment::START,
@@ -121,7 +124,7 @@ impl Truth {
     /// Whether nothing has been wrong between two nodes for long enough.
     pub(super) fn blameless(&self, one: HostId, other: HostId, now: Moment) -> bool {
         let pair = self.pair(one, other);
-        pair.wrong_since.is_none() && pair.excused_until < now
+        !pair.wrong && pair.excused_until < now
     }
 
     /// Whether nothing has been wrong between two nodes since before `then`: what either said to
@@ -129,7 +132,7 @@ impl Truth {
     pub(super) fn in_touch_since(&self, one: HostId, other: HostId, then: Moment) -> bool {
         let calm = |one, other| {
             let pair = self.pair(one, other);
-            pair.wrong_since.is_none() && pair.calm_from < then && pair.meddled_until < then
+            !pair.wrong && pair.calm_from < then && pair.meddled_until < then
         };
         calm(one, other) && calm(other, one)
     }
@@ -221,22 +224,29 @@ impl Truth {
 
         let gone = there.awake && !there.runs;
         let closing = gone && both && calm && here.brisk && pair.lives.0 == lives.0;
-        let was_fine = pair.wrong_since.is_none() && pair.excused_until < now;
+        let was_fine = !pair.wrong && pair.excused_until < now;
         pair.closed_at = match pair.closed_at {
             Some(at) if closing => Some(at),
             None if closing && was_fine => Some(now),
             _ => None,
         };
 
-        match (fine, pair.wrong_since) {
-            (false, None) => pair.wrong_since = Some(now),
-            (true, Some(since)) => {
-                let lasted = now.since(since).min(BACKOFF_MAX);
-                pair.wrong_since = None;
+        match (fine, pair.wrong) {
+            // Before its streams have got over it, the next trouble prolongs the last: what waits
+            // to be sent again waits longer each time it meets with none but bad moments.
+            (false, false) => {
+                if now >= pair.calm_from {
+                    pair.trouble_since = now;
+                }
+                pair.wrong = true;
+            }
+            (true, true) => {
+                let lasted = now.since(pair.trouble_since).min(BACKOFF_MAX);
+                pair.wrong = false;
                 pair.calm_from = pair.calm_from.max(now + lasted);
                 pair.excused_until = pair.excused_until.max(now + lasted + self.aftermath);
             }
-            (false, Some(_)) | (true, None) => {}
+            (false, true) | (true, false) => {}
         }
         if !same {
             pair.excused_until = pair.excused_until.max(now + self.aftermath);

@@ -2,7 +2,7 @@
 //! so does who has been in recovery for too long, and a takeover run leaves nothing on a node
 //! that was unfit when it began. A node is unhealthy once its monitor scripts say so.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use standin_core::ctdb::Ctdb;
@@ -36,6 +36,9 @@ pub(super) struct Unfit {
     dropping: BTreeMap<HostId, Moment>,
     /// Who takes no part and is in normal mode, since when.
     normal: BTreeMap<HostId, Moment>,
+    /// Whose recovery mode nobody times, as in ctdbd: it came with no longer taking part, or its time
+    /// has been up.
+    untimed: BTreeSet<HostId>,
     /// Who serves and is in recovery mode, since when.
     recovering: BTreeMap<HostId, Moment>,
     /// Takeover runs under way, by leader.
@@ -63,6 +66,7 @@ impl Unfit {
             unfit: BTreeMap::new(),
             dropping: BTreeMap::new(),
             normal: BTreeMap::new(),
+            untimed: BTreeSet::new(),
             recovering: BTreeMap::new(),
             runs: BTreeMap::new(),
             busy: Busy::default(),
@@ -74,6 +78,7 @@ impl Unfit {
         for watched in [&mut self.unfit, &mut self.dropping, &mut self.normal, &mut self.recovering] {
             watched.remove(&host);
         }
+        self.untimed.remove(&host);
         self.runs.remove(&host);
     }
 
@@ -90,7 +95,7 @@ impl Unfit {
         let unfit = own_flags(world, host).is_some_and(|flags| !flags.is_empty());
         let ends = machine.runstate() == RunState::Shutdown;
         // With a cluster lock the end of a recovery stops the clock even if it fails, as in ctdbd.
-        let timed = self.cluster.config.cluster_lock.is_none();
+        let timed = self.cluster.config.cluster_lock.is_none() && !self.untimed.contains(&host);
         let serves = machine.runstate() == RunState::Running && !inactive && timed;
         for (watched, is) in [
             (&mut self.unfit, unfit),
@@ -194,7 +199,8 @@ impl Checker<Ctdb> for Unfit {
             {
                 self.observe(world, host);
                 let stops = !from.is_inactive() && to.is_inactive();
-                if stops && !self.cluster.config.failover_disabled {
+                let ends = node(world, host).is_some_and(|(it, _)| it.runstate() == RunState::Shutdown);
+                if stops && !ends && !self.cluster.config.failover_disabled {
                     self.dropping.insert(host, world.now());
                 }
             }
@@ -205,11 +211,17 @@ impl Checker<Ctdb> for Unfit {
             Notice::DroppingAll { .. } => {
                 self.dropping.remove(&host);
                 self.recovering.remove(&host);
+                self.untimed.insert(host);
             }
-            Notice::RecoveryModeChanged { .. }
-            | Notice::RunStateReached { .. }
-            | Notice::Listening { .. }
-            | Notice::Stopping(_) => {
+            Notice::RecoveryModeChanged { .. } => {
+                if is_inactive(world, host) {
+                    self.untimed.insert(host);
+                } else {
+                    self.untimed.remove(&host);
+                }
+                self.observe(world, host);
+            }
+            Notice::RunStateReached { .. } | Notice::Listening { .. } | Notice::Stopping(_) => {
                 self.observe(world, host);
                 if matches!(notice, Notice::Stopping(_)) {
                     self.dropping.remove(&host);

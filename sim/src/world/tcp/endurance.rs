@@ -36,13 +36,16 @@ impl<M: Machine> World<M> {
         stuck.rto = (stuck.rto + stuck.rto).min(RTO_MAX);
         let (tries, next) = (stuck.tries, self.now + stuck.rto);
         if tries > SYN_ACK_TRIES_MAX && matches!(stuck.queue.front(), Some(Held::Waiting(Piece::Hello))) {
-            // The listener forgets the embryo; we stay half open until we write.
+            // The listener forgets the embryo, if it was never told; we stay half open until we write.
             stuck.queue.pop_front();
             let unsent = !stuck.queue.is_empty();
             if !unsent {
                 end.stuck = None;
             }
-            conn.ends[side.other() as usize].owner = Owner::Nobody;
+            let far = &mut conn.ends[side.other() as usize];
+            if far.owner == Owner::Embryo {
+                far.owner = Owner::Nobody;
+            }
             if !unsent {
                 return;
             }
