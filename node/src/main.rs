@@ -1,3 +1,3 @@
-//! The daemon: not written yet.
+//! The daemon.
 
 fn main() {}

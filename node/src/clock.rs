@@ -1,0 +1,1 @@
+//! The only clock: boot time that counts suspend.

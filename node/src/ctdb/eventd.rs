@@ -1,0 +1,1 @@
+//! The event daemon's socket: `ctdb event` and `ctdb scriptstatus` ask here.

@@ -1,0 +1,3 @@
+//! In ctdbd's place.
+
+pub mod eventd;

@@ -1,0 +1,1 @@
+//! Into the background, with pid file and log.

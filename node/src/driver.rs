@@ -1,0 +1,1 @@
+//! Inputs in, effects out: executes, decides nothing.

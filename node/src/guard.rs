@@ -1,0 +1,1 @@
+//! The guard: a tiny process that takes public addresses off when the daemon dies.

@@ -1,0 +1,4 @@
+//! Work that finishes later.
+
+pub mod lock;
+pub mod scripts;

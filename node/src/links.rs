@@ -1,0 +1,1 @@
+//! TCP and unix streams by number.
