@@ -62,10 +62,10 @@ fn open(path: &Path) -> io::Result<std::fs::File> {
 pub fn notice<N: Noticed>(notice: &N) {
     let kind = N::KINDS.get(notice.kind()).copied().unwrap_or("?");
     match notice.level() {
-        Level::Trace => tracing::trace!(kind, "{notice}"),
-        Level::Debug => tracing::debug!(kind, "{notice}"),
-        Level::Info => tracing::info!(kind, "{notice}"),
-        Level::Warn => tracing::warn!(kind, "{notice}"),
-        Level::Error => tracing::error!(kind, "{notice}"),
+        Level::Trace => tracing::trace!(kind, "{kind} {notice}"),
+        Level::Debug => tracing::debug!(kind, "{kind} {notice}"),
+        Level::Info => tracing::info!(kind, "{kind} {notice}"),
+        Level::Warn => tracing::warn!(kind, "{kind} {notice}"),
+        Level::Error => tracing::error!(kind, "{kind} {notice}"),
     }
 }

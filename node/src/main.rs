@@ -97,8 +97,8 @@ fn begin() -> Result<u8, Refused> {
         .is_some_and(|name| Path::new(&name).file_name().is_some_and(|name| name == "ctdbd"));
     let background = as_ctdbd && !arguments.foreground;
     let config = configure(&place, &arguments)?;
-    let for_real = !place.test_mode && !config.failover_disabled;
-    if for_real && !may_change_addresses() {
+    let for_real = !place.test_mode;
+    if for_real && !config.failover_disabled && !may_change_addresses() {
         let what = "cannot put addresses on interfaces: run it as root, or with CAP_NET_ADMIN and \
                     CAP_NET_RAW, or say `disabled = true` under [failover] in ctdb.conf";
         return Err(Refused(DENIED, what.into()));
@@ -134,6 +134,7 @@ fn configure(place: &Place, arguments: &Arguments) -> Result<Config, Refused> {
     config.public_addresses_file = below("public_addresses");
     config.events = below("events/legacy");
     config.notify = below("notify.sh");
+    config.test_mode = place.test_mode;
     config.socket = place.socket.to_string_lossy().into_owned().into_boxed_str();
     if arguments.strict {
         config.fixes = Fixes::NONE;

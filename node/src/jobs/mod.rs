@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use standin_core::host::{AddressError, Done, Job, LockNews};
+use standin_core::host::{Done, Job, LockNews};
 use standin_core::machine::JobId;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::{AbortHandle, spawn_local};
@@ -107,7 +107,7 @@ async fn run(tools: &Tools, what: Job) -> Done {
         }),
         Job::DropAddress(placed) => Done::Address(match &tools.net {
             Some(net) => net.drop(&placed).await,
-            None => Err(AddressError::Unchanged),
+            None => Ok(()),
         }),
         Job::Announce { interface, address } => {
             if let Some(net) = &tools.net
