@@ -7,7 +7,7 @@ use std::sync::Mutex;
 
 use standin_core::machine::{Level, Noticed};
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt;
+use tracing_subscriber::fmt::{self, format::debug_fn};
 
 /// Where lines go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,19 +34,25 @@ pub enum Form {
 /// If the file cannot be opened.
 pub fn begin(to: &To, form: Form, level: &str) -> io::Result<()> {
     let filter = EnvFilter::try_from_env("STANDIN_LOG").unwrap_or_else(|_| EnvFilter::new(level));
-    let lines = fmt().with_env_filter(filter).with_target(false);
+    let filtered = fmt::fmt().with_env_filter(filter).with_target(false);
+    // The words are in the line already.
+    let words = debug_fn(|line, field, value| match field.name() {
+        "message" => write!(line, "{value:?}"),
+        "kind" => Ok(()),
+        name => write!(line, " {name}={value:?}"),
+    });
     match to {
         To::Stderr => {
-            let lines = lines.with_writer(io::stderr);
+            let lines = filtered.with_writer(io::stderr);
             match form {
-                Form::Text => lines.with_ansi(io::stderr().is_terminal()).init(),
+                Form::Text => lines.fmt_fields(words).with_ansi(io::stderr().is_terminal()).init(),
                 Form::Json => lines.json().init(),
             }
         }
         To::File(path) => {
-            let lines = lines.with_ansi(false).with_writer(Mutex::new(open(path)?));
+            let lines = filtered.with_ansi(false).with_writer(Mutex::new(open(path)?));
             match form {
-                Form::Text => lines.init(),
+                Form::Text => lines.fmt_fields(words).init(),
                 Form::Json => lines.json().init(),
             }
         }
