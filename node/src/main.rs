@@ -1,3 +1,9 @@
 //! The daemon.
 
-fn main() {}
+use standin_node::guard;
+
+fn main() {
+    if guard::is_asked_for() {
+        guard::run();
+    }
+}
