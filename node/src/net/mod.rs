@@ -68,7 +68,8 @@ impl Net {
     }
 
     /// Puts an address on an interface. An IPv4 address comes with its subnet's broadcast
-    /// address; an IPv6 address is usable at once, without a look for duplicates.
+    /// address. An IPv6 address comes without a look for duplicates; the kernel makes it usable
+    /// within moments, after this returns, and then it is told.
     ///
     /// # Errors
     /// As [`AddressError`] says.
@@ -113,9 +114,9 @@ impl Net {
     }
 
     /// Ends every TCP connection of this host whose own end is `address`; says how many. Our
-    /// programs get an error at once. The clients are reset too while the address is here; called
-    /// after [`drop`](Self::drop), no packet leaves, and a client learns of it from the tickle of
-    /// whoever has the address then.
+    /// programs get an error at once, and a packet resets the clients. Only from an IPv4 address
+    /// that has been [dropped](Self::drop) no packet leaves: those clients learn of it from the
+    /// tickle of whoever has the address then.
     ///
     /// # Errors
     /// [`io::ErrorKind::Unsupported`] if the kernel cannot (before Linux 4.9, or built without),
