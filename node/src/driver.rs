@@ -26,6 +26,8 @@ pub trait Hands<M: Machine> {
     fn turned(&mut self, machine: &M) {
         let _ = machine;
     }
+    /// The machine has ended.
+    fn ended(&mut self) {}
 }
 
 /// What comes from beside the links.
@@ -105,6 +107,7 @@ impl<M: Machine, H: Hands<M> + Times<M>> Driver<M, H> {
                 _ = looks.tick() => self.look_at_the_clock(),
             }
         }
+        self.hands.ended();
         self.links.close_all();
         // What was queued in order is still written.
         for _ in 0..YIELDS {

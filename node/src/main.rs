@@ -15,6 +15,7 @@ use standin_node::ctdb::place::Place;
 use standin_node::ctdb::{CtdbHands, eventd, order};
 use standin_node::daemon::{self, PidFile};
 use standin_node::driver::{Driver, News};
+use standin_node::guard::{self, Guard};
 use standin_node::jobs::Tools;
 use standin_node::jobs::scripts::{Scripts, Setting};
 use standin_node::log;
@@ -74,6 +75,9 @@ enum LogForm {
 struct Refused(u8, String);
 
 fn main() -> ExitCode {
+    if guard::is_asked_for() {
+        guard::run();
+    }
     match begin() {
         Ok(status) => ExitCode::from(status),
         Err(Refused(status, what)) => {
@@ -117,12 +121,18 @@ fn begin() -> Result<u8, Refused> {
     let form = if arguments.log == LogForm::Json { log::Form::Json } else { log::Form::Text };
     log::begin(&to, form, "info")
         .map_err(|error| Refused(SYSTEM, format!("cannot open the log: {error}")))?;
+    // Before there is anything to guard, and before the runtime.
+    let guarded = for_real && !config.failover_disabled && !arguments.strict;
+    let guard = guarded
+        .then(Guard::spawn)
+        .transpose()
+        .map_err(|error| Refused(SYSTEM, format!("cannot start the guard: {error}")))?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Refused(SYSTEM, format!("cannot begin: {error}")))?;
     let local = tokio::task::LocalSet::new();
-    let status = local.block_on(&runtime, run(place, config, for_real));
+    let status = local.block_on(&runtime, run(place, config, for_real, guard));
     drop(pid_file);
     status
 }
@@ -151,7 +161,12 @@ fn may_change_addresses() -> bool {
     held & wanted == wanted
 }
 
-async fn run(place: Place, config: Config, for_real: bool) -> Result<u8, Refused> {
+async fn run(
+    place: Place,
+    config: Config,
+    for_real: bool,
+    guard: Option<Guard>,
+) -> Result<u8, Refused> {
     let system = |what: &str| {
         let what = what.to_owned();
         move |error: io::Error| Refused(SYSTEM, format!("{what}: {error}"))
@@ -187,7 +202,7 @@ async fn run(place: Place, config: Config, for_real: bool) -> Result<u8, Refused
     let directory = PathBuf::from(config.events.as_ref());
     tokio::task::spawn_local(eventd::serve(events, scripts.clone(), directory));
     let tools = Tools { base: place.base.clone(), scripts, net, lock_helper: None };
-    let hands = CtdbHands::new(tools, None, tell.clone());
+    let hands = CtdbHands::new(tools, guard, tell.clone());
     let machine = Ctdb::new(config, seed());
     let status = Driver::new(machine, hands, clock, news).run(first).await;
     let _ = std::fs::remove_file(&place.socket);

@@ -12,6 +12,7 @@ use standin_core::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::driver::{Hands, News, Times};
+use crate::guard::Guard;
 use crate::jobs::{Jobs, Tools};
 use crate::log;
 
@@ -19,21 +20,15 @@ use crate::log;
 #[derive(Debug)]
 pub struct CtdbHands {
     jobs: Jobs,
-    /// Hears which public addresses are here, whenever that may have changed.
-    holds: Option<Box<dyn Holds>>,
+    /// Is told which public addresses are here, whenever that may have changed.
+    guard: Option<Guard>,
     changed: bool,
-}
-
-/// Somebody who wants to know which public addresses are here.
-pub trait Holds: std::fmt::Debug {
-    /// These, and no others.
-    fn hold(&mut self, held: &[Placed]);
 }
 
 impl CtdbHands {
     /// Hands without a job. Answers go to `tell`.
     #[must_use]
-    pub fn new(tools: Tools, holds: Option<Box<dyn Holds>>, tell: UnboundedSender<News<Ctdb>>) -> Self {
+    pub fn new(tools: Tools, guard: Option<Guard>, tell: UnboundedSender<News<Ctdb>>) -> Self {
         let (answers, mut answered) = tokio::sync::mpsc::unbounded_channel::<(JobId, Done)>();
         tokio::task::spawn_local(async move {
             while let Some((job, done)) = answered.recv().await {
@@ -42,7 +37,7 @@ impl CtdbHands {
                 }
             }
         });
-        Self { jobs: Jobs::new(tools, answers), holds, changed: false }
+        Self { jobs: Jobs::new(tools, answers), guard, changed: false }
     }
 }
 
@@ -77,7 +72,7 @@ impl Hands<Ctdb> for CtdbHands {
         if !std::mem::take(&mut self.changed) {
             return;
         }
-        let Some(holds) = &mut self.holds else { return };
+        let Some(guard) = &mut self.guard else { return };
         let held: Vec<_> = machine
             .public_addresses()
             .filter(|public| public.holder.is_some() && public.holder == machine.pnn())
@@ -86,7 +81,19 @@ impl Hands<Ctdb> for CtdbHands {
                 Some(Placed { interface, address: public.address, prefix: public.bits })
             })
             .collect();
-        holds.hold(&held);
+        if let Err(error) = guard.hold(&held) {
+            tracing::error!(%error, "the guard does not listen: a death would leave addresses behind");
+            self.guard = None;
+        }
+    }
+
+    fn ended(&mut self) {
+        self.jobs.cancel_all();
+        if let Some(guard) = self.guard.take()
+            && let Err(error) = guard.farewell()
+        {
+            tracing::warn!(%error, "the guard did not hear that we end");
+        }
     }
 }
 
