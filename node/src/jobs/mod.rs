@@ -1,4 +1,5 @@
 //! Work that finishes later.
 
 pub mod lock;
+mod process;
 pub mod scripts;
