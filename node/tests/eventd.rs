@@ -97,17 +97,17 @@ const COMMANDS: &[&str] = &[
 ];
 
 fn furnish(room: &Room) {
+    // The stock daemon does not end what hangs unless it has a debug script: `hang` ends by itself.
     let does = "case $1 in
         takeip) echo \"$# $@\"; exit 2;;
         fail) echo one; echo two >&2; exit 3;;
         silent) exit 1;;
         killed) kill -9 $$;;
-        hang) echo begun; exec sleep 1000;;
+        hang) echo begun; exec sleep 5;;
         linger) sleep 5 & echo here; exit 4;;
         nul) printf 'a\\000b'; exit 255;;
         dangling) ln -s /there/is/none \"$CTDB_BASE/events/legacy/06.gone.script\"; exit 0;;
         esac";
-    // The stock daemon hands its own variables on.
     let does = format!("CTDB_BASE={}\n{does}", room.path().display());
     let legacy = |name: &str| format!("events/legacy/{name}");
     room.script(&legacy("00.ok.script"), "echo fine");
@@ -314,4 +314,16 @@ async fn who_sends_what_is_no_request_is_hung_up_on() {
         assert!(answer.is_empty(), "{bytes:?}");
     }
     assert_eq!(ask(&room, status_request("monitor")).await, EventReply::Status(Err(22)));
+}
+
+#[tokio::test]
+async fn who_does_not_read_keeps_nobody_else_waiting() {
+    let room = base();
+    room.script("events/legacy/00.a.script", "head -c 60000 /dev/zero | tr '\\0' x");
+    let _serving = ours(&room);
+    assert_eq!(ask(&room, run_request("loud", 30)).await, EventReply::Run { result: 0 });
+    let mut deaf = connect(&room).await;
+    let asks = packet(1, status_request("loud")).repeat(100);
+    let _ = timeout(Duration::from_millis(200), deaf.write_all(&asks)).await;
+    assert!(matches!(ask(&room, status_request("loud")).await, EventReply::Status(Ok(_))));
 }
