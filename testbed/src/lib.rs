@@ -43,7 +43,8 @@ pub struct Error(String);
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
-    pub(crate) fn new(what: impl Into<String>) -> Self {
+    /// An error that says `what`.
+    pub fn new(what: impl Into<String>) -> Self {
         Self(what.into())
     }
 }
