@@ -115,7 +115,7 @@ impl Client {
         gaps.max_by_key(|(_, gap)| gap.length())
     }
 
-    /// Waits until `what` holds of who answers for each address; how long after `since` it did.
+    /// Waits until `what` holds of [`Self::all`]; how long after `since` it did, to 5 ms.
     ///
     /// # Errors
     ///
@@ -124,12 +124,12 @@ impl Client {
         &self,
         since: Instant,
         limit: Duration,
-        mut what: impl FnMut(Ipv4Addr, Option<usize>) -> bool,
+        mut what: impl FnMut(&[(Ipv4Addr, Option<usize>)]) -> bool,
     ) -> Result<Duration> {
         let until = Instant::now() + limit;
         loop {
             let all = self.all();
-            if all.iter().all(|&(address, who)| what(address, who)) {
+            if what(&all) {
                 return Ok(since.elapsed());
             }
             if Instant::now() > until {

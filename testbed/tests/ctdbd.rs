@@ -31,7 +31,9 @@ fn a_stopped_ctdbd_hands_its_addresses_over() {
 
     let started = Instant::now();
     bed.start_all().unwrap();
-    let served = client.wait(started, Duration::from_secs(45), |_, who| who.is_some()).unwrap();
+    let served = client
+        .wait(started, Duration::from_secs(45), |all| all.iter().all(|(_, who)| who.is_some()))
+        .unwrap();
     bed.wait_healthy(3, Duration::from_secs(20)).unwrap();
     eprintln!(
         "all answer after {:.2} s, healthy after {:.2} s",
@@ -47,7 +49,11 @@ fn a_stopped_ctdbd_hands_its_addresses_over() {
 
     let stopped = Instant::now();
     bed.stop(2).unwrap();
-    client.wait(stopped, Duration::from_secs(15), |_, who| who.is_some_and(|node| node != 2)).unwrap();
+    client
+        .wait(stopped, Duration::from_secs(15), |all| {
+            all.iter().all(|(_, who)| who.is_some_and(|node| node != 2))
+        })
+        .unwrap();
     std::thread::sleep(Duration::from_millis(500));
     let (address, gap) = client.worst_gap(&touched, stopped, Instant::now()).unwrap();
     eprintln!("clean stop: {address} was silent for {:.3} s", gap.length().as_secs_f64());

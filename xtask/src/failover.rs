@@ -113,7 +113,7 @@ fn measure(args: &Args, options: &Options, rows: &mut Vec<Row>) -> Result<(), Er
     let (client, observer) = (Client::start(&bed)?, Observer::start(&bed)?);
     let started = Instant::now();
     bed.start_all()?;
-    let served = client.wait(started, FORM, |_, who| who.is_some())?;
+    let served = client.wait(started, FORM, |all| all.iter().all(|(_, who)| who.is_some()))?;
     bed.wait_healthy(bed.len(), FORM)?;
     eprintln!("cold start: all addresses answer after {:.1} s", served.as_secs_f64());
     for &situation in situations {
@@ -168,10 +168,10 @@ fn once(
         // The same node may serve it again: that it fell silent has to be seen first.
         thread::sleep(Duration::from_millis(220));
     }
-    let fine = |address: Ipv4Addr, who: Option<usize>| {
-        !touched.contains(&address) || who.is_some_and(|who| !moves || who != node)
+    let fine = |(address, who): &(Ipv4Addr, Option<usize>)| {
+        !touched.contains(address) || who.is_some_and(|who| !moves || who != node)
     };
-    let served = client.wait(fault, SERVE, fine);
+    let served = client.wait(fault, SERVE, |all| all.iter().all(fine));
     thread::sleep(AFTER);
     let watched = Instant::now();
     let outage =
@@ -194,14 +194,10 @@ fn once(
         Situation::Address => {}
     }
     if moves {
-        let mut again = None;
-        client.wait(undone, FORM, |_, who| {
-            // Killed daemons leave addresses behind, whose neighbours still ask the node.
-            if again.is_none() && undone.elapsed() > Duration::from_secs(1) && who == Some(node) {
-                again = Some(undone.elapsed());
-            }
-            who.is_some() && again.is_some()
-        })?;
+        // A killed daemon left addresses behind: not before its own start removed them.
+        let early = Duration::from_secs(1);
+        let has = |all: &[(Ipv4Addr, Option<usize>)]| all.iter().any(|(_, who)| *who == Some(node));
+        let again = client.wait(undone, FORM, |all| undone.elapsed() > early && has(all));
         bed.wait_healthy(bed.len(), FORM)?;
         thread::sleep(AFTER);
         let gap = client.worst_gap(bed.addresses(), undone, Instant::now());
