@@ -1,1 +1,77 @@
-//! Notices as log lines.
+//! Notices and our own words as log lines: text on a terminal or in a file, JSON by flag.
+
+use std::fs::OpenOptions;
+use std::io::{self, IsTerminal as _};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use standin_core::machine::{Level, Noticed};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::{self, format::debug_fn};
+
+/// Where lines go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum To {
+    /// Standard error.
+    Stderr,
+    /// The end of a file.
+    File(PathBuf),
+}
+
+/// How lines look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Form {
+    /// One readable line each.
+    #[default]
+    Text,
+    /// One JSON object each.
+    Json,
+}
+
+/// Begins to log; `level` is a word of tracing's, and `STANDIN_LOG` overrules it.
+///
+/// # Errors
+/// If the file cannot be opened.
+pub fn begin(to: &To, form: Form, level: &str) -> io::Result<()> {
+    let filter = EnvFilter::try_from_env("STANDIN_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    let filtered = fmt::fmt().with_env_filter(filter).with_target(false);
+    // The words are in the line already.
+    let words = debug_fn(|line, field, value| match field.name() {
+        "message" => write!(line, "{value:?}"),
+        "kind" => Ok(()),
+        name => write!(line, " {name}={value:?}"),
+    });
+    match to {
+        To::Stderr => {
+            let lines = filtered.with_writer(io::stderr);
+            match form {
+                Form::Text => lines.fmt_fields(words).with_ansi(io::stderr().is_terminal()).init(),
+                Form::Json => lines.json().init(),
+            }
+        }
+        To::File(path) => {
+            let lines = filtered.with_ansi(false).with_writer(Mutex::new(open(path)?));
+            match form {
+                Form::Text => lines.fmt_fields(words).init(),
+                Form::Json => lines.json().init(),
+            }
+        }
+    }
+    Ok(())
+}
+
+fn open(path: &Path) -> io::Result<std::fs::File> {
+    OpenOptions::new().create(true).append(true).open(path)
+}
+
+/// One notice, one line.
+pub fn notice<N: Noticed>(notice: &N) {
+    let kind = N::KINDS.get(notice.kind()).copied().unwrap_or("?");
+    match notice.level() {
+        Level::Trace => tracing::trace!(kind, "{kind} {notice}"),
+        Level::Debug => tracing::debug!(kind, "{kind} {notice}"),
+        Level::Info => tracing::info!(kind, "{kind} {notice}"),
+        Level::Warn => tracing::warn!(kind, "{kind} {notice}"),
+        Level::Error => tracing::error!(kind, "{kind} {notice}"),
+    }
+}

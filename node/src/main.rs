@@ -1,3 +1,234 @@
-//! The daemon.
+//! `standind`: arguments and files → machine → driver. A copy named `ctdbd` goes to the
+//! background by itself, as ctdbd does.
 
-fn main() {}
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use clap::{Parser, ValueEnum};
+use standin_core::ctdb::config::{Config, Fixes};
+use standin_core::ctdb::{Ctdb, Order};
+use standin_core::host::Fact;
+use standin_node::clock::Clock;
+use standin_node::ctdb::place::Place;
+use standin_node::ctdb::{CtdbHands, eventd, order};
+use standin_node::daemon::{self, PidFile};
+use standin_node::driver::{Driver, News};
+use standin_node::guard::{self, Guard};
+use standin_node::jobs::Tools;
+use standin_node::jobs::scripts::{Scripts, Setting};
+use standin_node::log;
+use standin_node::net::Net;
+use tokio::net::UnixListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+
+/// A file is wrong (`EX_CONFIG`).
+const CONFIG: u8 = 78;
+/// The system refuses what a daemon needs (`EX_OSERR`).
+const SYSTEM: u8 = 71;
+/// A capability is missing (`EX_NOPERM`).
+const DENIED: u8 = 77;
+
+/// Keeps a CTDB cluster's public addresses served. Reads ctdbd's own files and speaks its
+/// protocol: ctdbd, and the ctdb tool, are its peers.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    after_help = "Exit status:
+  0   stopped in order
+  1   another version, or the nodes file, drove this node out
+  64  this command line is not understood
+  71  the system refuses a socket, a file or a process
+  77  a capability is missing: CAP_NET_ADMIN and CAP_NET_RAW
+  78  a configuration file is wrong, or another daemon runs here"
+)]
+struct Arguments {
+    /// The folder of ctdb.conf, nodes, public_addresses, ctdb.tunables and scripts; else
+    /// $CTDB_BASE, else /etc/ctdb
+    #[arg(long, value_name = "DIR")]
+    base: Option<PathBuf>,
+
+    /// Stay in the foreground and log to standard error
+    #[arg(long)]
+    foreground: bool,
+
+    /// How log lines look
+    #[arg(long, value_name = "FORM", value_enum, default_value_t = LogForm::Text)]
+    log: LogForm,
+
+    /// Behave as ctdbd in everything, its faults included
+    #[arg(long)]
+    strict: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum LogForm {
+    /// A readable line each
+    Text,
+    /// A JSON object each
+    Json,
+}
+
+/// Why the daemon does not start: a status and what to do.
+struct Refused(u8, String);
+
+fn main() -> ExitCode {
+    if guard::is_asked_for() {
+        guard::run();
+    }
+    match begin() {
+        Ok(status) => ExitCode::from(status),
+        Err(Refused(status, what)) => {
+            eprintln!("standind: {what}");
+            ExitCode::from(status)
+        }
+    }
+}
+
+fn begin() -> Result<u8, Refused> {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let _ = error.print();
+            return Ok(if error.use_stderr() { 64 } else { 0 });
+        }
+    };
+    let place = Place::find(arguments.base.clone());
+    let as_ctdbd = std::env::args_os()
+        .next()
+        .is_some_and(|name| Path::new(&name).file_name().is_some_and(|name| name == "ctdbd"));
+    let background = as_ctdbd && !arguments.foreground;
+    let config = configure(&place, &arguments)?;
+    let for_real = !place.test_mode;
+    if for_real && !config.failover_disabled && !may_change_addresses() {
+        let what = "cannot put addresses on interfaces: run it as root, or with CAP_NET_ADMIN and \
+                    CAP_NET_RAW, or say `disabled = true` under [failover] in ctdb.conf";
+        return Err(Refused(DENIED, what.into()));
+    }
+    if background {
+        daemon::to_background()
+            .map_err(|error| Refused(SYSTEM, format!("cannot go to the background: {error}")))?;
+    }
+    let pid_file = PidFile::write(&place.pid_file).map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            Refused(CONFIG, format!("another daemon runs here: it holds {}", place.pid_file.display()))
+        }
+        _ => Refused(SYSTEM, format!("cannot write {}: {error}", place.pid_file.display())),
+    })?;
+    let to = if background { log::To::File(place.log_file.clone()) } else { log::To::Stderr };
+    let form = if arguments.log == LogForm::Json { log::Form::Json } else { log::Form::Text };
+    log::begin(&to, form, "info")
+        .map_err(|error| Refused(SYSTEM, format!("cannot open the log: {error}")))?;
+    // Before there is anything to guard, and before the runtime.
+    let guarded = for_real && !config.failover_disabled && !arguments.strict;
+    let guard = guarded
+        .then(Guard::spawn)
+        .transpose()
+        .map_err(|error| Refused(SYSTEM, format!("cannot start the guard: {error}")))?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Refused(SYSTEM, format!("cannot begin: {error}")))?;
+    let local = tokio::task::LocalSet::new();
+    let status = local.block_on(&runtime, run(place, config, for_real, guard));
+    drop(pid_file);
+    status
+}
+
+fn configure(place: &Place, arguments: &Arguments) -> Result<Config, Refused> {
+    let mut config = Config::default();
+    let below = |name: &str| place.base.join(name).to_string_lossy().into_owned().into_boxed_str();
+    config.nodes_file = below("nodes");
+    config.public_addresses_file = below("public_addresses");
+    config.events = below("events/legacy");
+    config.notify = below("notify.sh");
+    config.test_mode = place.test_mode;
+    config.socket = place.socket.to_string_lossy().into_owned().into_boxed_str();
+    if arguments.strict {
+        config.fixes = Fixes::NONE;
+    }
+    Ok(config)
+}
+
+/// Whether the effective capabilities hold `CAP_NET_ADMIN` (12) and `CAP_NET_RAW` (13).
+fn may_change_addresses() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let held = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    let held = held.and_then(|bits| u64::from_str_radix(bits.trim(), 16).ok()).unwrap_or(0);
+    let wanted = 1 << 12 | 1 << 13;
+    held & wanted == wanted
+}
+
+async fn run(
+    place: Place,
+    config: Config,
+    for_real: bool,
+    guard: Option<Guard>,
+) -> Result<u8, Refused> {
+    let system = |what: &str| {
+        let what = what.to_owned();
+        move |error: io::Error| Refused(SYSTEM, format!("{what}: {error}"))
+    };
+    let clock = Clock::start();
+    let (tell, news) = unbounded_channel::<News<Ctdb>>();
+    let (facts, mut observed) = unbounded_channel::<Fact>();
+    let net = if for_real {
+        Some(Net::open(facts).await.map_err(system("cannot speak to the kernel"))?)
+    } else {
+        drop(facts);
+        None
+    };
+    let mut first = Vec::new();
+    while let Ok(fact) = observed.try_recv() {
+        first.push(fact);
+    }
+    let forward = tell.clone();
+    tokio::task::spawn_local(async move {
+        while let Some(fact) = observed.recv().await {
+            if forward.send(News::Fact(fact)).is_err() {
+                return;
+            }
+        }
+    });
+    listen_to_signals(&tell).map_err(system("cannot listen to signals"))?;
+    let scripts = Scripts::new(Setting::default());
+    if let Some(folder) = place.event_socket.parent() {
+        std::fs::create_dir_all(folder).map_err(system("cannot make the run folder"))?;
+    }
+    let _ = std::fs::remove_file(&place.event_socket);
+    let events = UnixListener::bind(&place.event_socket).map_err(system("cannot open the event socket"))?;
+    let directory = PathBuf::from(config.events.as_ref());
+    tokio::task::spawn_local(eventd::serve(events, scripts.clone(), directory));
+    let tools = Tools { base: place.base.clone(), scripts, net, lock_helper: None };
+    let hands = CtdbHands::new(tools, guard, tell.clone());
+    let machine = Ctdb::new(config, seed());
+    let status = Driver::new(machine, hands, clock, news).run(first).await;
+    let _ = std::fs::remove_file(&place.socket);
+    let _ = std::fs::remove_file(&place.event_socket);
+    Ok(status)
+}
+
+fn listen_to_signals(tell: &UnboundedSender<News<Ctdb>>) -> io::Result<()> {
+    for (kind, means) in [
+        (SignalKind::terminate(), Order::Stop),
+        (SignalKind::interrupt(), Order::Stop),
+        (SignalKind::hangup(), Order::Reload),
+    ] {
+        let mut signals = signal(kind)?;
+        let tell = tell.clone();
+        tokio::task::spawn_local(async move {
+            while signals.recv().await.is_some() {
+                let _ = tell.send(order(means));
+            }
+        });
+    }
+    Ok(())
+}
+
+/// No two lives of a daemon draw the same generations.
+fn seed() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64);
+    now ^ u64::from(std::process::id()).rotate_left(40)
+}

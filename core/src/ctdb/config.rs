@@ -38,6 +38,9 @@ pub struct Config {
     pub leader_timeout: Duration,
     /// `[failover] disabled`: no address is handled at all.
     pub failover_disabled: bool,
+    /// `CTDB_TEST_MODE`: addresses are never put on interfaces nor looked for there, every interface
+    /// is there, and a start waits for nothing.
+    pub test_mode: bool,
     /// Our version in keepalives. A foreign one makes real nodes shut down: keep it exact.
     pub version: u32,
     /// What can be tuned.
@@ -67,6 +70,7 @@ impl Default for Config {
             cluster_lock: None,
             leader_timeout: Duration::from_secs(5),
             failover_disabled: false,
+            test_mode: false,
             version: VERSION,
             tunables: Tunables::default(),
             start_as_stopped: false,

@@ -1,3 +1,114 @@
-//! In ctdbd's place.
+//! In ctdbd's place: its files and paths, its environment, its event socket, and the hands of its
+//! machine.
 
 pub mod eventd;
+pub mod place;
+
+use standin_core::ctdb::notice::Notice;
+use standin_core::ctdb::{Ctdb, Order};
+use standin_core::host::{Done, Fact, Job, Placed};
+use standin_core::machine::JobId;
+use standin_core::time::Duration;
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::driver::{Hands, News, Times};
+use crate::guard::Guard;
+use crate::jobs::{Jobs, Tools};
+use crate::log;
+
+/// What the machine's hands hold.
+#[derive(Debug)]
+pub struct CtdbHands {
+    jobs: Jobs,
+    /// Is told which public addresses are here, whenever that may have changed.
+    guard: Option<Guard>,
+    changed: bool,
+}
+
+impl CtdbHands {
+    /// Hands without a job. Answers go to `tell`.
+    #[must_use]
+    pub fn new(tools: Tools, guard: Option<Guard>, tell: UnboundedSender<News<Ctdb>>) -> Self {
+        let (answers, mut answered) = tokio::sync::mpsc::unbounded_channel::<(JobId, Done)>();
+        tokio::task::spawn_local(async move {
+            while let Some((job, done)) = answered.recv().await {
+                if tell.send(News::Job(job, done)).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { jobs: Jobs::new(tools, answers), guard, changed: false }
+    }
+}
+
+impl Hands<Ctdb> for CtdbHands {
+    fn start(&mut self, job: JobId, what: Job) {
+        self.jobs.start(job, what);
+    }
+
+    fn cancel(&mut self, job: JobId) {
+        self.jobs.cancel(job);
+    }
+
+    fn counts(&mut self, job: JobId, done: &Done) -> bool {
+        self.jobs.counts(job, done)
+    }
+
+    fn noticed(&mut self, _: &Ctdb, notice: &Notice) {
+        log::notice(notice);
+        self.changed |= matches!(
+            notice,
+            Notice::Taking { .. }
+                | Notice::Taken { .. }
+                | Notice::TakeFailed { .. }
+                | Notice::Released { .. }
+                | Notice::ReleaseRedundant { .. }
+                | Notice::Updated { .. }
+                | Notice::AddressesReloaded { .. }
+        );
+    }
+
+    fn turned(&mut self, machine: &Ctdb) {
+        if !std::mem::take(&mut self.changed) {
+            return;
+        }
+        let Some(guard) = &mut self.guard else { return };
+        let held: Vec<_> = machine
+            .public_addresses()
+            .filter(|public| public.holder.is_some() && public.holder == machine.pnn())
+            .filter_map(|public| {
+                let interface = public.interface?.into();
+                Some(Placed { interface, address: public.address, prefix: public.bits })
+            })
+            .collect();
+        if let Err(error) = guard.hold(&held) {
+            tracing::error!(%error, "the guard does not listen: a death would leave addresses behind");
+            self.guard = None;
+        }
+    }
+
+    fn ended(&mut self) {
+        self.jobs.cancel_all();
+        if let Some(guard) = self.guard.take()
+            && let Err(error) = guard.farewell()
+        {
+            tracing::warn!(%error, "the guard did not hear that we end");
+        }
+    }
+}
+
+impl Times<Ctdb> for CtdbHands {
+    fn time_of_day(&self, offset: i64) -> Fact {
+        Fact::TimeOfDay { offset }
+    }
+
+    fn woke(&self, slept: Duration) -> Fact {
+        Fact::Woke { slept }
+    }
+}
+
+/// An order of the operator's side as news.
+#[must_use]
+pub const fn order(order: Order) -> News<Ctdb> {
+    News::Order(order)
+}

@@ -28,6 +28,9 @@ const LOCK_LIMIT: Duration = Duration::from_secs(120);
 /// How long we wait before we contradict a candidate.
 const VOTE_AFTER: Duration = Duration::from_millis(500);
 
+/// How long the first election lasts in test mode.
+const FIRST_TESTED: Duration = Duration::from_millis(500);
+
 /// What we know of the election.
 #[derive(Clone, Debug, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -37,6 +40,8 @@ pub(super) struct Election {
     /// Since when we could lead: the oldest wins.
     pub(super) priority: TimeVal,
     lock: Lock,
+    /// An election has been waited for already.
+    practised: bool,
     /// Everybody is being put into recovery mode before an election of ours.
     forced: Option<Gather>,
 }
@@ -198,8 +203,16 @@ impl Ctdb {
         if self.config.cluster_lock.is_some() {
             return self.race_for_lock(now, out);
         }
-        self.timers.set(Wake::Election, now + election_timeout(&self.config));
+        self.wait_for_election(now);
         self.vote(now, out);
+    }
+
+    fn wait_for_election(&mut self, now: Instant) {
+        // The first is short in test mode.
+        let first = !core::mem::replace(&mut self.election.practised, true);
+        let timeout =
+            if first && self.config.test_mode { FIRST_TESTED } else { election_timeout(&self.config) };
+        self.timers.set(Wake::Election, now + timeout);
     }
 
     /// Says that we would lead.
@@ -224,7 +237,7 @@ impl Ctdb {
         if self.state.is_me(other.pnn) || self.state.node(other.pnn).is_none() {
             return;
         }
-        self.timers.set(Wake::Election, now + election_timeout(&self.config));
+        self.wait_for_election(now);
         if !core::mem::replace(&mut self.election.on, true) {
             out.notice(Notice::ElectionStarted);
         }

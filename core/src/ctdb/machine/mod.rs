@@ -129,6 +129,7 @@ impl Ctdb {
     /// A node that has not started yet. From the seed it draws the generations of its recoveries.
     #[must_use]
     pub fn new(config: Config, seed: u64) -> Self {
+        let kernel = if config.test_mode { Kernel::blind() } else { Kernel::default() };
         Self {
             config,
             state: State::new(),
@@ -139,7 +140,7 @@ impl Ctdb {
             clients: Clients::default(),
             subscribers: Subscribers::default(),
             databases: Databases::default(),
-            kernel: Kernel::default(),
+            kernel,
             addresses: Addresses::default(),
             events: Events::default(),
             monitor: Monitor::new(),

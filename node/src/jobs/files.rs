@@ -1,0 +1,65 @@
+//! Files: read whole, and written so that a power loss leaves the old or the new one.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::Path;
+
+use standin_core::host::FileError;
+use tokio::fs;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+/// A configuration file larger than this is none.
+const SIZE_MAX: u64 = 16 * 1024 * 1024;
+
+/// Reads a whole file.
+///
+/// # Errors
+/// As [`FileError`] says; one larger than 16 MiB is [`FileError::Other`].
+pub async fn read(path: &Path) -> Result<Vec<u8>, FileError> {
+    let file = fs::File::open(path).await.map_err(|error| told(path, &error))?;
+    let mut content = Vec::new();
+    let read = file.take(SIZE_MAX + 1).read_to_end(&mut content).await;
+    let size = read.map_err(|error| told(path, &error))?;
+    if size as u64 > SIZE_MAX {
+        tracing::warn!(path = %path.display(), "larger than 16 MiB: not read");
+        return Err(FileError::Other);
+    }
+    Ok(content)
+}
+
+/// Replaces a whole file; returns once it would survive a power loss.
+///
+/// # Errors
+/// As [`FileError`] says; the old content is untouched then.
+pub async fn write(path: &Path, content: &[u8]) -> Result<(), FileError> {
+    let mut aside = OsString::from(path);
+    aside.push(".new");
+    let aside = Path::new(&aside);
+    let replace = async {
+        let mut file = fs::File::create(aside).await?;
+        file.write_all(content).await?;
+        file.sync_all().await?;
+        fs::rename(aside, path).await?;
+        // The name is durable once its directory is.
+        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        fs::File::open(directory.unwrap_or(Path::new("."))).await?.sync_all().await
+    };
+    let done: io::Result<()> = replace.await;
+    if done.is_err() {
+        let _ = fs::remove_file(aside).await;
+    }
+    done.map_err(|error| told(path, &error))
+}
+
+fn told(path: &Path, error: &io::Error) -> FileError {
+    let told = match error.kind() {
+        io::ErrorKind::NotFound => FileError::Missing,
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => FileError::Denied,
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => FileError::Full,
+        _ => FileError::Other,
+    };
+    if told != FileError::Missing {
+        tracing::warn!(path = %path.display(), %error, "a file cannot be read or written");
+    }
+    told
+}

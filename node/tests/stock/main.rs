@@ -1,0 +1,6 @@
+//! Against the stock programs (Debian's package `ctdb`, 4.17.12), in test mode: its tool drives
+//! our nodes, its daemons are our peers.
+
+mod cluster;
+mod mixed;
+mod tool;
