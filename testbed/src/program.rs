@@ -16,6 +16,8 @@ pub enum Program {
     Standind {
         /// Path of the executable, not below `/run`.
         path: PathBuf,
+        /// `--strict`: as ctdbd in everything, its faults included.
+        strict: bool,
     },
 }
 
@@ -39,14 +41,17 @@ impl Program {
     pub(crate) fn to_line(&self) -> String {
         match self {
             Self::Ctdbd => "ctdbd".into(),
-            Self::Standind { path } => format!("standind {}", path.display()),
+            Self::Standind { path, strict: false } => format!("standind {}", path.display()),
+            Self::Standind { path, strict: true } => format!("strict {}", path.display()),
         }
     }
 
     pub(crate) fn from_line(line: &str) -> Option<Self> {
         match line.split_once(' ') {
             None if line == "ctdbd" => Some(Self::Ctdbd),
-            Some(("standind", path)) => Some(Self::Standind { path: path.into() }),
+            Some((kind @ ("standind" | "strict"), path)) => {
+                Some(Self::Standind { path: path.into(), strict: kind == "strict" })
+            }
             _ => None,
         }
     }
@@ -71,12 +76,13 @@ impl Node {
                 crate::has_ctdb()?;
                 run(self.command("ctdbd")?.args::<[&str; 0], _>([])).map(drop)
             }
-            Program::Standind { path } => {
+            Program::Standind { path, strict } => {
                 if !path.is_file() {
                     return Err(Error::new(format!("{} is not there", path.display())));
                 }
+                let strict = if *strict { "--strict" } else { "" };
                 let script = format!(
-                    "\"$0\" --base /etc/ctdb --foreground </dev/null >>/var/log/ctdb/standind.out 2>&1 & \
+                    "\"$0\" --base /etc/ctdb --foreground {strict} </dev/null >>/var/log/ctdb/standind.out 2>&1 & \
                      echo $! >{OUR_PID}"
                 );
                 run(self.command("setsid")?.args(["sh", "-c", &script]).arg(path)).map(drop)
@@ -132,7 +138,8 @@ mod tests {
 
     #[test]
     fn a_program_reads_back_as_it_was_written() {
-        for program in [Program::Ctdbd, Program::Standind { path: "/a b/standind".into() }] {
+        let standind = |strict| Program::Standind { path: "/a b/standind".into(), strict };
+        for program in [Program::Ctdbd, standind(false), standind(true)] {
             assert_eq!(Program::from_line(&program.to_line()), Some(program));
         }
         assert_eq!(Program::from_line("samba"), None);

@@ -110,6 +110,9 @@ pub(crate) struct Shape {
     /// The standind to run; without it, this tree's is built.
     #[arg(long, value_name = "FILE")]
     path: Option<PathBuf>,
+    /// Let standind behave as ctdbd in everything, its faults included.
+    #[arg(long)]
+    strict: bool,
     /// How many public addresses; two a node unless said.
     #[arg(long, value_name = "COUNT")]
     public: Option<usize>,
@@ -202,7 +205,7 @@ impl Shape {
         let path = if kinds.contains(&Kind::Standind) { self.standind(root)? } else { PathBuf::new() };
         let programs = kinds.iter().map(|kind| match kind {
             Kind::Ctdbd => Program::Ctdbd,
-            Kind::Standind => Program::Standind { path: path.clone() },
+            Kind::Standind => Program::Standind { path: path.clone(), strict: self.strict },
         });
         Ok(Options {
             programs: programs.collect(),

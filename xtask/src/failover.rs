@@ -216,7 +216,14 @@ fn phase() -> Duration {
 
 /// The same form for either program.
 fn table(options: &Options, rows: &[Row]) -> String {
-    let mut programs: Vec<&str> = options.programs.iter().map(Program::name).collect();
+    let mut programs: Vec<&str> = options
+        .programs
+        .iter()
+        .map(|program| match program {
+            Program::Standind { strict: true, .. } => "standind --strict",
+            Program::Standind { .. } | Program::Ctdbd => program.name(),
+        })
+        .collect();
     programs.sort_unstable();
     programs.dedup();
     let lock = if options.lock { "a lock" } else { "no lock" };
