@@ -161,12 +161,7 @@ fn may_change_addresses() -> bool {
     held & wanted == wanted
 }
 
-async fn run(
-    place: Place,
-    config: Config,
-    for_real: bool,
-    guard: Option<Guard>,
-) -> Result<u8, Refused> {
+async fn run(place: Place, config: Config, for_real: bool, guard: Option<Guard>) -> Result<u8, Refused> {
     let system = |what: &str| {
         let what = what.to_owned();
         move |error: io::Error| Refused(SYSTEM, format!("{what}: {error}"))

@@ -1,14 +1,21 @@
 //! The workspace's own commands, as a library so that a test can run [`tidy`] too.
 //!
-//! Reading order: [`simulator`] (build it, hand it the command line), [`tidy`] (what the
-//! compiler does not check), [`ci`] (every check in order).
+//! Reading order: [`simulator`] (build it, hand it the command line), [`cluster`] (real daemons in
+//! namespaces, by hand), [`failover`] (the same, measured), [`tidy`] (what the compiler does not
+//! check), [`ci`] (every check in order).
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 
+mod build;
 pub mod ci;
+pub mod cluster;
+pub mod failover;
 pub mod simulator;
 pub mod tidy;
+
+/// A command line is not understood: what clap calls 2, which is a status of the simulator's.
+pub const USAGE: i32 = 64;
 
 /// The root of the workspace this was built from.
 pub fn root() -> PathBuf {

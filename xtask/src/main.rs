@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::process::exit;
 
 use clap::Parser;
-use xtask::{ci, root, simulator, tidy};
+use xtask::{ci, cluster, failover, root, simulator, tidy};
 
 /// The workspace's own commands.
 #[derive(Parser)]
@@ -16,13 +16,16 @@ enum Command {
     /// Run, check or accept scenarios; everything after `scenario` is the simulator's.
     #[command(disable_help_flag = true)]
     Scenario(simulator::Args),
-    /// Measure the simulator; everything after `bench` is the simulator's.
+    /// Measure the simulator; everything after `bench` is the simulator's, but `bench failover`
+    /// measures real daemons in namespaces.
     #[command(disable_help_flag = true)]
     Bench(simulator::Args),
     /// Say which node would serve which public address; everything after `allocate` is the
     /// simulator's.
     #[command(disable_help_flag = true)]
     Allocate(simulator::Args),
+    /// Real daemons in network namespaces: make a cluster, break it, watch it.
+    Cluster(cluster::Args),
     /// Check what the compiler does not: layers, packages, names, lengths, snapshots.
     Tidy(tidy::Args),
     /// Every check, in order, stopping at the first that fails.
@@ -32,27 +35,26 @@ enum Command {
 const EXIT_STATUS: &str = "\
 Exit status:
   0   all is well
-  1   tidy found something, or a step of ci failed
+  1   tidy found something, a step of ci failed, or cluster could not do it
   64  this command line is not understood
-  70  the simulator could not be built or started
-sim, scenario, bench and allocate otherwise end with the simulator's own status;
-128 and a signal's number when a signal ended it.";
-
-/// Not understood: what clap calls 2, which is a status of the simulator's.
-const USAGE: i32 = 64;
+  70  the simulator or the daemon could not be built or started
+sim, scenario, bench and allocate otherwise end with the simulator's own status, cluster
+ctdb and shell with that of what they ran; 128 and a signal's number when a signal ended it.";
 
 fn main() {
     let command = parse(std::env::args_os().collect()).unwrap_or_else(|why| {
         // Nothing is left to do about a closed terminal.
         let _ = why.print();
-        exit(if why.use_stderr() { USAGE } else { 0 })
+        exit(if why.use_stderr() { xtask::USAGE } else { 0 })
     });
     let root = root();
     exit(match command {
         Command::Sim(args) => simulator::pass(&root, "sim", &args),
         Command::Scenario(args) => simulator::pass(&root, "scenario", &args),
+        Command::Bench(args) if failover::meant(&args.args) => failover::run(&root, &args.args),
         Command::Bench(args) => simulator::pass(&root, "bench", &args),
         Command::Allocate(args) => simulator::pass(&root, "allocate", &args),
+        Command::Cluster(args) => cluster::run(&root, &args),
         Command::Tidy(args) => tidy::run(&root, &args),
         Command::Ci(args) => ci::run(&root, &args),
     })
@@ -66,7 +68,7 @@ fn parse(mut line: Vec<OsString>) -> Result<Command, clap::Error> {
         Command::Sim(args) | Command::Scenario(args) | Command::Bench(args) | Command::Allocate(args) => {
             args.args = line.split_off(2);
         }
-        Command::Tidy(_) | Command::Ci(_) => {}
+        Command::Cluster(_) | Command::Tidy(_) | Command::Ci(_) => {}
     }
     Ok(command)
 }
@@ -82,6 +84,7 @@ mod tests {
             Command::Scenario(_)
             | Command::Bench(_)
             | Command::Allocate(_)
+            | Command::Cluster(_)
             | Command::Tidy(_)
             | Command::Ci(_) => {
                 panic!("another command")

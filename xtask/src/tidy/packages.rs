@@ -11,6 +11,11 @@ const CORE: &[&str] = &["bitflags", "rand_chacha", "serde"];
 const NEVER: &[(&str, &[&str], &str)] = &[
     ("sim/Cargo.toml", &["tokio", "standin-node"], "the world has no other clock and no real I/O"),
     ("node/Cargo.toml", &["standin-sim"], "a daemon carries no simulator"),
+    (
+        "testbed/Cargo.toml",
+        &["tokio", "standin-core", "standin-node", "standin-sim"],
+        "what measures either daemon knows neither, and is no part of what it measures",
+    ),
 ];
 
 pub(super) fn check(repo: &Repo, found: &mut Vec<Finding>) {
@@ -127,11 +132,12 @@ mod tests {
     }
 
     #[test]
-    fn the_simulator_and_the_daemon_keep_apart() {
+    fn the_simulator_the_daemon_and_the_testbed_keep_apart() {
         for (file, name) in [
             ("sim/Cargo.toml", "tokio"),
             ("sim/Cargo.toml", "standin-node"),
             ("node/Cargo.toml", "standin-sim"),
+            ("testbed/Cargo.toml", "standin-core"),
         ] {
             for text in [
                 format!("[dependencies]\n{name}.workspace = true"),

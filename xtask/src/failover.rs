@@ -1,0 +1,295 @@
+//! `bench failover`: how long clients wait when a real daemon's node is lost, either daemon alike.
+
+use std::ffi::OsString;
+use std::net::Ipv4Addr;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use clap::{Parser, ValueEnum};
+use standin_testbed::{Bed, Client, Error, Network, Observer, Options, Program};
+
+use crate::cluster::{Shape, complain, complain_with};
+
+/// Measure failover of real daemons in network namespaces.
+///
+/// One cluster for all runs; each begins with all healthy and ends with all back. Times are in
+/// seconds from the fault, to or between answers to a client that asks each address every 20 ms.
+#[derive(Parser)]
+#[command(name = "cargo xtask bench failover", bin_name = "cargo xtask bench failover")]
+struct Args {
+    #[command(flatten)]
+    shape: Shape,
+    /// What happens; may be repeated. All of them unless said.
+    #[arg(long, value_enum)]
+    situation: Vec<Situation>,
+    /// How often each happens.
+    #[arg(long, default_value_t = 3)]
+    runs: usize,
+    /// The cluster's name, so that several can be measured side by side.
+    #[arg(long, default_value = "bench")]
+    name: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Situation {
+    /// A follower's daemon is stopped as its service would stop it.
+    CleanStop,
+    /// A follower loses power.
+    Power,
+    /// The leader loses power.
+    PowerLeader,
+    /// One public address is deleted behind the daemon's back.
+    Address,
+    /// A follower's public cable is pulled.
+    Cable,
+    /// A follower's daemon is killed with SIGKILL, its node stays up.
+    Kill9,
+}
+
+/// What is measured of one run, in the order of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Figure {
+    Outage,
+    Served,
+    Twice,
+    Again,
+    Back,
+}
+
+impl Figure {
+    fn words(self) -> &'static str {
+        match self {
+            Self::Outage => "client outage, worst address",
+            Self::Served => "all served again, as a client sees it",
+            Self::Twice => "hosted twice, worst address, while watched",
+            Self::Again => "undone: holds addresses again",
+            Self::Back => "undone: client gap, worst address",
+        }
+    }
+}
+
+/// Figures of a situation's runs; infinity is never.
+type Row = (Situation, Figure, Vec<f64>);
+
+/// How long a cluster may take to form, to serve all, to be as before.
+const FORM: Duration = Duration::from_secs(120);
+const SERVE: Duration = Duration::from_secs(60);
+
+/// How long is looked on after all is served: what is hosted twice then stays so.
+const AFTER: Duration = Duration::from_secs(4);
+
+/// Whether these arguments of `bench` are ours.
+pub fn meant(args: &[OsString]) -> bool {
+    args.first().is_some_and(|first| first == "failover")
+}
+
+/// Measures and prints a table; 1 if a cluster does not come up or does not recover.
+pub fn run(root: &Path, args: &[OsString]) -> i32 {
+    let args = match Args::try_parse_from(args) {
+        Ok(args) => args,
+        Err(why) => {
+            // Nothing is left to do about a closed terminal.
+            let _ = why.print();
+            return if why.use_stderr() { crate::USAGE } else { 0 };
+        }
+    };
+    if Bed::exists(&args.name) {
+        return complain(&format!("a cluster {} is up already: choose another --name", args.name));
+    }
+    let options = match args.shape.options(root) {
+        Ok(options) => options,
+        Err((why, status)) => return complain_with(&why, status),
+    };
+    let mut rows = Vec::new();
+    let measured = measure(&args, &options, &mut rows);
+    print!("{}", table(&options, &rows));
+    measured.map_or_else(|why| complain(&why), |()| 0)
+}
+
+fn measure(args: &Args, options: &Options, rows: &mut Vec<Row>) -> Result<(), Error> {
+    let situations = if args.situation.is_empty() { Situation::value_variants() } else { &args.situation };
+    let mut bed = Bed::up(&args.name, options)?;
+    let (client, observer) = (Client::start(&bed)?, Observer::start(&bed)?);
+    let started = Instant::now();
+    bed.start_all()?;
+    let served = client.wait(started, FORM, |all| all.iter().all(|(_, who)| who.is_some()))?;
+    bed.wait_healthy(bed.len(), FORM)?;
+    eprintln!("cold start: all addresses answer after {:.1} s", served.as_secs_f64());
+    for &situation in situations {
+        for run in 1..=args.runs {
+            let figures = once(&mut bed, &client, &observer, situation)?;
+            let told: Vec<String> = figures
+                .iter()
+                .map(|(figure, value)| format!("{} {}", figure.words(), seconds(*value)))
+                .collect();
+            eprintln!("{} {run}: {}", name(situation), told.join("; "));
+            for (figure, value) in figures {
+                match rows.iter_mut().find(|row| row.0 == situation && row.1 == figure) {
+                    Some(row) => row.2.push(value),
+                    None => rows.push((situation, figure, vec![value])),
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// One run, from all well to all well.
+fn once(
+    bed: &mut Bed,
+    client: &Client,
+    observer: &Observer,
+    situation: Situation,
+) -> Result<Vec<(Figure, f64)>, Error> {
+    let leader = bed.leader(0)?;
+    let follower = (0..bed.len()).rev().find(|node| *node != leader).unwrap_or(leader);
+    let node = if situation == Situation::PowerLeader { leader } else { follower };
+    // Not always at the same moment of the daemons' own timers.
+    thread::sleep(Duration::from_secs(2) + phase());
+    let mut touched = client.of(node);
+    if situation == Situation::Address {
+        touched.truncate(1);
+    }
+    let Some(&first) = touched.first() else {
+        return Err(Error::new(format!("node {node} serves no address before the fault")));
+    };
+
+    let fault = Instant::now();
+    match situation {
+        Situation::CleanStop => bed.stop(node)?,
+        Situation::Power | Situation::PowerLeader => bed.power_off(node)?,
+        Situation::Address => bed.address_delete(node, first)?,
+        Situation::Cable => bed.cable(node, Network::Public, false)?,
+        Situation::Kill9 => bed.kill(node)?,
+    }
+    let moves = situation != Situation::Address;
+    if !moves {
+        // The same node may serve it again: that it fell silent has to be seen first.
+        thread::sleep(Duration::from_millis(220));
+    }
+    let fine = |(address, who): &(Ipv4Addr, Option<usize>)| {
+        !touched.contains(address) || who.is_some_and(|who| !moves || who != node)
+    };
+    let served = client.wait(fault, SERVE, |all| all.iter().all(fine));
+    thread::sleep(AFTER);
+    let watched = Instant::now();
+    let outage =
+        client.worst_gap(&touched, fault, watched).map_or(0.0, |(_, gap)| gap.length().as_secs_f64());
+    let twice = touched.iter().map(|&address| observer.twice_for(address, fault, watched)).max();
+    let mut figures = vec![
+        (Figure::Outage, outage),
+        (Figure::Served, served.map_or(f64::INFINITY, |after| after.as_secs_f64())),
+        (Figure::Twice, twice.unwrap_or_default().as_secs_f64()),
+    ];
+
+    let undone = Instant::now();
+    match situation {
+        Situation::CleanStop | Situation::Kill9 => bed.start(node)?,
+        Situation::Power | Situation::PowerLeader => {
+            bed.power_on(node)?;
+            bed.start(node)?;
+        }
+        Situation::Cable => bed.cable(node, Network::Public, true)?,
+        Situation::Address => {}
+    }
+    if moves {
+        // A killed daemon left addresses behind: not before its own start removed them.
+        let early = Duration::from_secs(1);
+        let has = |all: &[(Ipv4Addr, Option<usize>)]| all.iter().any(|(_, who)| *who == Some(node));
+        let again = client.wait(undone, FORM, |all| undone.elapsed() > early && has(all));
+        bed.wait_healthy(bed.len(), FORM)?;
+        thread::sleep(AFTER);
+        let gap = client.worst_gap(bed.addresses(), undone, Instant::now());
+        figures.push((Figure::Again, again.map_or(f64::INFINITY, |after| after.as_secs_f64())));
+        figures.push((Figure::Back, gap.map_or(0.0, |(_, gap)| gap.length().as_secs_f64())));
+    }
+    bed.wait_healthy(bed.len(), FORM)?;
+    Ok(figures)
+}
+
+/// Up to five seconds, which is CTDB's longest period.
+fn phase() -> Duration {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Duration::from_millis(u64::from(now.subsec_micros()) % 5000)
+}
+
+/// The same form for either program.
+fn table(options: &Options, rows: &[Row]) -> String {
+    let mut programs: Vec<&str> = options
+        .programs
+        .iter()
+        .map(|program| match program {
+            Program::Standind { strict: true, .. } => "standind --strict",
+            Program::Standind { .. } | Program::Ctdbd => program.name(),
+        })
+        .collect();
+    programs.sort_unstable();
+    programs.dedup();
+    let lock = if options.lock { "a lock" } else { "no lock" };
+    let tunables: String = options.tunables.iter().map(|(name, value)| format!(", {name}={value}")).collect();
+    let mut text = format!(
+        "\n{}: {} nodes, {} public addresses, {lock}{tunables}; seconds\n\n",
+        programs.join(" and "),
+        options.programs.len(),
+        options.public
+    );
+    text += &format!(
+        "{:<12}  {:<42}  {:>2}  {:>7}  {:>7}  {:>7}\n",
+        "situation", "figure", "n", "min", "median", "max"
+    );
+    for (situation, figure, values) in rows {
+        let mut sorted = values.clone();
+        sorted.sort_by(f64::total_cmp);
+        let (min, max) = (sorted[0], sorted[sorted.len() - 1]);
+        let median = f64::midpoint(sorted[(sorted.len() - 1) / 2], sorted[sorted.len() / 2]);
+        text += &format!(
+            "{:<12}  {:<42}  {:>2}  {:>7}  {:>7}  {:>7}\n",
+            name(*situation),
+            figure.words(),
+            sorted.len(),
+            seconds(min),
+            seconds(median),
+            seconds(max)
+        );
+    }
+    text
+}
+
+fn seconds(value: f64) -> String {
+    if value.is_finite() { format!("{value:.2}") } else { "never".into() }
+}
+
+fn name(situation: Situation) -> String {
+    situation.to_possible_value().map_or(String::new(), |value| value.get_name().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_has_the_middle_and_the_ends() {
+        let rows = [
+            (Situation::CleanStop, Figure::Outage, vec![1.2, 0.8, 1.0]),
+            (Situation::Kill9, Figure::Served, vec![8.0, f64::INFINITY]),
+        ];
+        let text = table(&Options::new(3, &Program::Ctdbd), &rows);
+        let lines: Vec<&str> = text.lines().skip(1).collect();
+        assert_eq!(lines[0], "ctdbd: 3 nodes, 6 public addresses, no lock; seconds");
+        assert!(lines[3].ends_with(" 3     0.80     1.00     1.20"), "{text}");
+        assert!(lines[4].ends_with(" 2     8.00    never    never"), "{text}");
+    }
+
+    #[test]
+    fn bench_is_the_simulators_unless_it_is_failover() {
+        assert!(meant(&["failover".into(), "--runs".into()]));
+        assert!(!meant(&["--help".into()]) && !meant(&[]));
+    }
+
+    #[test]
+    fn the_command_is_well_formed() {
+        use clap::CommandFactory;
+        Args::command().debug_assert();
+    }
+}
