@@ -44,7 +44,7 @@ pub use self::numbers::{
     DebugLevel, Pid, RecordCount, RoleSwitch, Seconds, SeqNum, TunableValue, Waited, WideDbId,
 };
 pub use self::public_ips::{
-    AddrInfo, Interface, InterfaceList, InterfaceName, PublicIp, PublicIpInfo, PublicIpList,
+    AddrInfo, Interface, InterfaceList, InterfaceName, PUBLIC_IPS_MAX, PublicIp, PublicIpInfo, PublicIpList,
 };
 pub use self::recovery::{Answer, Disable, Election, SrvIdMessage};
 pub use self::reply::ReplyData;
