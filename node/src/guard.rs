@@ -5,8 +5,10 @@
 //! tells it, before and after each change, what is held. When their socket closes without a
 //! farewell, the daemon is dead, however it died, and the guard takes off what it knows of.
 //!
-//! The guard has a session of its own and ignores what ends a daemon. Only SIGKILL ends it: a
-//! service manager that kills a whole control group outright leaves nobody to release anything.
+//! The guard has a session of its own and blocks every signal. Only SIGKILL ends it: a service
+//! manager that kills a whole control group outright leaves nobody to release anything. (systemd
+//! sends SIGTERM first and gives the guard more time than it needs.) It takes 2 MB of memory, of
+//! which a quarter is its own, and milliseconds, a thousand addresses a tenth of a second.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -43,7 +45,7 @@ const MESSAGE_BYTES: usize = 32 * 1024;
 
 /// A script that the daemon left behind may still put its address on; it is looked for once more.
 /// The next daemon does not take an address as early as this.
-const SECOND_LOOK: Duration = Duration::from_millis(250);
+const SECOND_LOOK: Duration = Duration::from_millis(500);
 
 /// Seconds the daemon waits for its guard: to be there, and to make room for a message.
 const PATIENCE: i64 = 2;
@@ -89,15 +91,11 @@ impl Guard {
             .spawn()?;
         let mut guard = Self { socket, child, known: BTreeSet::new() };
         let mut answer = [0; READY.len()];
-        let length = match recv(guard.socket.as_raw_fd(), &mut answer, MsgFlags::empty()) {
-            Ok(length) => length,
-            Err(error) => {
-                let _ = guard.child.kill();
-                return Err(error.into());
-            }
-        };
-        if &answer[..length] != READY {
+        let said = recv(guard.socket.as_raw_fd(), &mut answer, MsgFlags::empty());
+        if said.is_err() || answer != READY {
+            let _ = guard.child.kill();
             let _ = guard.child.wait();
+            said?;
             return Err(io::Error::other("the guard ended at once"));
         }
         Ok(guard)
@@ -125,12 +123,16 @@ impl Guard {
         Ok(())
     }
 
-    /// Dismisses the guard: it ends and touches nothing.
+    /// Dismisses the guard: it ends and touches nothing. Waits for that, at most two seconds.
     ///
     /// # Errors
     /// If it is gone already.
     pub fn farewell(mut self) -> io::Result<()> {
         self.say(FAREWELL)?;
+        // Its end closes the socket. If it does not come, it has to be stopped before we go.
+        if recv(self.socket.as_raw_fd(), &mut [0], MsgFlags::empty()).is_err() {
+            let _ = self.child.kill();
+        }
         self.child.wait().map(drop)
     }
 
