@@ -94,8 +94,7 @@ impl Guard {
         let mut answer = [0; READY.len()];
         let said = recv(guard.socket.as_raw_fd(), &mut answer, MsgFlags::empty());
         if said.is_err() || answer != READY {
-            let _ = guard.child.kill();
-            let _ = guard.child.wait();
+            guard.end();
             said?;
             return Err(io::Error::other("the guard ended at once"));
         }
@@ -106,10 +105,17 @@ impl Guard {
     /// called before an address is put on and after one was taken off.
     ///
     /// # Errors
-    /// If the guard is gone or takes nothing for two seconds. What it did take counts; the next
-    /// call brings the rest.
+    /// If the guard is gone or takes nothing for two seconds. Then there is no guard any more: one
+    /// that woke up later and found itself forgotten would release what a living daemon holds.
     pub fn hold(&mut self, all: &[Placed]) -> io::Result<()> {
-        let wanted: BTreeSet<Placed> = all.iter().cloned().collect();
+        let told = self.tell(all.iter().cloned().collect());
+        if told.is_err() {
+            self.end();
+        }
+        told
+    }
+
+    fn tell(&mut self, wanted: BTreeSet<Placed>) -> io::Result<()> {
         // What comes goes first: a daemon that dies in between rather releases too much.
         let new: Vec<Placed> = wanted.difference(&self.known).cloned().collect();
         let old: Vec<Placed> = self.known.difference(&wanted).cloned().collect();
@@ -127,9 +133,12 @@ impl Guard {
     /// Dismisses the guard: it ends and touches nothing. Waits for that, at most two seconds.
     ///
     /// # Errors
-    /// If it is gone already.
+    /// If it is gone already, or takes nothing for two seconds and is ended.
     pub fn farewell(mut self) -> io::Result<()> {
-        self.say(FAREWELL)?;
+        if let Err(error) = self.say(FAREWELL) {
+            self.end();
+            return Err(error);
+        }
         // Its end closes the socket. If it does not come, it has to be stopped before we go.
         if recv(self.socket.as_raw_fd(), &mut [0], MsgFlags::empty()).is_err() {
             let _ = self.child.kill();
@@ -141,6 +150,11 @@ impl Guard {
     #[must_use]
     pub fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    fn end(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 
     fn say(&self, message: &[u8]) -> io::Result<()> {

@@ -182,6 +182,16 @@ fn a_guard_that_hangs_does_not_keep_the_daemon() {
 }
 
 #[test]
+fn a_guard_that_does_not_listen_is_ended() {
+    let mut guard = Guard::spawn_from(Path::new(PROGRAM)).unwrap();
+    let id = guard.id();
+    kill(Pid::from_raw(id.cast_signed()), Signal::SIGSTOP).unwrap();
+    let some = [placed("left", "10.0.0.1/24")];
+    wait_until("an error", || guard.hold(&some).is_err() || guard.hold(&[]).is_err());
+    assert!(!Path::new(&format!("/proc/{id}")).exists(), "or it would release, once it wakes");
+}
+
+#[test]
 fn a_program_that_is_no_guard_is_refused() {
     assert!(Guard::spawn_from(Path::new("/bin/true")).is_err());
     assert!(Guard::spawn_from(Path::new("/nowhere")).is_err());
