@@ -35,8 +35,6 @@ pub trait Hands<M: Machine> {
 pub enum News<M: Machine> {
     /// A job's answer.
     Job(JobId, M::Done),
-    /// The host observed something.
-    Fact(M::Fact),
     /// The operator's side speaks.
     Order(M::Order),
 }
@@ -65,6 +63,7 @@ pub struct Driver<M: Machine, H> {
     clock: Clock,
     links: Links,
     heard: mpsc::Receiver<Heard>,
+    facts: mpsc::UnboundedReceiver<M::Fact>,
     news: mpsc::UnboundedReceiver<News<M>>,
     out: Outbox<M>,
     now: Instant,
@@ -80,29 +79,38 @@ impl<M: Machine, H> fmt::Debug for Driver<M, H> {
 impl<M: Machine, H: Hands<M> + Times<M>> Driver<M, H> {
     /// A machine that has not been woken yet. Must be made and run inside a `LocalSet`.
     #[must_use]
-    pub fn new(machine: M, hands: H, clock: Clock, news: mpsc::UnboundedReceiver<News<M>>) -> Self {
+    pub fn new(
+        machine: M,
+        hands: H,
+        clock: Clock,
+        facts: mpsc::UnboundedReceiver<M::Fact>,
+        news: mpsc::UnboundedReceiver<News<M>>,
+    ) -> Self {
         let (links, heard) = Links::new();
         let now = clock.now();
-        Self { machine, hands, clock, links, heard, news, out: Outbox::new(), now, status: None }
+        Self { machine, hands, clock, links, heard, facts, news, out: Outbox::new(), now, status: None }
     }
 
     /// Runs the machine to its end; its exit status.
     ///
-    /// The `first` facts are told right after its birth, before anything else.
-    pub async fn run(mut self, first: impl IntoIterator<Item = M::Fact>) -> u8 {
+    /// The facts that wait already are told right after its birth, before anything else. Later
+    /// ones are told before any news that comes after them.
+    pub async fn run(mut self) -> u8 {
         self.input(Input::Wake);
         let offset = self.clock.offset();
         self.input(Input::Fact(self.hands.time_of_day(offset)));
-        for fact in first {
-            self.input(Input::Fact(fact));
-        }
+        self.observe();
         let mut looks = tokio::time::interval(CLOCK_EVERY);
         looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         while self.status.is_none() {
             let due = self.machine.next_deadline().map(|deadline| deadline.at);
             tokio::select! {
                 heard = self.heard.recv() => if let Some(heard) = heard { self.hear(heard) },
-                news = self.news.recv() => if let Some(news) = news { self.learn(news) },
+                Some(fact) = self.facts.recv() => self.input(Input::Fact(fact)),
+                news = self.news.recv() => if let Some(news) = news {
+                    self.observe();
+                    self.learn(news);
+                },
                 () = until(self.clock, due) => self.wake(due).await,
                 _ = looks.tick() => self.look_at_the_clock(),
             }
@@ -114,6 +122,14 @@ impl<M: Machine, H: Hands<M> + Times<M>> Driver<M, H> {
             tokio::task::yield_now().await;
         }
         self.status.unwrap_or_default()
+    }
+
+    fn observe(&mut self) {
+        while self.status.is_none()
+            && let Ok(fact) = self.facts.try_recv()
+        {
+            self.input(Input::Fact(fact));
+        }
     }
 
     async fn wake(&mut self, due: Option<Instant>) {
@@ -191,7 +207,6 @@ impl<M: Machine, H: Hands<M> + Times<M>> Driver<M, H> {
                     self.input(Input::Job(job, done));
                 }
             }
-            News::Fact(fact) => self.input(Input::Fact(fact)),
             News::Order(order) => self.input(Input::Order(order)),
         }
     }

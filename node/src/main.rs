@@ -7,11 +7,12 @@ use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{Parser, ValueEnum};
-use standin_core::ctdb::config::{Config, Fixes};
+use standin_core::ctdb::config::Config;
 use standin_core::ctdb::{Ctdb, Order};
 use standin_core::host::Fact;
 use standin_node::clock::Clock;
 use standin_node::ctdb::place::Place;
+use standin_node::ctdb::settings::{self, Settings};
 use standin_node::ctdb::{CtdbHands, eventd, order};
 use standin_node::daemon::{self, PidFile};
 use standin_node::driver::{Driver, News};
@@ -100,7 +101,8 @@ fn begin() -> Result<u8, Refused> {
         .next()
         .is_some_and(|name| Path::new(&name).file_name().is_some_and(|name| name == "ctdbd"));
     let background = as_ctdbd && !arguments.foreground;
-    let config = configure(&place, &arguments)?;
+    let Settings { mut config, log_file, debug_script, warnings } =
+        settings::read(&place, arguments.strict).map_err(|what| Refused(CONFIG, what))?;
     let for_real = !place.test_mode;
     if for_real && !config.failover_disabled && !may_change_addresses() {
         let what = "cannot put addresses on interfaces: run it as root, or with CAP_NET_ADMIN and \
@@ -117,10 +119,17 @@ fn begin() -> Result<u8, Refused> {
         }
         _ => Refused(SYSTEM, format!("cannot write {}: {error}", place.pid_file.display())),
     })?;
-    let to = if background { log::To::File(place.log_file.clone()) } else { log::To::Stderr };
+    config.pid = std::process::id();
+    let to = match log_file.unwrap_or_else(|| place.log_file.clone()) {
+        path if background => log::To::File(path),
+        _ => log::To::Stderr,
+    };
     let form = if arguments.log == LogForm::Json { log::Form::Json } else { log::Form::Text };
     log::begin(&to, form, "info")
         .map_err(|error| Refused(SYSTEM, format!("cannot open the log: {error}")))?;
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
     // Before there is anything to guard, and before the runtime.
     let guarded = for_real && !config.failover_disabled && !arguments.strict;
     let guard = guarded
@@ -132,24 +141,9 @@ fn begin() -> Result<u8, Refused> {
         .build()
         .map_err(|error| Refused(SYSTEM, format!("cannot begin: {error}")))?;
     let local = tokio::task::LocalSet::new();
-    let status = local.block_on(&runtime, run(place, config, for_real, guard));
+    let status = local.block_on(&runtime, run(place, config, for_real, debug_script, guard));
     drop(pid_file);
     status
-}
-
-fn configure(place: &Place, arguments: &Arguments) -> Result<Config, Refused> {
-    let mut config = Config::default();
-    let below = |name: &str| place.base.join(name).to_string_lossy().into_owned().into_boxed_str();
-    config.nodes_file = below("nodes");
-    config.public_addresses_file = below("public_addresses");
-    config.events = below("events/legacy");
-    config.notify = below("notify.sh");
-    config.test_mode = place.test_mode;
-    config.socket = place.socket.to_string_lossy().into_owned().into_boxed_str();
-    if arguments.strict {
-        config.fixes = Fixes::NONE;
-    }
-    Ok(config)
 }
 
 /// Whether the effective capabilities hold `CAP_NET_ADMIN` (12) and `CAP_NET_RAW` (13).
@@ -161,34 +155,29 @@ fn may_change_addresses() -> bool {
     held & wanted == wanted
 }
 
-async fn run(place: Place, config: Config, for_real: bool, guard: Option<Guard>) -> Result<u8, Refused> {
+async fn run(
+    place: Place,
+    config: Config,
+    for_real: bool,
+    debug_script: Option<PathBuf>,
+    guard: Option<Guard>,
+) -> Result<u8, Refused> {
     let system = |what: &str| {
         let what = what.to_owned();
         move |error: io::Error| Refused(SYSTEM, format!("{what}: {error}"))
     };
     let clock = Clock::start();
     let (tell, news) = unbounded_channel::<News<Ctdb>>();
-    let (facts, mut observed) = unbounded_channel::<Fact>();
+    let (facts, observed) = unbounded_channel::<Fact>();
     let net = if for_real {
         Some(Net::open(facts).await.map_err(system("cannot speak to the kernel"))?)
     } else {
         drop(facts);
         None
     };
-    let mut first = Vec::new();
-    while let Ok(fact) = observed.try_recv() {
-        first.push(fact);
-    }
-    let forward = tell.clone();
-    tokio::task::spawn_local(async move {
-        while let Some(fact) = observed.recv().await {
-            if forward.send(News::Fact(fact)).is_err() {
-                return;
-            }
-        }
-    });
     listen_to_signals(&tell).map_err(system("cannot listen to signals"))?;
-    let scripts = Scripts::new(Setting::default());
+    let environment = environment(&place);
+    let scripts = Scripts::new(Setting { environment, debug_script });
     if let Some(folder) = place.event_socket.parent() {
         std::fs::create_dir_all(folder).map_err(system("cannot make the run folder"))?;
     }
@@ -199,7 +188,7 @@ async fn run(place: Place, config: Config, for_real: bool, guard: Option<Guard>)
     let tools = Tools { base: place.base.clone(), scripts, net, lock_helper: None };
     let hands = CtdbHands::new(tools, guard, tell.clone());
     let machine = Ctdb::new(config, seed());
-    let status = Driver::new(machine, hands, clock, news).run(first).await;
+    let status = Driver::new(machine, hands, clock, observed, news).run().await;
     let _ = std::fs::remove_file(&place.socket);
     let _ = std::fs::remove_file(&place.event_socket);
     Ok(status)
@@ -220,6 +209,12 @@ fn listen_to_signals(tell: &UnboundedSender<News<Ctdb>>) -> io::Result<()> {
         });
     }
     Ok(())
+}
+
+/// What scripts find besides the daemon's own variables.
+fn environment(place: &Place) -> Vec<(String, String)> {
+    let text = |path: &Path| path.to_string_lossy().into_owned();
+    vec![("CTDB_BASE".into(), text(&place.base)), ("CTDB_SOCKET".into(), text(&place.socket))]
 }
 
 /// No two lives of a daemon draw the same generations.

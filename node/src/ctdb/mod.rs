@@ -3,6 +3,7 @@
 
 pub mod eventd;
 pub mod place;
+pub mod settings;
 
 use standin_core::ctdb::notice::Notice;
 use standin_core::ctdb::{Ctdb, Order};

@@ -55,7 +55,12 @@ impl Jobs {
             if let Job::HoldLock { name } = what {
                 return hold_lock(&tools, name, job, tell).await;
             }
+            let changes = matches!(what, Job::RunScript { .. } | Job::AddAddress(_) | Job::DropAddress(_));
             let done = run(&tools, what).await;
+            // What it changed in the kernel is told before its end.
+            if let Some(net) = tools.net.as_ref().filter(|_| changes) {
+                net.settle().await;
+            }
             let _ = tell.send((job, done));
         });
         self.under_way.insert(job, task.abort_handle());
@@ -107,7 +112,16 @@ async fn run(tools: &Tools, what: Job) -> Done {
             None => Ok(()),
         }),
         Job::DropAddress(placed) => Done::Address(match &tools.net {
-            Some(net) => net.drop(&placed).await,
+            Some(net) => {
+                let dropped = net.drop(&placed).await;
+                // Who served on it shall not wait for answers that cannot come.
+                if dropped.is_ok()
+                    && let Err(error) = net.kill_connections(placed.address).await
+                {
+                    tracing::warn!(address = %placed.address, %error, "cannot end its connections");
+                }
+                dropped
+            }
             None => Ok(()),
         }),
         Job::Announce { interface, address } => {

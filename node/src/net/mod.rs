@@ -10,7 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use netlink_sys::protocols::NETLINK_ROUTE;
 use standin_core::host::{AddressError, Fact, Placed};
-use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
 mod addresses;
@@ -42,6 +43,7 @@ struct Shared {
     requests: Mutex<Netlink>,
     packets: packet::Packets,
     watch: AbortHandle,
+    ask: UnboundedSender<oneshot::Sender<()>>,
 }
 
 impl Drop for Shared {
@@ -63,8 +65,19 @@ impl Net {
     /// Outside of a tokio runtime with I/O and time.
     pub async fn open(tell: UnboundedSender<Fact>) -> io::Result<Self> {
         let requests = Mutex::new(Netlink::open(NETLINK_ROUTE)?);
-        let watch = tokio::spawn(watch::Watch::open(tell)?.run()).abort_handle();
-        Ok(Self { shared: Arc::new(Shared { requests, packets: packet::Packets::default(), watch }) })
+        let (ask, asked) = unbounded_channel();
+        let watch = tokio::spawn(watch::Watch::open(tell, asked)?.run()).abort_handle();
+        let packets = packet::Packets::default();
+        Ok(Self { shared: Arc::new(Shared { requests, packets, watch, ask }) })
+    }
+
+    /// Returns once everything has been told that happened before: who has just changed an
+    /// address, or waited for a script that did, need not wonder whether the news are late.
+    pub async fn settle(&self) {
+        let (told, when) = oneshot::channel();
+        if self.shared.ask.send(told).is_ok() {
+            let _ = when.await;
+        }
     }
 
     /// Puts an address on an interface. An IPv4 address comes with its subnet's broadcast

@@ -18,7 +18,8 @@ use nix::sys::socket::{MsgFlags, recv, setsockopt, sockopt};
 use standin_core::host::{Fact, Placed};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
-use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use tokio::sync::oneshot;
 
 use super::addresses::{Key, key};
 use super::netlink::{ANSWER_BYTES, Link, Message, Netlink, flags, messages, read_address};
@@ -43,6 +44,8 @@ pub(super) struct Watch {
     picture: Picture,
     told: Seen,
     tell: UnboundedSender<Fact>,
+    /// Who wants everything told that the kernel has said so far.
+    asked: UnboundedReceiver<oneshot::Sender<()>>,
     datagram: Vec<u8>,
 }
 
@@ -59,7 +62,10 @@ enum Heard {
 
 impl Watch {
     /// Subscribes, takes the first picture, and tells it.
-    pub(super) fn open(tell: UnboundedSender<Fact>) -> io::Result<Self> {
+    pub(super) fn open(
+        tell: UnboundedSender<Fact>,
+        asked: UnboundedReceiver<oneshot::Sender<()>>,
+    ) -> io::Result<Self> {
         let mut socket = netlink_sys::Socket::new(NETLINK_ROUTE)?;
         // More than the system's limit needs a privilege; with less, pictures are taken more often.
         if setsockopt(&socket, sockopt::RcvBufForce, &BACKLOG_BYTES).is_err() {
@@ -77,7 +83,7 @@ impl Watch {
         // SAFETY: the socket owns its descriptor, gives out no other, and is closed only when
         // dropped, which `AsyncFd` does itself.
         let news = unsafe { AsyncFd::register_with_interest(socket, Interest::READABLE)? };
-        let mut watch = Self { news, requests, picture, told: Seen::default(), tell, datagram };
+        let mut watch = Self { news, requests, picture, told: Seen::default(), tell, asked, datagram };
         watch.tell_changes();
         Ok(watch)
     }
@@ -93,18 +99,34 @@ impl Watch {
 
     async fn follow(&mut self) {
         loop {
-            let Ok(mut ready) = self.news.readable_mut().await else { return };
-            let socket = ready.get_inner().as_raw_fd();
-            let heard = hear(socket, &mut self.datagram, &mut self.picture);
-            if heard == Heard::All {
-                ready.clear_ready();
-            }
-            drop(ready);
+            let mut waits = None;
+            let (socket, heard) = tokio::select! {
+                ready = self.news.readable_mut() => {
+                    let Ok(mut ready) = ready else { return };
+                    let socket = ready.get_inner().as_raw_fd();
+                    let heard = hear(socket, &mut self.datagram, &mut self.picture);
+                    if heard == Heard::All {
+                        ready.clear_ready();
+                    }
+                    (socket, heard)
+                }
+                asked = self.asked.recv() => {
+                    let Some(asked) = asked else { return };
+                    waits = Some(asked);
+                    let socket = self.news.get_ref().as_raw_fd();
+                    let mut read = || hear(socket, &mut self.datagram, &mut self.picture);
+                    let heard = (0..BACKLOG_READS).map(|_| read()).find(|heard| *heard != Heard::Some);
+                    (socket, heard.unwrap_or(Heard::Some))
+                }
+            };
             if heard == Heard::Lost {
                 tracing::warn!("news of interfaces and addresses were lost: looking at all of them");
                 self.look_again(socket).await;
             }
             self.tell_changes();
+            if let Some(asker) = waits {
+                let _ = asker.send(());
+            }
             // A storm of news must not starve the rest of the daemon.
             tokio::task::yield_now().await;
         }
