@@ -25,7 +25,7 @@ fn a_stopped_ctdbd_hands_its_addresses_over() {
     }
     let began = Instant::now();
     let options = Options::new(3, &Program::Ctdbd);
-    let bed = Bed::up("test-ctdbd", &options).unwrap();
+    let bed = Bed::up(&format!("ctdbd-{}", std::process::id()), &options).unwrap();
     let (client, observer) = (Client::start(&bed).unwrap(), Observer::start(&bed).unwrap());
     eprintln!("bed made in {:.2} s", began.elapsed().as_secs_f64());
 
