@@ -36,7 +36,7 @@ fn every_recorded_packet_decodes_to_its_fields_and_encodes_to_its_bytes() {
                     assert_eq!(reqid, pdu.header.reqid, "{name}");
                     Some(opcode)
                 }
-                Body::Keepalive(_) | Body::Message(_) | Body::Other { .. } => None,
+                Body::Keepalive(_) | Body::Message(_) | Body::Tunnel(_) | Body::Other { .. } => None,
             };
             check_fields(name, &frame, &pdu, &entry["decoded"]);
             check_bytes(name, &frame, &pdu);
@@ -87,7 +87,7 @@ fn check_fields(name: &str, frame: &[u8], pdu: &Pdu<'_>, decoded: &Value) {
             }
             json!({ "status": status, "datalen": data.len(), "errorlen": error.len(), "data": hex(data) })
         }
-        Body::Other { .. } => panic!("{name}: not recognised"),
+        Body::Tunnel(_) | Body::Other { .. } => panic!("{name}: not recognised"),
     };
     for (field, value) in body.as_object().unwrap() {
         fields[field] = value.clone();
@@ -138,7 +138,7 @@ fn check_payload(name: &str, frame: &[u8], pdu: &Pdu<'_>, asked: Option<Opcode>,
             let error = reply.error_text().unwrap_or_default();
             encode_reply(&pdu.header, reply.status, &data, error, &mut encoded);
         }
-        Body::Other { .. } => panic!("{name}: not recognised"),
+        Body::Tunnel(_) | Body::Other { .. } => panic!("{name}: not recognised"),
     }
     if let Some(recorded) = recorded {
         assert_eq!(shape.as_ref(), Some(recorded), "{name}");

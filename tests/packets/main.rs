@@ -4,3 +4,4 @@ mod commands;
 mod real_leader;
 mod room;
 mod steps;
+mod tools;

@@ -115,7 +115,7 @@ impl Leader {
             Body::ControlReply(reply) => self.replies.push((header.reqid, reply.status, reply.data.to_vec())),
             Body::ControlRequest(request) => self.answer(header.reqid, &request),
             Body::Message(message) => self.messages.push(message.decode_data().expect("it makes sense")),
-            Body::Keepalive(_) | Body::Other { .. } => {}
+            Body::Keepalive(_) | Body::Tunnel(_) | Body::Other { .. } => {}
         }
     }
 

@@ -6,6 +6,7 @@ use core::net::IpAddr;
 use super::plant::Plants;
 use super::tunables::Tunables;
 use super::types::Capabilities;
+use super::wire::DebugLevel;
 use crate::time::Duration;
 
 /// The port nodes listen on (IANA: `ctdb`).
@@ -20,6 +21,11 @@ pub const VERSION: u32 = 0x0004_0011;
 pub struct Config {
     /// `[cluster] node address`; without it the first address of the nodes file that is ours.
     pub listen: Option<IpAddr>,
+    /// The daemon's process, as GET_PID tells it. 0 until the driver says otherwise.
+    pub pid: u32,
+    /// How much is logged: `[logging] log level`, and what SET_DEBUG makes of it. The machine
+    /// keeps the number and logs nothing itself.
+    pub debug_level: DebugLevel,
     /// The port every node listens on.
     pub port: u16,
     /// The control socket's path.
@@ -61,6 +67,8 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             listen: None,
+            pid: 0,
+            debug_level: DebugLevel::NOTICE,
             port: PORT,
             socket: "ctdbd.socket".into(),
             nodes_file: "nodes".into(),

@@ -7,10 +7,10 @@
 //!
 //! Reading order: [`types`], [`wire`] (bytes ↔ packets), [`tunables`] and [`files`] (text ↔
 //! values), [`config`], [`notice`], `state`, `cx`, `jobs`, `requests`, then the parts: `boot`,
-//! `links`, `keepalive`, `versions`, `clients`, `subscribers`, `controls`, `reload`, `kernel`,
+//! `links`, `keepalive`, `versions`, `clients`, `subscribers`, `tunnels`, `statistics`, `controls`, `reload`, `kernel`,
 //! `addresses`, `events`, `monitor`, `databases`, and the pure ones: `ballot`, `verdict`,
 //! `culprits`, [`ipalloc`]; last `machine`, room by room: `liveness`, `talk`, `serve`, `life`,
-//! `standing`, `election`, `round`, `recovery`, `takeover`, `hosting`, `watching`, `view`.
+//! `standing`, `election`, `round`, `recovery`, `takeover`, `hosting`, `watching`, `tools`, `view`.
 
 mod addresses;
 mod ballot;
@@ -36,8 +36,10 @@ pub mod plant;
 mod reload;
 mod requests;
 mod state;
+mod statistics;
 mod subscribers;
 pub mod tunables;
+mod tunnels;
 pub mod types;
 mod verdict;
 mod versions;

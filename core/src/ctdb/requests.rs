@@ -120,6 +120,11 @@ impl Requests {
         Self { first: FIRST, window: VecDeque::new(), armed: None }
     }
 
+    /// How many are under way.
+    pub(super) fn count(&self) -> usize {
+        self.window.iter().flatten().count()
+    }
+
     /// Whether another question may be asked.
     pub(super) fn has_room(&self) -> bool {
         self.window.len() < WINDOW_MAX

@@ -88,6 +88,11 @@ impl Subscribers {
         if words.is_some() { 0 } else { REFUSED }
     }
 
+    /// How many server ids are registered, and how many words left.
+    pub(super) fn counts(&self) -> (usize, usize) {
+        (self.wanted.len(), self.clients.values().map(|client| client.words.len()).sum())
+    }
+
     /// A client is gone. What it left is to be sent to every connected node.
     #[must_use]
     pub(super) fn gone(&mut self, link: LinkId) -> Vec<Notify> {

@@ -72,6 +72,11 @@ impl fmt::Display for Pnn {
     }
 }
 
+/// A tunnel between clients, by the number they agreed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct TunnelId(pub u64);
+
 /// Which recovery a node has been through: a random number drawn by the leader for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]

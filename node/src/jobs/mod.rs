@@ -5,6 +5,7 @@
 
 pub mod files;
 pub mod lock;
+mod process;
 pub mod scripts;
 
 use std::collections::BTreeMap;

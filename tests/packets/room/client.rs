@@ -1,8 +1,11 @@
 //! Local clients: the stock tool, and whoever else talks to a control socket.
 
-use standin_core::ctdb::types::{ClientId, ControlFlags, Generation, Opcode, Pnn, RequestId, SrvId};
+use standin_core::ctdb::types::{
+    ClientId, ControlFlags, Generation, Opcode, Pnn, RequestId, SrvId, TunnelId,
+};
 use standin_core::ctdb::wire::{
-    Asked, Body, ControlRequest, Header, MessageData, Pdu, RequestData, encode_message, encode_request,
+    Asked, Body, ControlRequest, Header, MessageData, Pdu, RequestData, Tunnel, encode_message,
+    encode_request,
 };
 use standin_core::machine::{LinkId, PortId};
 
@@ -112,6 +115,26 @@ impl Room {
         let mut bytes = Vec::new();
         encode_message(&header, data, &mut bytes);
         self.write(client, bytes);
+    }
+
+    /// Sends into a tunnel.
+    pub(crate) fn dig(&mut self, client: Client, to: Pnn, tunnel: Tunnel<'_>) -> RequestId {
+        let header = self.header(to);
+        let mut bytes = Vec::new();
+        Pdu { header, body: Body::Tunnel(tunnel) }.encode(&mut bytes);
+        self.write(client, bytes);
+        header.reqid
+    }
+
+    /// What came through tunnels so far: from whom, under which number, which tunnel, what.
+    pub(crate) fn dug(&self, client: Client) -> Vec<(Pnn, RequestId, TunnelId, Vec<u8>)> {
+        let told = self.inbox.packets.iter().filter(|(link, _)| *link == client.end.1);
+        told.filter_map(|(_, bytes)| {
+            let Pdu { header, body } = Pdu::decode(bytes).expect("a packet");
+            let Body::Tunnel(tunnel) = body else { return None };
+            Some((header.source, header.reqid, tunnel.id, tunnel.data.to_vec()))
+        })
+        .collect()
     }
 
     /// Every answer to a question so far.

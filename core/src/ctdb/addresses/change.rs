@@ -4,9 +4,9 @@ use alloc::format;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
-use super::super::files::public_addresses::{PublicAddress, PublicAddresses};
+use super::super::files::public_addresses::{ADDRESSES_MAX, PublicAddress, PublicAddresses};
 use super::super::kernel::Kernel;
-use super::super::wire::AddrInfo;
+use super::super::wire::{AddrInfo, PUBLIC_IPS_MAX};
 use super::Addresses;
 
 /// Why an address is not added: status -1.
@@ -18,6 +18,8 @@ pub(in super::super) enum AddRefused {
     NoInterface,
     /// A line of the public addresses file could not say this.
     Malformed,
+    /// There are as many as a node may have.
+    TooMany,
 }
 
 /// What became of an address that is to be deleted.
@@ -40,6 +42,9 @@ pub(in super::super) struct Reloaded {
     pub(in super::super) add: Vec<PublicAddress>,
 }
 
+// What a node may have fits into what it answers to GET_PUBLIC_IPS.
+const _: () = assert!(ADDRESSES_MAX <= PUBLIC_IPS_MAX);
+
 impl Addresses {
     /// Adds an address, held by nobody.
     ///
@@ -53,6 +58,9 @@ impl Addresses {
         }
         if !new.interfaces.iter().all(|name| kernel.has_interface(name)) {
             return Err(AddRefused::NoInterface);
+        }
+        if self.list.len() >= ADDRESSES_MAX {
+            return Err(AddRefused::TooMany);
         }
         self.insert(new);
         Ok(())

@@ -85,6 +85,11 @@ impl Addresses {
         changed.map(Entry::tickle_list).collect()
     }
 
+    /// How many connections are noted, of all addresses.
+    pub(in super::super) fn tickle_count(&self) -> usize {
+        self.list.iter().map(|entry| entry.tickles.count()).sum()
+    }
+
     /// The lists of all addresses held here, for a node that has just come.
     pub(in super::super) fn held_tickles(&self) -> Vec<TickleList> {
         self.list.iter().filter(|entry| entry.is_held()).map(Entry::tickle_list).collect()

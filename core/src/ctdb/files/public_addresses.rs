@@ -20,6 +20,9 @@ use core::net::{IpAddr, Ipv4Addr};
 use super::{address_of, from_here, text_of};
 use crate::text::{Piece, Problem, Problems, lines};
 
+/// Addresses in a file. (Our limit: CTDB has none.)
+pub const ADDRESSES_MAX: usize = 16_384;
+
 /// Bytes of an interface's name.
 pub const INTERFACE_NAME_MAX: usize = 15;
 
@@ -54,6 +57,10 @@ impl PublicAddresses {
         let mut seen = BTreeMap::new();
         let said = |line: &Piece<'_>| !line.text.is_empty() && !line.text.starts_with('#');
         for line in lines(&text).map(Piece::trim).filter(said) {
+            if entries.len() == ADDRESSES_MAX {
+                problems.push(line.problem("too many addresses", format!("at most {ADDRESSES_MAX}")));
+                break;
+            }
             match entry(line, &mut seen) {
                 Ok(entry) => entries.push(entry),
                 Err(problem) => problems.push(problem),

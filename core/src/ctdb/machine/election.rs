@@ -315,11 +315,13 @@ impl Ctdb {
     }
 
     fn lock_answered(&mut self, now: Instant, out: Out<'_>, job: JobId, attempt: Attempt, news: LockNews) {
+        let waited = self.waited(Wake::LockTry, LOCK_LIMIT, now);
         self.timers.cancel(Wake::LockTry);
         self.election.on = false;
         self.election.lock = Lock::Free;
         if news == LockNews::Held {
             self.election.lock = Lock::Held(job);
+            self.counters.lock_taken(waited);
             out.notice(Notice::LockTaken);
             if self.can_lead() {
                 self.follow(now, out, self.state.me);

@@ -61,6 +61,7 @@ impl Ctdb {
                 let header = self.header(pnn, RequestId(0));
                 let mut bytes = out.buffer();
                 Pdu { header, body }.encode(&mut bytes);
+                self.counters.keepalive_sent();
                 out.push(Effect::Send { link, bytes });
             }
         }
@@ -162,6 +163,7 @@ impl Ctdb {
         let pnn = claims;
         self.keepalive.heard(pnn);
         if let Body::Keepalive(keepalive) = &pdu.body {
+            self.counters.keepalive_heard();
             self.versions_met(now, out, pnn, *keepalive);
         } else {
             self.route_rare(now, out, pnn, pdu);
@@ -171,6 +173,7 @@ impl Ctdb {
     /// Every packet but a sign of life.
     #[inline(never)]
     fn route_rare(&mut self, now: Instant, out: Out<'_>, pnn: Pnn, pdu: &Pdu<'_>) {
+        self.counters.node_heard(&pdu.body);
         match &pdu.body {
             Body::ControlRequest(request) => {
                 let asker = Asker::Node(pnn, pdu.header.reqid);
@@ -184,6 +187,7 @@ impl Ctdb {
                     out.notice(Notice::PacketRefused { pnn, why: Oddity::Message { srvid: message.srvid } });
                 }
             }
+            Body::Tunnel(tunnel) => self.tunnel_heard(out, pnn, &pdu.header, *tunnel),
             Body::Keepalive(_) | Body::Other { .. } => {}
         }
     }
@@ -213,8 +217,8 @@ impl Ctdb {
                 Some(from) => self.links.accepted(&mut cx!(self, now, out), &self.state, link, from),
                 None => links::Event::Nothing,
             },
-            LinkInput::Accepted { .. } => {
-                if !self.clients.accepted(link) {
+            LinkInput::Accepted { peer_pid, .. } => {
+                if !self.clients.accepted(link, peer_pid) {
                     out.push(Effect::Close { link, how: How::Orderly });
                 }
                 links::Event::Nothing

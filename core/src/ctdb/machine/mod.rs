@@ -10,6 +10,7 @@ mod serve;
 mod standing;
 mod takeover;
 mod talk;
+mod tools;
 mod view;
 mod watching;
 
@@ -42,7 +43,9 @@ use super::monitor::Monitor;
 use super::notice::{DropCause, Notice, StartRefusal, Stop, Unanswered};
 use super::requests::{Asker, Requests};
 use super::state::State;
+use super::statistics::Counters;
 use super::subscribers::Subscribers;
+use super::tunnels::Tunnels;
 use super::types::{Generation, NodeFlags, Pnn, RunState};
 use crate::host::{Done, Fact, FileError, Job, LockNews};
 use crate::machine::{
@@ -64,6 +67,8 @@ pub struct Ctdb {
     requests: Requests,
     clients: Clients,
     subscribers: Subscribers,
+    tunnels: Tunnels,
+    counters: Counters,
     databases: Databases,
     kernel: Kernel,
     addresses: Addresses,
@@ -139,6 +144,8 @@ impl Ctdb {
             requests: Requests::new(),
             clients: Clients::default(),
             subscribers: Subscribers::default(),
+            tunnels: Tunnels::default(),
+            counters: Counters::default(),
             databases: Databases::default(),
             kernel,
             addresses: Addresses::default(),

@@ -11,7 +11,7 @@ use super::super::notice::{Notice, Oddity, Stop, Unanswered};
 use super::super::reload::{self, Refused};
 use super::super::requests::{Asker, Pending};
 use super::super::types::{
-    Capabilities, ControlFlags, Generation, NodeFlags, Pnn, RecoveryMode, RequestId, RunState,
+    Capabilities, ControlFlags, Generation, NodeFlags, Pnn, RecoveryMode, RequestId, RunState, TunnelId,
 };
 use super::super::wire::{
     self, Body, ControlReply, ControlRequest, MessageData, Pdu, ReplyData, RequestData, TimeVal, Uptime,
@@ -28,6 +28,9 @@ use crate::time::Instant;
 impl Ctdb {
     pub(super) fn unanswered(&mut self, out: Out<'_>, pending: Pending, why: Unanswered) {
         let Pending { to, opcode, asker, .. } = pending;
+        if why == Unanswered::TimedOut {
+            self.counters.control_timed_out();
+        }
         out.notice(Notice::RequestFailed { pnn: to, opcode, why });
         if let Asker::Own(ticket) = asker {
             return self.mail.push_back(Letter::Answer(ticket, to, Heard::NOTHING));
@@ -59,7 +62,11 @@ impl Ctdb {
         let Some(link) = link else { return };
         let mut bytes = out.buffer();
         wire::encode_reply(&header, answer.status, &answer.data, answer.error, &mut bytes);
-        out.push(Effect::Send { link, bytes });
+        if matches!(asker, Asker::Client(..)) {
+            self.send_client(out, link, bytes);
+        } else {
+            self.send_node(out, link, bytes);
+        }
     }
 
     pub(super) fn answered(
@@ -92,7 +99,7 @@ impl Ctdb {
             let header = self.header(Pnn(0), reqid);
             let mut bytes = out.buffer();
             Pdu { header, body: Body::ControlReply(*reply) }.encode(&mut bytes);
-            out.push(Effect::Send { link, bytes });
+            self.send_client(out, link, bytes);
         }
     }
 
@@ -114,7 +121,7 @@ impl Ctdb {
         self.asked(now, out, asker, request.flags, &data);
     }
 
-    /// Server ids are registered by clients only, and named beside the payload.
+    /// Server ids and tunnels are registered by clients only, and named beside the payload.
     #[expect(clippy::wildcard_enum_match_arm, reason = "nothing else registers")]
     fn registration(
         &mut self,
@@ -128,6 +135,15 @@ impl Ctdb {
             RequestData::DeregisterSrvId => self.subscribers.deregister(link, request.srvid),
             RequestData::RegisterNotify(notify) => self.subscribers.register_notify(link, notify.clone()),
             RequestData::DeregisterNotify(srvid) => self.subscribers.deregister_notify(link, *srvid),
+            RequestData::TunnelRegister => self.tunnel_asked(link, TunnelId(request.srvid.0), true),
+            RequestData::TunnelDeregister => self.tunnel_asked(link, TunnelId(request.srvid.0), false),
+            RequestData::TcpClient(connection) => {
+                // The rest of it is no matter of who asked.
+                if self.is_held(connection) {
+                    self.clients.serves(link, *connection);
+                }
+                return None;
+            }
             _ => return None,
         }))
     }
@@ -159,6 +175,9 @@ impl Ctdb {
     ) -> Option<Answer> {
         let known = controls::polled(&self.config, &self.state, data);
         if let Some(answer) = known.or_else(|| self.databases.answer(data)) {
+            return Some(answer);
+        }
+        if let Some(answer) = self.tools_asked(now, out, data) {
             return Some(answer);
         }
         match data {
@@ -277,6 +296,7 @@ impl Ctdb {
                 // A frame that is no packet is ignored and the client kept, as in ctdbd.
                 Ok(Some(frame)) => {
                     if let Ok(pdu) = Pdu::decode(&frame) {
+                        self.counters.client_heard(&pdu.body);
                         self.client_packet(now, out, link, &pdu);
                     }
                 }
@@ -293,21 +313,24 @@ impl Ctdb {
     }
 
     pub(super) fn client_gone(&mut self, out: Out<'_>, link: LinkId) -> bool {
-        let was = self.clients.gone(link);
-        if was {
-            self.requests.forget_client(link);
-            for notify in self.subscribers.gone(link) {
-                let data = MessageData::Raw { srvid: notify.srvid, data: notify.data };
-                self.tell(out, Pnn::BROADCAST_CONNECTED, &data);
-            }
+        let Some(served) = self.clients.gone(link) else { return false };
+        self.forget_connections(served);
+        self.requests.forget_client(link);
+        self.tunnels.gone(link);
+        for notify in self.subscribers.gone(link) {
+            let data = MessageData::Raw { srvid: notify.srvid, data: notify.data };
+            self.tell(out, Pnn::BROADCAST_CONNECTED, &data);
         }
-        was
+        true
     }
 
     /// A client's packet: ours to answer, or another node's.
     fn client_packet(&mut self, now: Instant, out: Out<'_>, link: LinkId, pdu: &Pdu<'_>) {
         if let Body::Message(message) = &pdu.body {
             return self.client_message(out, pdu.header.destination, message);
+        }
+        if let Body::Tunnel(tunnel) = &pdu.body {
+            return self.client_tunnel(out, &pdu.header, *tunnel);
         }
         let Body::ControlRequest(request) = &pdu.body else { return };
         let asker = Asker::Client(link, pdu.header.reqid);
@@ -379,7 +402,7 @@ impl Ctdb {
         let client = self.clients.id(client).unwrap_or_default();
         let mut bytes = out.buffer();
         Pdu { header, body: Body::ControlRequest(ControlRequest { client, ..*request }) }.encode(&mut bytes);
-        out.push(Effect::Send { link, bytes });
+        self.send_node(out, link, bytes);
     }
 
     pub(super) fn reloaded(

@@ -105,6 +105,8 @@ impl Ctdb {
     /// Whether anybody holds the cluster lock is known, or will not be.
     pub(super) fn lock_checked(&mut self, now: Instant, out: Out<'_>, news: LockNews) {
         let Some((job, askers)) = self.standing.lock_check.take() else { return };
+        let waited = self.waited(Wake::LockCheck, LOCK_CHECK_LIMIT, now);
+        self.counters.lock_checked(waited);
         self.timers.cancel(Wake::LockCheck);
         if news == LockNews::Held || news == LockNews::TimedOut {
             cx!(self, now, out).cancel(job);

@@ -10,7 +10,6 @@ use super::super::types::{ClientId, ControlFlags, NodeFlags, Pnn, RequestId, Run
 use super::super::wire::{self, Asked, Disable, MessageData, RequestData, SrvIdMessage};
 use super::round::Stage;
 use super::{Ctdb, Out};
-use crate::machine::Effect;
 use crate::time::{Duration, Instant};
 
 impl Ctdb {
@@ -60,7 +59,7 @@ impl Ctdb {
         let mut bytes = out.buffer();
         let asked = Asked { srvid: SrvId(0), client: ClientId(0), flags };
         wire::encode_request(&self.header(to, reqid), asked, data, &mut bytes);
-        out.push(Effect::Send { link, bytes });
+        self.send_node(out, link, bytes);
     }
 
     /// Sends a message: to a node, ourselves, or many.
@@ -82,7 +81,7 @@ impl Ctdb {
         let Some(link) = self.links.outgoing(to) else { return };
         let mut bytes = out.buffer();
         wire::encode_message(&self.header(to, RequestId(0)), data, &mut bytes);
-        out.push(Effect::Send { link, bytes });
+        self.send_node(out, link, bytes);
     }
 
     /// Answers somebody who gave a node and a server id to answer to.
@@ -151,6 +150,7 @@ impl Ctdb {
                 let count = self.state.nodes.len() as u32;
                 self.credit(now, out, *pnn, count, Credit::Takeover);
             }
+            MessageData::MemDump(asked) => self.memory_wanted(out, *asked),
             MessageData::Records { srvid, records } => {
                 self.databases.records(*srvid, records.records.len() as u32);
             }
@@ -191,7 +191,7 @@ impl Ctdb {
             let mut bytes = out.buffer();
             let header = self.header(Pnn(0), RequestId(0));
             wire::encode_message(&header, data, &mut bytes);
-            out.push(Effect::Send { link, bytes });
+            self.send_client(out, link, bytes);
         }
     }
 }

@@ -29,6 +29,7 @@ mod status;
 mod text;
 mod tickle;
 mod tunables;
+mod tunnel;
 
 pub use self::address::WireAddr;
 pub use self::clients::{Echo, Notify, PidSrvId};
@@ -43,7 +44,7 @@ pub use self::numbers::{
     DebugLevel, Pid, RecordCount, RoleSwitch, Seconds, SeqNum, TunableValue, Waited, WideDbId,
 };
 pub use self::public_ips::{
-    AddrInfo, Interface, InterfaceList, InterfaceName, PublicIp, PublicIpInfo, PublicIpList,
+    AddrInfo, Interface, InterfaceList, InterfaceName, PUBLIC_IPS_MAX, PublicIp, PublicIpInfo, PublicIpList,
 };
 pub use self::recovery::{Answer, Disable, Election, SrvIdMessage};
 pub use self::reply::ReplyData;
@@ -54,6 +55,7 @@ pub use self::status::{
 pub use self::text::Text;
 pub use self::tickle::{Connection, TickleList};
 pub use self::tunables::{AllTunables, TunableName, TunableNames, TunableSet};
+pub use self::tunnel::Tunnel;
 
 use alloc::vec::Vec;
 
@@ -80,7 +82,9 @@ pub enum Body<'a> {
     ControlRequest(ControlRequest<'a>),
     /// Its answer.
     ControlReply(ControlReply<'a>),
-    /// A call on a record, a tunnel's packet, or nothing anybody knows.
+    /// Something between clients.
+    Tunnel(Tunnel<'a>),
+    /// A call on a record, or nothing anybody knows.
     Other {
         /// Which.
         operation: Operation,
@@ -99,6 +103,7 @@ impl Body<'_> {
             Self::Message(_) => Operation::REQ_MESSAGE,
             Self::ControlRequest(_) => Operation::REQ_CONTROL,
             Self::ControlReply(_) => Operation::REPLY_CONTROL,
+            Self::Tunnel(_) => Operation::REQ_TUNNEL,
             Self::Other { operation, .. } => *operation,
         }
     }
@@ -118,6 +123,7 @@ impl<'a> Pdu<'a> {
             Operation::REQ_MESSAGE => Body::Message(Message::decode(&mut from)?),
             Operation::REQ_CONTROL => Body::ControlRequest(ControlRequest::decode(&mut from)?),
             Operation::REPLY_CONTROL => Body::ControlReply(ControlReply::decode(&mut from)?),
+            Operation::REQ_TUNNEL => Body::Tunnel(Tunnel::decode(&mut from)?),
             _ => Body::Other { operation, body: from.rest() },
         };
         Ok(Self { header, body })
@@ -132,6 +138,7 @@ impl<'a> Pdu<'a> {
             Body::Message(message) => message.encode(out),
             Body::ControlRequest(request) => request.encode(out),
             Body::ControlReply(reply) => reply.encode(out),
+            Body::Tunnel(tunnel) => tunnel.encode(out),
             Body::Other { body, .. } => out.bytes(body),
         });
     }
@@ -200,7 +207,7 @@ fn counted(place: usize, out: &mut Writer<'_>, data: impl FnOnce(&mut Writer<'_>
 
 #[cfg(test)]
 mod tests {
-    use super::super::types::{Generation, Opcode, Pnn, RecoveryMode, RequestId};
+    use super::super::types::{Generation, Opcode, Pnn, RecoveryMode, RequestId, TunnelId};
     use super::*;
     use crate::bytes::check::{any_bytes, few};
     use proptest::prelude::*;
@@ -280,7 +287,7 @@ mod tests {
         #[test]
         fn packets_round_trip(
             words: [u32; 4], opcode: u32, srvid: u64, status: i32,
-            data in any_bytes(), error in any_bytes(), unknown in 10u32..,
+            data in any_bytes(), error in any_bytes(), unknown in 11u32..,
         ) {
             let [generation, destination, source, reqid] = words;
             let header = Header {
@@ -299,6 +306,7 @@ mod tests {
                 Body::Message(Message { srvid: SrvId(srvid), data: &data }),
                 Body::ControlRequest(request),
                 Body::ControlReply(ControlReply { status, data: &data, error: &error }),
+                Body::Tunnel(Tunnel { id: TunnelId(srvid), flags: opcode, data: &data }),
                 Body::Other { operation: Operation(unknown), body: aligned },
             ] {
                 let pdu = Pdu { header, body };

@@ -1,7 +1,7 @@
 //! Payloads that are one number.
 
 use super::super::types::{
-    Capabilities, ControlFlags, DbId, NodeFlags, Opcode, Pnn, RecoveryMode, RunState, SrvId,
+    Capabilities, ControlFlags, DbId, NodeFlags, Opcode, Pnn, RecoveryMode, RunState, SrvId, TunnelId,
 };
 use crate::bytes::{DecodeError, Reader, Wire, Writer};
 
@@ -14,6 +14,19 @@ pub struct Pid(pub i32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct DebugLevel(pub i32);
+
+impl DebugLevel {
+    /// What went wrong.
+    pub const ERROR: Self = Self(0);
+    /// And what may.
+    pub const WARNING: Self = Self(1);
+    /// And what changed.
+    pub const NOTICE: Self = Self(3);
+    /// And what was done.
+    pub const INFO: Self = Self(5);
+    /// Everything.
+    pub const DEBUG: Self = Self(10);
+}
 
 /// Whether the node may have a role; any number but 0 means yes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -72,6 +85,7 @@ plain! {
     Pnn: u32_le;
     DbId: u32_le;
     SrvId: u64_le;
+    TunnelId: u64_le;
     Opcode: u32_le;
     Pid: i32_le;
     DebugLevel: i32_le;

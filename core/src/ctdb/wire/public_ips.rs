@@ -5,7 +5,7 @@ use core::fmt;
 
 use super::super::types::Pnn;
 use super::address::WireAddr;
-use super::list::{decode_list, encode_list};
+use super::list::{decode_limited, decode_list, encode_list};
 use super::text::Text;
 use crate::bytes::{DecodeError, Reader, Wire, Writer};
 
@@ -31,7 +31,10 @@ impl Wire for PublicIp {
     }
 }
 
-/// A node's public addresses; ctdbd lists the last of its file first.
+/// Addresses in a list; a longer one is refused. (Our limit: CTDB has none.)
+pub const PUBLIC_IPS_MAX: usize = 16_384;
+
+/// A node's public addresses, at most [`PUBLIC_IPS_MAX`]; ctdbd lists the last of its file first.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct PublicIpList {
@@ -46,7 +49,8 @@ impl Wire for PublicIpList {
     }
 
     fn decode(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Ok(Self { ips: decode_list(from, 32)? })
+        let ips = decode_limited(from, 32, PUBLIC_IPS_MAX, "number of public addresses")?;
+        Ok(Self { ips })
     }
 }
 
@@ -240,6 +244,21 @@ mod tests {
         assert!(InterfaceName::new("0123456789abcdef").is_some());
         assert_eq!(InterfaceName::new("0123456789abcdefg"), None);
         assert_eq!(InterfaceName::new("a\0b"), None);
+    }
+
+    #[test]
+    fn a_list_has_only_so_many_addresses() {
+        let ip = PublicIp { pnn: Pnn(1), address: WireAddr(([10, 0, 0, 1], 0).into()) };
+        let list = PublicIpList { ips: alloc::vec![ip; PUBLIC_IPS_MAX] };
+        let mut bytes = list.to_bytes();
+        assert_eq!(PublicIpList::from_bytes(&bytes), Ok(list));
+        let count = PUBLIC_IPS_MAX as u32 + 1;
+        bytes[..4].copy_from_slice(&count.to_le_bytes());
+        bytes.extend(ip.to_bytes());
+        let refused = DecodeError::BadValue { field: "number of public addresses", value: count.into() };
+        assert_eq!(PublicIpList::from_bytes(&bytes), Err(refused));
+        // The list may also claim more than it has.
+        assert!(PublicIpList::from_bytes(&u32::MAX.to_le_bytes()).is_err());
     }
 
     proptest! {

@@ -153,7 +153,7 @@ macro_rules! counters {
 }
 
 counters! {
-    /// Packets from and to other nodes, by operation.
+    /// Packets from other nodes, by operation.
     NodePackets {
         /// Calls asked.
         req_call: u32,

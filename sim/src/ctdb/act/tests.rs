@@ -66,7 +66,9 @@ fn packets(host: HostId, mut bytes: &[u8]) -> Vec<String> {
                 request.opcode.name().unwrap_or_default().to_owned()
             }
             Body::Message(message) => said_by(message.decode_data().unwrap()),
-            Body::Keepalive(_) | Body::ControlReply(_) | Body::Other { .. } => format!("{body:?}"),
+            Body::Keepalive(_) | Body::ControlReply(_) | Body::Tunnel(_) | Body::Other { .. } => {
+                format!("{body:?}")
+            }
         };
         said.push(format!("{host}: {what} -> {}", header.destination));
     }
