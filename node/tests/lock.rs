@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use room::{Room, runs, stock, until};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use room::{Room, runs, stock, until};
 use standin_core::host::LockNews;
 use standin_node::jobs::lock::hold;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
