@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use crate::room::client::Client;
 use crate::room::{Room, SECOND};
 use standin_core::ctdb::config::Config;
-use standin_core::ctdb::types::{ControlFlags, Opcode, Pnn, RequestId, SrvId, TunnelId};
+use standin_core::ctdb::types::{ControlFlags, Opcode, Pnn, SrvId, TunnelId};
 use standin_core::ctdb::wire::{
     Connection, DebugLevel, MessageData, Pid, PidSrvId, ReplyData, RequestData, SrvIdMessage, Statistics,
     Tunnel, Waited, WireAddr,
@@ -208,29 +208,31 @@ fn a_tunnel_leads_to_the_one_client_that_has_it_and_back() {
     let second = room.client(2);
     assert_eq!(open(&mut room, second, ID), -1);
     let ask = Tunnel { id: ID, flags: 1, data: b"hello?" };
-    let asked = room.dig(here, Pnn(2), ask);
+    room.dig(here, Pnn(2), ask);
     room.run(SECOND / 100);
-    assert_eq!(room.dug(far), [(Pnn(0), asked, ID, b"hello?".to_vec())]);
-    let answered = room.dig(far, Pnn(0), Tunnel { flags: 2, data: b"hello!", ..ask });
+    assert_eq!(room.dug(far), [(Pnn(0), ID, b"hello?".to_vec())]);
+    room.dig(far, Pnn(0), Tunnel { flags: 2, data: b"hello!", ..ask });
     room.run(SECOND / 100);
-    assert_eq!(room.dug(here), [(Pnn(2), answered, ID, b"hello!".to_vec())]);
+    assert_eq!(room.dug(here), [(Pnn(2), ID, b"hello!".to_vec())]);
     // To all, to oneself, to no tunnel, to no node.
-    let dig = |room: &mut Room, to, id| room.dig(here, to, Tunnel { id, flags: 0, data: b"" });
-    let sent: [RequestId; 4] =
-        [(Pnn::BROADCAST_CONNECTED, ID), (Pnn::CURRENT_NODE, ID), (Pnn(1), ID), (Pnn(77), TunnelId(1))]
-            .map(|(to, id)| dig(&mut room, to, id));
+    let dig = |room: &mut Room, to, id, data| room.dig(here, to, Tunnel { id, flags: 0, data });
+    dig(&mut room, Pnn::BROADCAST_CONNECTED, ID, b"all");
+    dig(&mut room, Pnn::CURRENT_NODE, ID, b"me");
+    dig(&mut room, Pnn(1), ID, b"n1");
+    dig(&mut room, Pnn(77), ID, b"nobody");
+    dig(&mut room, Pnn(2), TunnelId(1), b"nowhere");
     room.run(SECOND / 100);
     let heard = |room: &Room, client| {
-        room.dug(client).into_iter().skip(1).map(|(from, reqid, ..)| (from, reqid)).collect::<Vec<_>>()
+        room.dug(client).into_iter().skip(1).map(|(from, _, data)| (from, data)).collect::<Vec<_>>()
     };
-    assert_eq!(heard(&room, here), [(Pnn(0), sent[0]), (Pnn(0), sent[1])]);
-    assert_eq!(heard(&room, far), [(Pnn(0), sent[0])]);
+    assert_eq!(heard(&room, here), [(Pnn(0), b"all".to_vec()), (Pnn(0), b"me".to_vec())]);
+    assert_eq!(heard(&room, far), [(Pnn(0), b"all".to_vec())]);
     room.hang_up(far);
     room.run(SECOND / 100);
-    dig(&mut room, Pnn(2), ID);
+    dig(&mut room, Pnn(2), ID, b"late");
     room.run(SECOND / 100);
     assert_eq!(open(&mut room, second, ID), 0);
-    dig(&mut room, Pnn(2), ID);
+    dig(&mut room, Pnn(2), ID, b"late");
     room.run(SECOND / 100);
     assert_eq!(room.dug(second).len(), 1);
     assert_eq!(register(&mut room, here, &RequestData::TunnelDeregister, SrvId(ID.0)), 0);

@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use core::net::IpAddr;
 
+use super::files::ctdb_conf::{CtdbConf, LogLevel};
 use super::plant::Plants;
 use super::tunables::Tunables;
 use super::types::Capabilities;
@@ -86,6 +87,36 @@ impl Default for Config {
             capabilities: Capabilities::STOCK,
             fixes: Fixes::ALL,
             plants: Plants::default(),
+        }
+    }
+}
+
+impl Config {
+    /// Takes over what a `ctdb.conf` says of a machine, and leaves what it does not name. Where the
+    /// log goes, directories, debug scripts and scheduling are the driver's.
+    pub fn adopt(&mut self, conf: &CtdbConf) {
+        if let Some(address) = conf.node_address {
+            self.listen = Some(address);
+        }
+        if let Some(lock) = conf.lock() {
+            self.cluster_lock = Some(lock.into());
+        }
+        if let Some(seconds) = conf.leader_timeout_s {
+            self.leader_timeout = Duration::from_secs(seconds.into());
+        }
+        if let Some(LogLevel(level)) = conf.log_level {
+            self.debug_level = DebugLevel(level.into());
+        }
+        let set = |to: &mut bool, said: Option<bool>| *to = said.unwrap_or(*to);
+        set(&mut self.failover_disabled, conf.failover_disabled);
+        set(&mut self.start_as_stopped, conf.start_as_stopped);
+        set(&mut self.start_as_disabled, conf.start_as_disabled);
+        let roles = [
+            (Capabilities::LEADER, conf.leader_capability),
+            (Capabilities::LMASTER, conf.lmaster_capability),
+        ];
+        for (role, said) in roles {
+            self.capabilities.set(role, said.unwrap_or(self.capabilities.contains(role)));
         }
     }
 }
@@ -175,4 +206,34 @@ impl Fixes {
         offer_when_ready: false,
         holder_leads: false,
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ctdb::files::ctdb_conf::read;
+    use alloc::format;
+
+    fn adopted(file: &str) -> Config {
+        let mut config = Config::default();
+        config.adopt(&read(file.as_bytes()).into_conf().unwrap());
+        config
+    }
+
+    #[test]
+    fn a_file_changes_what_it_names_and_nothing_else() {
+        assert_eq!(format!("{:?}", adopted("")), format!("{:?}", Config::default()));
+        let config = adopted(
+            "[cluster]\nrecovery lock = !lock me\nnode address = fd00::1\nleader timeout = 9\n\
+             leader capability = no\n[logging]\nlog level = DEBUG\n[failover]\ndisabled = yes\n\
+             [legacy]\nstart as stopped = yes\nstart as disabled = yes\n",
+        );
+        assert_eq!(config.cluster_lock.as_deref(), Some("!lock me"));
+        assert_eq!((config.listen, config.debug_level), ("fd00::1".parse().ok(), DebugLevel::DEBUG));
+        assert_eq!((config.leader_timeout, config.failover_disabled), (Duration::from_secs(9), true));
+        assert_eq!((config.start_as_stopped, config.start_as_disabled), (true, true));
+        assert_eq!(config.capabilities, Capabilities::STOCK - Capabilities::LEADER);
+        let config = adopted("[legacy]\nlmaster capability = false\n");
+        assert_eq!(config.capabilities, Capabilities::STOCK - Capabilities::LMASTER);
+    }
 }

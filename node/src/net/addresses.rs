@@ -1,6 +1,7 @@
 //! Addresses put on and taken off, in plain calls: the daemon and the guard share them.
 
-use std::collections::BTreeSet;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::net::IpAddr;
 use std::path::Path;
@@ -58,17 +59,23 @@ pub(crate) fn drop_all(netlink: &mut Netlink, all: &[Placed]) -> Vec<Result<(), 
             promote_secondaries(&placed.interface);
         }
     }
-    let results = all.iter().zip(&keys).map(|(placed, key)| {
-        let key = (*key)?;
-        match netlink.drop_address(&address_message(key.0, placed)).map_err(address_error) {
-            // Gone along with a primary that we took off just now.
-            Err(AddressError::Unchanged) if before.iter().any(|message| self::key(message) == Some(key)) => {
-                Ok(())
-            }
-            other => other,
+    let place: BTreeMap<Key, usize> =
+        before.iter().enumerate().filter_map(|(place, message)| Some((key(message)?, place))).collect();
+    let place_of = |at: usize| keys[at].ok().and_then(|key| place.get(&key));
+    // The last first, a primary after its secondaries: each primary that goes makes the kernel
+    // walk through all that follow.
+    let mut order: Vec<usize> = (0..all.len()).collect();
+    order.sort_by_key(|at| Reverse(place_of(*at)));
+    let mut results = vec![Ok(()); all.len()];
+    for at in order {
+        results[at] = keys[at].and_then(|(index, ..)| {
+            netlink.drop_address(&address_message(index, &all[at])).map_err(address_error)
+        });
+        // Gone along with a primary that we took off just now.
+        if results[at] == Err(AddressError::Unchanged) && place_of(at).is_some() {
+            results[at] = Ok(());
         }
-    });
-    let results = results.collect();
+    }
     put_back(netlink, &staying);
     results
 }

@@ -16,8 +16,10 @@ const SOCK_DESTROY: u16 = 21;
 const INET_DIAG_REQ_BYTECODE: u16 = 1;
 const INET_DIAG_BC_S_COND: u8 = 7;
 
-/// All states of a connection with a peer, as bits: not closed, not in TIME_WAIT, not listening.
-const STATES: u32 = !(1 << 0 | 1 << 6 | 1 << 7 | 1 << 10);
+/// The states of a connection with a peer, as bits: from ESTABLISHED (1) to FIN_WAIT2 (5),
+/// CLOSE_WAIT (8), LAST_ACK (9), CLOSING (11) and a new SYN_RECV (12). What is closed, listens,
+/// waits for stray packets (TIME_WAIT) or is only bound stays.
+const STATES: u32 = 0b1_1011_0011_1110;
 
 /// Family, state, timer and retransmissions stand before what tells a socket apart.
 const ANSWER_HEADER: usize = 4;

@@ -1,8 +1,8 @@
 //! The kernel's side of addresses: put on and taken off, watched, announced.
 //!
-//! Reading order: [`watch`] (what the kernel has, as facts), [`addresses`] (put on, taken off),
-//! [`netlink`] (how the kernel is asked), [`arp`], [`ndp`] and [`tickle`] (packets as bytes),
-//! [`packet`] (sent), [`diag`] (connections ended).
+//! Reading order: `watch` (what the kernel has, as facts), `addresses` (put on, taken off),
+//! `netlink` (how the kernel is asked), `arp`, `ndp` and `tickle` (packets as bytes),
+//! `packet` (sent), `diag` (connections ended).
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -74,6 +74,8 @@ impl Net {
     /// # Errors
     /// As [`AddressError`] says.
     pub async fn add(&self, placed: &Placed) -> Result<(), AddressError> {
+        // Nothing below waits, and with a thousand addresses others want their turn in between.
+        tokio::task::yield_now().await;
         addresses::add(&mut self.requests(), placed)
     }
 
@@ -83,6 +85,7 @@ impl Net {
     /// # Errors
     /// As [`AddressError`] says.
     pub async fn drop(&self, placed: &Placed) -> Result<(), AddressError> {
+        tokio::task::yield_now().await;
         let mut results = drop_all(&mut self.requests(), std::slice::from_ref(placed));
         results.pop().unwrap_or(Err(AddressError::Other))
     }

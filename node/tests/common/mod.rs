@@ -59,13 +59,11 @@ pub(crate) fn shown(interface: &str) -> Vec<String> {
     text.lines().filter_map(|line| line.split_whitespace().nth(3)).map(str::to_owned).collect()
 }
 
-#[allow(dead_code, reason = "not every test program waits")]
-/// Waits until something is so, and says how long that took.
-pub(crate) fn wait_until(what: &str, mut so: impl FnMut() -> bool) -> Duration {
+/// Waits until something is so.
+pub(crate) fn wait_until(what: &str, mut so: impl FnMut() -> bool) {
     let start = Instant::now();
     while !so() {
         assert!(start.elapsed() < LONG, "{what} did not come true");
         thread::sleep(Duration::from_millis(2));
     }
-    start.elapsed()
 }

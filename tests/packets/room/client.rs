@@ -118,21 +118,21 @@ impl Room {
     }
 
     /// Sends into a tunnel.
-    pub(crate) fn dig(&mut self, client: Client, to: Pnn, tunnel: Tunnel<'_>) -> RequestId {
+    pub(crate) fn dig(&mut self, client: Client, to: Pnn, tunnel: Tunnel<'_>) {
         let header = self.header(to);
         let mut bytes = Vec::new();
         Pdu { header, body: Body::Tunnel(tunnel) }.encode(&mut bytes);
         self.write(client, bytes);
-        header.reqid
     }
 
-    /// What came through tunnels so far: from whom, under which number, which tunnel, what.
-    pub(crate) fn dug(&self, client: Client) -> Vec<(Pnn, RequestId, TunnelId, Vec<u8>)> {
+    /// What came through tunnels so far: from whom, which tunnel, what.
+    pub(crate) fn dug(&self, client: Client) -> Vec<(Pnn, TunnelId, Vec<u8>)> {
         let told = self.inbox.packets.iter().filter(|(link, _)| *link == client.end.1);
         told.filter_map(|(_, bytes)| {
             let Pdu { header, body } = Pdu::decode(bytes).expect("a packet");
             let Body::Tunnel(tunnel) = body else { return None };
-            Some((header.source, header.reqid, tunnel.id, tunnel.data.to_vec()))
+            assert_eq!((header.destination, header.reqid), (Pnn(0), RequestId(0)));
+            Some((header.source, tunnel.id, tunnel.data.to_vec()))
         })
         .collect()
     }

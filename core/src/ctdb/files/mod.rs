@@ -1,10 +1,12 @@
 //! The text files CTDB reads, turned into values.
 //!
-//! Three files, a line an entry, read whole: [`nodes`] (who belongs to the cluster),
-//! [`tunables`] (its values), [`public_addresses`] (what it serves). A comment has a line of its
+//! Four files, read whole: [`ctdb_conf`] (how a daemon is set up) and, a line an entry, [`nodes`]
+//! (who belongs to the cluster), [`tunables`] (its values), [`public_addresses`] (what it serves). A
+//! comment has a line of its
 //! own in each, except that a nodes file has none at all: a `#` there is a deleted node. Files
 //! are read strictly and reported completely, see [`crate::text`].
 
+pub mod ctdb_conf;
 pub mod nodes;
 pub mod public_addresses;
 pub mod tunables;

@@ -187,7 +187,7 @@ impl Ctdb {
                     out.notice(Notice::PacketRefused { pnn, why: Oddity::Message { srvid: message.srvid } });
                 }
             }
-            Body::Tunnel(tunnel) => self.tunnel_heard(out, pnn, &pdu.header, *tunnel),
+            Body::Tunnel(tunnel) => self.tunnel_heard(out, pnn, *tunnel),
             Body::Keepalive(_) | Body::Other { .. } => {}
         }
     }

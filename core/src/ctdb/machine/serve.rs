@@ -330,7 +330,7 @@ impl Ctdb {
             return self.client_message(out, pdu.header.destination, message);
         }
         if let Body::Tunnel(tunnel) = &pdu.body {
-            return self.client_tunnel(out, &pdu.header, *tunnel);
+            return self.client_tunnel(out, pdu.header.destination, *tunnel);
         }
         let Body::ControlRequest(request) = &pdu.body else { return };
         let asker = Asker::Client(link, pdu.header.reqid);

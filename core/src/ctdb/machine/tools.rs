@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use super::super::addresses::Entry;
 use super::super::controls::Answer;
 use super::super::cx::Wake;
-use super::super::types::{Pnn, TunnelId};
+use super::super::types::{Pnn, RequestId, TunnelId};
 use super::super::wire::{
     Body, Connection, Header, MessageData, Pdu, PidSrvId, ReplyData, RequestData, SrvIdMessage, Statistics,
     StatisticsList, Tunnel,
@@ -54,9 +54,9 @@ impl Ctdb {
     }
 
     /// PROCESS_EXISTS: whether a client of ours is this process. A node that takes no part has no
-    /// clients that could hold anything: such a client is sent away.
+    /// clients that could hold anything: such a client, the newest, is sent away.
     fn process_asked(&mut self, out: Out<'_>, pid: i32) -> Answer {
-        let Some(link) = self.clients.of_process(pid).next() else { return Answer::REFUSED };
+        let Some(link) = self.clients.of_process(pid).last() else { return Answer::REFUSED };
         if !self.own_flags().is_inactive() {
             return Answer::OK;
         }
@@ -128,34 +128,35 @@ impl Ctdb {
     }
 
     /// A client's packet into a tunnel: to the client at its other end, here or at other nodes.
-    pub(super) fn client_tunnel(&mut self, out: Out<'_>, header: &Header, tunnel: Tunnel<'_>) {
+    pub(super) fn client_tunnel(&mut self, out: Out<'_>, to: Pnn, tunnel: Tunnel<'_>) {
         let Some(me) = self.state.me else { return };
-        let to = if header.destination == Pnn::CURRENT_NODE { me } else { header.destination };
+        let to = if to == Pnn::CURRENT_NODE { me } else { to };
         if !to.is_broadcast() {
-            return self.tunnel_to(out, me, to, header, tunnel);
+            return self.tunnel_to(out, me, to, tunnel);
         }
         for pnn in self.state.all() {
             if self.state.node(pnn).is_some_and(|node| is_meant(node.flags, to)) {
-                self.tunnel_to(out, me, pnn, header, tunnel);
+                self.tunnel_to(out, me, pnn, tunnel);
             }
         }
     }
 
-    fn tunnel_to(&mut self, out: Out<'_>, me: Pnn, to: Pnn, header: &Header, tunnel: Tunnel<'_>) {
+    fn tunnel_to(&mut self, out: Out<'_>, me: Pnn, to: Pnn, tunnel: Tunnel<'_>) {
         if to == me {
-            return self.tunnel_heard(out, me, header, tunnel);
+            return self.tunnel_heard(out, me, tunnel);
         }
         let Some(link) = self.links.outgoing(to) else { return };
-        let header = self.header(to, header.reqid);
+        let header = self.header(to, RequestId(0));
         let mut bytes = out.buffer();
         Pdu { header, body: Body::Tunnel(tunnel) }.encode(&mut bytes);
         self.send_node(out, link, bytes);
     }
 
-    /// A tunnel's packet for a client of ours. Nobody is told if nobody has the tunnel here.
-    pub(super) fn tunnel_heard(&mut self, out: Out<'_>, from: Pnn, header: &Header, tunnel: Tunnel<'_>) {
+    /// A tunnel's packet for a client of ours, which sees what node it is from. Nobody is told if
+    /// nobody has the tunnel here.
+    pub(super) fn tunnel_heard(&mut self, out: Out<'_>, from: Pnn, tunnel: Tunnel<'_>) {
         let Some(link) = self.tunnels.end(tunnel.id) else { return };
-        let header = Header { source: from, ..self.header(self.state.own(), header.reqid) };
+        let header = Header { source: from, ..self.header(Pnn(0), RequestId(0)) };
         let mut bytes = out.buffer();
         Pdu { header, body: Body::Tunnel(tunnel) }.encode(&mut bytes);
         self.send_client(out, link, bytes);
