@@ -133,7 +133,7 @@ fn look(socket: &OwnedFd, mac: [u8; 6], addresses: &[Ipv4Addr], seen: &Mutex<See
         while asked.elapsed() < EVERY {
             let mut bytes = [0; 128];
             let got = recv(socket.as_raw_fd(), &mut bytes, MsgFlags::empty());
-            if let Some((address, node)) = got.ok().and_then(|length| answer(&bytes[..length])) {
+            if let Some((address, node)) = got.ok().and_then(|length| answer(&bytes[..length], mac)) {
                 round.entry(address).or_default().insert(node);
             }
         }
@@ -154,10 +154,11 @@ fn question(mac: [u8; 6], address: Ipv4Addr) -> Vec<u8> {
     [&[0xff; 6][..], &mac, &ARP, &[0, 1], &mac, &nobody, &[0; 6], &address.octets()].concat()
 }
 
-/// Which node says that it has which address.
-fn answer(frame: &[u8]) -> Option<(Ipv4Addr, usize)> {
+/// Which node says that it has which address, to us: an announcement is for everybody, and no
+/// answer to the question.
+fn answer(frame: &[u8], mac: [u8; 6]) -> Option<(Ipv4Addr, usize)> {
     let arp = frame.get(12..42)?;
-    if !arp.starts_with(&ARP) || arp[8..10] != [0, 2] {
+    if frame[..6] != mac || !arp.starts_with(&ARP) || arp[8..10] != [0, 2] {
         return None;
     }
     let mac: [u8; 6] = arp[10..16].try_into().ok()?;
@@ -171,24 +172,29 @@ mod tests {
 
     const ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 78, 1, 3);
 
+    const US: [u8; 6] = [2, 0x77, 0, 0, 2, 2];
+
     #[test]
     fn a_question_is_a_probe_from_nobody() {
-        let asked = question([2, 0x77, 0, 0, 2, 2], ADDRESS);
+        let asked = question(US, ADDRESS);
         assert_eq!(asked.len(), 42);
         assert_eq!(asked[28..32], [0; 4]);
         assert_eq!(asked[38..], ADDRESS.octets());
-        assert_eq!(answer(&asked), None);
+        assert_eq!(answer(&asked, US), None);
     }
 
     #[test]
     fn an_answer_tells_the_node_by_its_hardware_address() {
-        let mac = [2, 0x77, 0, 0, 1, 4];
-        let mut said = question(mac, ADDRESS);
+        let mut said = question([2, 0x77, 0, 0, 1, 4], ADDRESS);
+        said[..6].copy_from_slice(&US);
         said[21] = 2;
         said[28..32].copy_from_slice(&ADDRESS.octets());
-        assert_eq!(answer(&said), Some((ADDRESS, 4)));
-        assert_eq!(answer(&said[..41]), None);
+        assert_eq!(answer(&said, US), Some((ADDRESS, 4)));
+        assert_eq!(answer(&said[..41], US), None);
+        let mut announced = said.clone();
+        announced[..6].fill(0xff);
+        assert_eq!(answer(&announced, US), None);
         said[26] = 0;
-        assert_eq!(answer(&said), None);
+        assert_eq!(answer(&said, US), None);
     }
 }

@@ -60,6 +60,7 @@ impl Program {
 /// Where a daemon that stays in the foreground is noted; one that goes to the background notes
 /// itself.
 const OUR_PID: &str = "/run/standind.pid";
+const OUR_LOG: &str = "/var/log/ctdb/standind.log";
 const STOCK_PID: &str = "/run/ctdb/ctdbd.pid";
 
 /// How long a daemon has to stop; ctdbd's own scripts have 60 s.
@@ -81,9 +82,10 @@ impl Node {
                     return Err(Error::new(format!("{} is not there", path.display())));
                 }
                 let strict = if *strict { "--strict" } else { "" };
+                // One that refuses its files does so at once, and says why.
                 let script = format!(
-                    "\"$0\" --base /etc/ctdb --foreground {strict} </dev/null >>/var/log/ctdb/standind.out 2>&1 & \
-                     echo $! >{OUR_PID}"
+                    "\"$0\" --base /etc/ctdb --foreground {strict} </dev/null >>{OUR_LOG} 2>&1 & \
+                     echo $! >{OUR_PID}; sleep 0.1; kill -0 $! || {{ tail -n 3 {OUR_LOG} >&2; exit 1; }}"
                 );
                 run(self.command("setsid")?.args(["sh", "-c", &script]).arg(path)).map(drop)
             }

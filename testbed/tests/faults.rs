@@ -11,6 +11,11 @@ use standin_testbed::{Bed, Client, Network, Observer, Options, Program, usable};
 const ONE: Ipv4Addr = Ipv4Addr::new(10, 78, 1, 1);
 const TWO: Ipv4Addr = Ipv4Addr::new(10, 78, 1, 2);
 
+/// A name of this run's own: the same test may run from another tree at the same time.
+fn named(name: &str) -> String {
+    format!("{name}-{}", std::process::id())
+}
+
 /// A bed of three nodes and two public addresses, the first on node 0, the second on node 1.
 fn bed(name: &str) -> Option<Bed> {
     match usable() {
@@ -21,7 +26,7 @@ fn bed(name: &str) -> Option<Bed> {
             return None;
         }
     }
-    let bed = Bed::up(name, &Options { public: 2, ..Options::new(3, &Program::Ctdbd) }).unwrap();
+    let bed = Bed::up(&named(name), &Options { public: 2, ..Options::new(3, &Program::Ctdbd) }).unwrap();
     bed.address_add(0, ONE).unwrap();
     bed.address_add(1, TWO).unwrap();
     Some(bed)
@@ -63,7 +68,7 @@ fn soon(what: impl Fn() -> bool) -> bool {
 
 #[test]
 fn a_client_hears_who_has_an_address_and_an_observer_all_of_them() {
-    let Some(bed) = bed("test-watch") else { return };
+    let Some(bed) = bed("watch") else { return };
     let (client, observer) = (Client::start(&bed).unwrap(), Observer::start(&bed).unwrap());
     assert!(soon(|| client.all() == [(ONE, Some(0)), (TWO, Some(1))]));
     assert!(soon(|| observer.hosts(ONE) == [0].into() && observer.hosts(TWO) == [1].into()));
@@ -81,7 +86,7 @@ fn a_client_hears_who_has_an_address_and_an_observer_all_of_them() {
 
 #[test]
 fn a_cable_and_an_interface_go_down_and_up() {
-    let Some(bed) = bed("test-cable") else { return };
+    let Some(bed) = bed("cable") else { return };
     let client = Client::start(&bed).unwrap();
     let carrier = || {
         let output = bed.command(0, "cat").unwrap().arg("/sys/class/net/eth1/carrier").output().unwrap();
@@ -114,7 +119,7 @@ fn a_cable_and_an_interface_go_down_and_up() {
 
 #[test]
 fn a_network_falls_apart_with_its_carrier_up() {
-    let Some(bed) = bed("test-parts") else { return };
+    let Some(bed) = bed("parts") else { return };
     let both_ways = |one, other| (reaches(&bed, one, other), reaches(&bed, other, one));
     assert_eq!(both_ways(0, 1), (true, true));
     bed.partition(Network::Private, &[&[0], &[1, 2]]).unwrap();
@@ -133,7 +138,7 @@ fn a_network_falls_apart_with_its_carrier_up() {
 
 #[test]
 fn a_node_comes_back_from_a_power_loss_with_its_files_and_nothing_else() {
-    let Some(mut bed) = bed("test-power") else { return };
+    let Some(mut bed) = bed("power") else { return };
     let client = Client::start(&bed).unwrap();
     assert!(soon(|| client.answers(ONE) == Some(0)));
     let sh = |bed: &Bed, script: &str| {
@@ -156,16 +161,17 @@ fn a_node_comes_back_from_a_power_loss_with_its_files_and_nothing_else() {
 
 #[test]
 fn a_bed_can_be_left_and_found_and_removed() {
-    let Some(left) = bed("test-left") else { return };
+    let Some(left) = bed("left") else { return };
+    let name = &named("left");
     left.leave();
-    assert!(Bed::exists("test-left") && Bed::names().contains(&"test-left".to_owned()));
-    let found = Bed::find("test-left").unwrap();
+    assert!(Bed::exists(name) && Bed::names().contains(name));
+    let found = Bed::find(name).unwrap();
     assert_eq!((found.len(), found.addresses()), (3, &[ONE, TWO][..]));
     assert_eq!(found.addresses_on(0).unwrap(), [ONE]);
     drop(found);
-    assert!(Bed::exists("test-left"), "found is not made");
-    Bed::remove("test-left").unwrap();
-    assert!(!Bed::exists("test-left"));
-    let why = Bed::find("test-left").unwrap_err().to_string();
-    assert_eq!(why, "there is no cluster named test-left");
+    assert!(Bed::exists(name), "found is not made");
+    Bed::remove(name).unwrap();
+    assert!(!Bed::exists(name));
+    let why = Bed::find(name).unwrap_err().to_string();
+    assert_eq!(why, format!("there is no cluster named {name}"));
 }

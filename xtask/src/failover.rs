@@ -43,8 +43,28 @@ enum Situation {
     Address,
     /// A follower's public cable is pulled.
     Cable,
+    /// A follower's public interface is set down and left so.
+    Interface,
+    /// A follower's public network restarts: all addresses flushed, down for a second, up with
+    /// its own.
+    Restart,
     /// A follower's daemon is killed with SIGKILL, its node stays up.
     Kill9,
+    /// A follower's private network is cut for a minute, carrier up, clients as before.
+    Part,
+    /// The leader's is.
+    PartLeader,
+}
+
+impl Situation {
+    fn hits_leader(self) -> bool {
+        matches!(self, Self::PowerLeader | Self::PartLeader)
+    }
+
+    /// Whether another node has to serve what is lost; else any may.
+    fn moves(self) -> bool {
+        !matches!(self, Self::Address | Self::Interface | Self::Restart)
+    }
 }
 
 /// What is measured of one run, in the order of the table.
@@ -53,6 +73,7 @@ enum Figure {
     Outage,
     Served,
     Twice,
+    TwiceAtEnd,
     Again,
     Back,
 }
@@ -61,8 +82,9 @@ impl Figure {
     fn words(self) -> &'static str {
         match self {
             Self::Outage => "client outage, worst address",
-            Self::Served => "all served again, as a client sees it",
+            Self::Served => "all served by others, as a client sees it",
             Self::Twice => "hosted twice, worst address, while watched",
+            Self::TwiceAtEnd => "addresses hosted twice at the end",
             Self::Again => "undone: holds addresses again",
             Self::Back => "undone: client gap, worst address",
         }
@@ -76,8 +98,14 @@ type Row = (Situation, Figure, Vec<f64>);
 const FORM: Duration = Duration::from_secs(120);
 const SERVE: Duration = Duration::from_secs(60);
 
-/// How long is looked on after all is served: what is hosted twice then stays so.
-const AFTER: Duration = Duration::from_secs(4);
+/// How long is looked on after all is served: what is hosted twice then stays so. Longer than
+/// CTDB's RerecoveryTimeout, which would otherwise delay what comes next.
+const AFTER: Duration = Duration::from_secs(12);
+
+/// How long a network is cut, and how long clients are watched after it is healed: a wrong entry
+/// in a neighbour table lives for half a minute.
+const CUT: Duration = Duration::from_secs(60);
+const HEALED: Duration = Duration::from_secs(40);
 
 /// Whether these arguments of `bench` are ours.
 pub fn meant(args: &[OsString]) -> bool {
@@ -118,7 +146,11 @@ fn measure(args: &Args, options: &Options, rows: &mut Vec<Row>) -> Result<(), Er
     eprintln!("cold start: all addresses answer after {:.1} s", served.as_secs_f64());
     for &situation in situations {
         for run in 1..=args.runs {
-            let figures = once(&mut bed, &client, &observer, situation)?;
+            let figures = if matches!(situation, Situation::Part | Situation::PartLeader) {
+                parted(&bed, &client, &observer, situation)?
+            } else {
+                once(&mut bed, &client, &observer, situation)?
+            };
             let told: Vec<String> = figures
                 .iter()
                 .map(|(figure, value)| format!("{} {}", figure.words(), seconds(*value)))
@@ -142,11 +174,7 @@ fn once(
     observer: &Observer,
     situation: Situation,
 ) -> Result<Vec<(Figure, f64)>, Error> {
-    let leader = bed.leader(0)?;
-    let follower = (0..bed.len()).rev().find(|node| *node != leader).unwrap_or(leader);
-    let node = if situation == Situation::PowerLeader { leader } else { follower };
-    // Not always at the same moment of the daemons' own timers.
-    thread::sleep(Duration::from_secs(2) + phase());
+    let node = settled(bed, situation)?;
     let mut touched = client.of(node);
     if situation == Situation::Address {
         touched.truncate(1);
@@ -161,9 +189,12 @@ fn once(
         Situation::Power | Situation::PowerLeader => bed.power_off(node)?,
         Situation::Address => bed.address_delete(node, first)?,
         Situation::Cable => bed.cable(node, Network::Public, false)?,
+        Situation::Interface => bed.interface(node, Network::Public, false)?,
+        Situation::Restart => bed.restart_network(node, Network::Public)?,
         Situation::Kill9 => bed.kill(node)?,
+        Situation::Part | Situation::PartLeader => {}
     }
-    let moves = situation != Situation::Address;
+    let moves = situation.moves();
     if !moves {
         // The same node may serve it again: that it fell silent has to be seen first.
         thread::sleep(Duration::from_millis(220));
@@ -174,14 +205,15 @@ fn once(
     let served = client.wait(fault, SERVE, |all| all.iter().all(fine));
     thread::sleep(AFTER);
     let watched = Instant::now();
-    let outage =
-        client.worst_gap(&touched, fault, watched).map_or(0.0, |(_, gap)| gap.length().as_secs_f64());
+    let gap = client.worst_gap(&touched, fault, watched);
+    let outage = gap.map_or(0.0, |(_, gap)| gap.length().as_secs_f64());
+    let served = served.map_or(f64::INFINITY, |after| after.as_secs_f64());
     let twice = touched.iter().map(|&address| observer.twice_for(address, fault, watched)).max();
-    let mut figures = vec![
-        (Figure::Outage, outage),
-        (Figure::Served, served.map_or(f64::INFINITY, |after| after.as_secs_f64())),
-        (Figure::Twice, twice.unwrap_or_default().as_secs_f64()),
-    ];
+    let mut figures = vec![(Figure::Outage, if served.is_finite() { outage } else { served })];
+    if moves {
+        figures.push((Figure::Served, served));
+    }
+    figures.push((Figure::Twice, twice.unwrap_or_default().as_secs_f64()));
 
     let undone = Instant::now();
     match situation {
@@ -191,7 +223,8 @@ fn once(
             bed.start(node)?;
         }
         Situation::Cable => bed.cable(node, Network::Public, true)?,
-        Situation::Address => {}
+        Situation::Interface => bed.interface(node, Network::Public, true)?,
+        Situation::Address | Situation::Restart | Situation::Part | Situation::PartLeader => {}
     }
     if moves {
         // A killed daemon left addresses behind: not before its own start removed them.
@@ -206,6 +239,45 @@ fn once(
     }
     bed.wait_healthy(bed.len(), FORM)?;
     Ok(figures)
+}
+
+/// A cut and its healing, which is what clients suffer from.
+fn parted(
+    bed: &Bed,
+    client: &Client,
+    observer: &Observer,
+    situation: Situation,
+) -> Result<Vec<(Figure, f64)>, Error> {
+    let node = settled(bed, situation)?;
+    let cut = Instant::now();
+    bed.partition(Network::Private, &[&[], &[node]])?;
+    thread::sleep(CUT);
+    let healed = Instant::now();
+    let worst = |from, to| {
+        client.worst_gap(bed.addresses(), from, to).map_or(0.0, |(_, gap)| gap.length().as_secs_f64())
+    };
+    let outage = worst(cut, healed);
+    let at_end = u32::try_from(observer.twice().len()).map_or(f64::INFINITY, f64::from);
+    bed.heal(Network::Private)?;
+    thread::sleep(HEALED);
+    bed.wait_healthy(bed.len(), FORM)?;
+    let all = Instant::now();
+    let twice = bed.addresses().iter().map(|&address| observer.twice_for(address, cut, all)).max();
+    Ok(vec![
+        (Figure::Outage, outage),
+        (Figure::Twice, twice.unwrap_or_default().as_secs_f64()),
+        (Figure::TwiceAtEnd, at_end),
+        (Figure::Back, worst(healed, all)),
+    ])
+}
+
+/// Waits a little and names the node that is hit.
+fn settled(bed: &Bed, situation: Situation) -> Result<usize, Error> {
+    let leader = bed.leader(0)?;
+    // Not always at the same moment of the daemons' own timers.
+    thread::sleep(Duration::from_secs(2) + phase());
+    let follower = (0..bed.len()).rev().find(|node| *node != leader).unwrap_or(leader);
+    Ok(if situation.hits_leader() { leader } else { follower })
 }
 
 /// Up to five seconds, which is CTDB's longest period.
