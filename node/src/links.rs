@@ -355,6 +355,7 @@ async fn write(
 
 /// An error of the system in the machine's words.
 #[must_use]
+#[expect(clippy::wildcard_enum_match_arm, reason = "errors of the system are many")]
 pub fn why(error: &io::Error) -> Why {
     use io::ErrorKind;
     match error.kind() {

@@ -113,11 +113,13 @@ fn begin() -> Result<u8, Refused> {
         daemon::to_background()
             .map_err(|error| Refused(SYSTEM, format!("cannot go to the background: {error}")))?;
     }
-    let pid_file = PidFile::write(&place.pid_file).map_err(|error| match error.kind() {
-        io::ErrorKind::AddrInUse => {
-            Refused(CONFIG, format!("another daemon runs here: it holds {}", place.pid_file.display()))
+    let pid_file = PidFile::write(&place.pid_file).map_err(|error| {
+        let file = place.pid_file.display();
+        if error.kind() == io::ErrorKind::AddrInUse {
+            Refused(CONFIG, format!("another daemon runs here: it holds {file}"))
+        } else {
+            Refused(SYSTEM, format!("cannot write {file}: {error}"))
         }
-        _ => Refused(SYSTEM, format!("cannot write {}: {error}", place.pid_file.display())),
     })?;
     config.pid = std::process::id();
     let to = match log_file.unwrap_or_else(|| place.log_file.clone()) {

@@ -51,6 +51,7 @@ pub async fn write(path: &Path, content: &[u8]) -> Result<(), FileError> {
     done.map_err(|error| told(path, &error))
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "errors of the system are many")]
 fn told(path: &Path, error: &io::Error) -> FileError {
     let told = match error.kind() {
         io::ErrorKind::NotFound => FileError::Missing,

@@ -116,7 +116,10 @@ impl Scripts {
         let ran = self.execute(path, event, arguments, limit).await;
         std::mem::forget(unless_dropped);
         let end = ran.outcome.end();
-        self.record().ran(plan, event, ran);
+        // The notify script is told of events and belongs to none.
+        if path.file_name().and_then(OsStr::to_str).is_some_and(|name| stem(name).is_some()) {
+            self.record().ran(plan, event, ran);
+        }
         end
     }
 
