@@ -29,6 +29,10 @@ struct Args {
     /// The cluster's name, so that several can be measured side by side.
     #[arg(long, default_value = "bench")]
     name: String,
+    /// Measure standind, standind --strict and ctdbd beside each other, each in a cluster of its own,
+    /// all at once.
+    #[arg(long, conflicts_with_all = ["program", "strict", "ctdbd"])]
+    beside: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -54,6 +58,8 @@ enum Situation {
     Part,
     /// The leader's is.
     PartLeader,
+    /// Nothing does, for half a minute: what does a node cost?
+    Idle,
 }
 
 impl Situation {
@@ -63,7 +69,7 @@ impl Situation {
 
     /// Whether another node has to serve what is lost; else any may.
     fn moves(self) -> bool {
-        !matches!(self, Self::Address | Self::Interface | Self::Restart)
+        !matches!(self, Self::Address | Self::Interface | Self::Restart | Self::Idle)
     }
 }
 
@@ -76,6 +82,8 @@ enum Figure {
     TwiceAtEnd,
     Again,
     Back,
+    Cpu,
+    Memory,
 }
 
 impl Figure {
@@ -87,6 +95,8 @@ impl Figure {
             Self::TwiceAtEnd => "addresses hosted twice at the end",
             Self::Again => "undone: holds addresses again",
             Self::Back => "undone: client gap, worst address",
+            Self::Cpu => "CPU of a node, all its processes, per cent",
+            Self::Memory => "memory of a node, resident, MB",
         }
     }
 }
@@ -101,6 +111,10 @@ const SERVE: Duration = Duration::from_secs(60);
 /// How long is looked on after all is served: what is hosted twice then stays so. Longer than
 /// CTDB's RerecoveryTimeout, which would otherwise delay what comes next.
 const AFTER: Duration = Duration::from_secs(12);
+
+/// How long nothing happens, and what Linux counts processor time in.
+const IDLE: Duration = Duration::from_secs(30);
+const TICKS_A_SECOND: f64 = 100.0;
 
 /// How long a network is cut, and how long clients are watched after it is healed: a wrong entry
 /// in a neighbour table lives for half a minute.
@@ -129,24 +143,102 @@ pub fn run(root: &Path, args: &[OsString]) -> i32 {
         Ok(options) => options,
         Err((why, status)) => return complain_with(&why, status),
     };
+    if args.beside {
+        return beside(&args, &options);
+    }
     let mut rows = Vec::new();
-    let measured = measure(&args, &options, &mut rows);
+    let measured = measure(&args, &args.name, &options, &mut rows);
     print!("{}", table(&options, &rows));
     measured.map_or_else(|why| complain(&why), |()| 0)
 }
 
-fn measure(args: &Args, options: &Options, rows: &mut Vec<Row>) -> Result<(), Error> {
+/// The same of three programs at once; 1 if one of them could not be measured to the end.
+fn beside(args: &Args, options: &Options) -> i32 {
+    let all = |change: &dyn Fn(&Program) -> Program| {
+        let programs = options.programs.iter().map(change).collect();
+        Options { programs, public: options.public, lock: options.lock, tunables: options.tunables.clone() }
+    };
+    let strictly = |program: &Program| match program {
+        Program::Standind { path, .. } => Program::Standind { path: path.clone(), strict: true },
+        Program::Ctdbd => Program::Ctdbd,
+    };
+    let three =
+        [("ctdbd", all(&|_| Program::Ctdbd)), ("strict", all(&strictly)), ("standind", all(&Program::clone))];
+    let measured: Vec<_> = thread::scope(|scope| {
+        let runs: Vec<_> = three
+            .iter()
+            .map(|(label, options)| {
+                scope.spawn(move || {
+                    let mut rows = Vec::new();
+                    let done = measure(args, &format!("{}-{label}", args.name), options, &mut rows);
+                    (done, rows)
+                })
+            })
+            .collect();
+        runs.into_iter().map(|run| run.join().expect("a measurement does not panic")).collect()
+    });
+    let columns: Vec<_> =
+        three.iter().map(|(label, _)| *label).zip(measured.iter().map(|(_, rows)| rows)).collect();
+    print!("{}", beside_table(options, &columns));
+    measured.iter().filter_map(|(done, _)| done.as_ref().err()).map(complain).max().unwrap_or(0)
+}
+
+/// Median, least and most, a column a program.
+fn beside_table(options: &Options, columns: &[(&str, &Vec<Row>)]) -> String {
+    let mut text = format!(
+        "\n{} nodes, {} public addresses; seconds unless said, median (least to most)\n\n{:<12}  {:<42}",
+        options.programs.len(),
+        options.public,
+        "situation",
+        "figure"
+    );
+    for (label, _) in columns {
+        text += &format!("  {label:>24}");
+    }
+    text.push('\n');
+    let mut kinds: Vec<(Situation, Figure)> = Vec::new();
+    for (situation, figure, _) in columns.iter().flat_map(|(_, rows)| rows.iter()) {
+        if !kinds.contains(&(*situation, *figure)) {
+            kinds.push((*situation, *figure));
+        }
+    }
+    for (situation, figure) in kinds {
+        text += &format!("{:<12}  {:<42}", name(situation), figure.words());
+        for (_, rows) in columns {
+            let found = rows.iter().find(|row| row.0 == situation && row.1 == figure);
+            let told = found.map_or("-".into(), |(_, _, values)| {
+                let (min, median, max) = spread(values);
+                format!("{} ({} to {})", seconds(median), seconds(min), seconds(max))
+            });
+            text += &format!("  {told:>24}");
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// Least, median and most.
+fn spread(values: &[f64]) -> (f64, f64, f64) {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let median = f64::midpoint(sorted[(sorted.len() - 1) / 2], sorted[sorted.len() / 2]);
+    (sorted[0], median, sorted[sorted.len() - 1])
+}
+
+fn measure(args: &Args, bed: &str, options: &Options, rows: &mut Vec<Row>) -> Result<(), Error> {
     let situations = if args.situation.is_empty() { Situation::value_variants() } else { &args.situation };
-    let mut bed = Bed::up(&args.name, options)?;
+    let mut bed = Bed::up(bed, options)?;
     let (client, observer) = (Client::start(&bed)?, Observer::start(&bed)?);
     let started = Instant::now();
     bed.start_all()?;
     let served = client.wait(started, FORM, |all| all.iter().all(|(_, who)| who.is_some()))?;
     bed.wait_healthy(bed.len(), FORM)?;
-    eprintln!("cold start: all addresses answer after {:.1} s", served.as_secs_f64());
+    eprintln!("{}: cold start: all addresses answer after {:.1} s", bed.name(), served.as_secs_f64());
     for &situation in situations {
         for run in 1..=args.runs {
-            let figures = if matches!(situation, Situation::Part | Situation::PartLeader) {
+            let figures = if situation == Situation::Idle {
+                idle(&bed)?
+            } else if matches!(situation, Situation::Part | Situation::PartLeader) {
                 parted(&bed, &client, &observer, situation)?
             } else {
                 once(&mut bed, &client, &observer, situation)?
@@ -155,7 +247,7 @@ fn measure(args: &Args, options: &Options, rows: &mut Vec<Row>) -> Result<(), Er
                 .iter()
                 .map(|(figure, value)| format!("{} {}", figure.words(), seconds(*value)))
                 .collect();
-            eprintln!("{} {run}: {}", name(situation), told.join("; "));
+            eprintln!("{} {} {run}: {}", bed.name(), name(situation), told.join("; "));
             for (figure, value) in figures {
                 match rows.iter_mut().find(|row| row.0 == situation && row.1 == figure) {
                     Some(row) => row.2.push(value),
@@ -192,7 +284,7 @@ fn once(
         Situation::Interface => bed.interface(node, Network::Public, false)?,
         Situation::Restart => bed.restart_network(node, Network::Public)?,
         Situation::Kill9 => bed.kill(node)?,
-        Situation::Part | Situation::PartLeader => {}
+        Situation::Part | Situation::PartLeader | Situation::Idle => {}
     }
     let moves = situation.moves();
     if !moves {
@@ -224,7 +316,11 @@ fn once(
         }
         Situation::Cable => bed.cable(node, Network::Public, true)?,
         Situation::Interface => bed.interface(node, Network::Public, true)?,
-        Situation::Address | Situation::Restart | Situation::Part | Situation::PartLeader => {}
+        Situation::Address
+        | Situation::Restart
+        | Situation::Part
+        | Situation::PartLeader
+        | Situation::Idle => {}
     }
     if moves {
         // A killed daemon left addresses behind: not before its own start removed them.
@@ -239,6 +335,42 @@ fn once(
     }
     bed.wait_healthy(bed.len(), FORM)?;
     Ok(figures)
+}
+
+/// What every process of a node takes while nothing happens.
+fn idle(bed: &Bed) -> Result<Vec<(Figure, f64)>, Error> {
+    let follower = (0..bed.len()).rev().find(|node| bed.leader(0).is_ok_and(|leader| leader != *node));
+    let node = follower.unwrap_or(0);
+    let (before, _) = cost(bed, node)?;
+    thread::sleep(IDLE);
+    let (after, memory) = cost(bed, node)?;
+    let busy = (after - before) / TICKS_A_SECOND / IDLE.as_secs_f64();
+    Ok(vec![(Figure::Cpu, busy * 100.0), (Figure::Memory, memory)])
+}
+
+/// Clock ticks used by a node's processes and those they waited for, and their resident MB; its
+/// first process, which sleeps, and those that ask are left out.
+fn cost(bed: &Bed, node: usize) -> Result<(f64, f64), Error> {
+    let script = "for p in /proc/[0-9]*; do [ ${p#/proc/} = 1 ] || cat $p/stat $p/statm 2>/dev/null; done";
+    let output = bed
+        .command(node, "sh")?
+        .args(["-c", script])
+        .output()
+        .map_err(|why| Error::new(format!("sh on node {node}: {why}")))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let (mut ticks, mut pages) = (0.0, 0.0);
+    let mut lines = text.lines();
+    while let (Some(stat), Some(statm)) = (lines.next(), lines.next()) {
+        let Some((head, fields)) = stat.rsplit_once(") ") else { continue };
+        if ["(sh", "(cat"].iter().any(|asks| head.ends_with(asks)) {
+            continue;
+        }
+        let number = |text: Option<&str>| text.and_then(|text| text.parse::<f64>().ok()).unwrap_or(0.0);
+        // User and system time, of itself and of its children: fields 14 to 17.
+        ticks += (11..15).map(|at| number(fields.split(' ').nth(at))).sum::<f64>();
+        pages += number(statm.split(' ').nth(1));
+    }
+    Ok((ticks, pages * 4096.0 / 1e6))
 }
 
 /// A cut and its healing, which is what clients suffer from.
@@ -311,15 +443,12 @@ fn table(options: &Options, rows: &[Row]) -> String {
         "situation", "figure", "n", "min", "median", "max"
     );
     for (situation, figure, values) in rows {
-        let mut sorted = values.clone();
-        sorted.sort_by(f64::total_cmp);
-        let (min, max) = (sorted[0], sorted[sorted.len() - 1]);
-        let median = f64::midpoint(sorted[(sorted.len() - 1) / 2], sorted[sorted.len() / 2]);
+        let (min, median, max) = spread(values);
         text += &format!(
             "{:<12}  {:<42}  {:>2}  {:>7}  {:>7}  {:>7}\n",
             name(*situation),
             figure.words(),
-            sorted.len(),
+            values.len(),
             seconds(min),
             seconds(median),
             seconds(max)
