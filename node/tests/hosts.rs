@@ -13,6 +13,10 @@ use standin_testbed::{Bed, Client, Network, Observer, Options, Program, has_ctdb
 
 const NODES: usize = 3;
 
+fn ours() -> Program {
+    Program::Standind { path: PathBuf::from(env!("CARGO_BIN_EXE_standind")), strict: false }
+}
+
 /// A healthy cluster and who watches it.
 struct Hosts {
     bed: Bed,
@@ -34,10 +38,13 @@ fn able() -> bool {
 
 impl Hosts {
     fn up(name: &str, lock: bool) -> Self {
-        let path = PathBuf::from(env!("CARGO_BIN_EXE_standind"));
-        let mut options = Options::new(NODES, &Program::Standind { path, strict: false });
+        let mut options = Options::new(NODES, &ours());
         options.lock = lock;
-        let bed = Bed::up(&format!("{name}-{}", std::process::id() % 100_000), &options).unwrap();
+        Self::of(name, &options)
+    }
+
+    fn of(name: &str, options: &Options) -> Self {
+        let bed = Bed::up(&format!("{name}-{}", std::process::id() % 100_000), options).unwrap();
         let (client, observer) = (Client::start(&bed).unwrap(), Observer::start(&bed).unwrap());
         bed.start_all().unwrap();
         let hosts = Self { bed, client, observer };
@@ -223,4 +230,23 @@ fn one_way_only_is_no_way() {
     }
     hosts.bed.one_way_loss(node, leader, false).unwrap();
     hosts.all_by(&[0, 1, 2], 90);
+}
+
+/// The stock scripts give every stock node a database. A leader of ours cannot recover it, and
+/// lets the stock node lead; when that dies, the survivors serve what it served.
+#[test]
+fn beside_a_stock_node_and_its_database() {
+    if !able() {
+        return;
+    }
+    let mut options = Options::new(NODES, &ours());
+    options.programs[0] = Program::Ctdbd;
+    let mut hosts = Hosts::of("mixed", &options);
+    hosts.bed.kill(1).unwrap();
+    hosts.all_by(&[0, 2], 60);
+    hosts.bed.start(1).unwrap();
+    hosts.all_by(&[0, 1, 2], 90);
+    assert_eq!(hosts.bed.leader(1).unwrap(), 0, "who can recover databases leads");
+    hosts.bed.power_off(0).unwrap();
+    hosts.all_by(&[1, 2], 90);
 }
