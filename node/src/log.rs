@@ -1,13 +1,17 @@
-//! Notices and our own words as log lines: text on a terminal or in a file, JSON by flag.
+//! Notices and our own words as log lines: text on a terminal or in a file, fields in systemd's
+//! journal, JSON by flag.
 
 use std::fs::OpenOptions;
 use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
+use nix::sys::stat::fstat;
 use standin_core::machine::{Level, Noticed};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::{self, format::debug_fn};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// Where lines go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +20,8 @@ pub enum To {
     Stderr,
     /// The end of a file.
     File(PathBuf),
+    /// systemd's journal, with fields.
+    Journal,
 }
 
 /// How lines look.
@@ -34,6 +40,13 @@ pub enum Form {
 /// If the file cannot be opened.
 pub fn begin(to: &To, form: Form, level: &str) -> io::Result<()> {
     let filter = EnvFilter::try_from_env("STANDIN_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    // A journal that cannot be reached reads standard error.
+    if *to == To::Journal
+        && let Ok(journal) = tracing_journald::layer()
+    {
+        tracing_subscriber::registry().with(filter).with(journal).init();
+        return Ok(());
+    }
     let filtered = fmt::fmt().with_env_filter(filter).with_target(false);
     // The words are in the line already.
     let words = debug_fn(|line, field, value| match field.name() {
@@ -42,7 +55,7 @@ pub fn begin(to: &To, form: Form, level: &str) -> io::Result<()> {
         name => write!(line, " {name}={value:?}"),
     });
     match to {
-        To::Stderr => {
+        To::Stderr | To::Journal => {
             let lines = filtered.with_writer(io::stderr);
             match form {
                 Form::Text => lines.fmt_fields(words).with_ansi(io::stderr().is_terminal()).init(),
@@ -58,6 +71,13 @@ pub fn begin(to: &To, form: Form, level: &str) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether standard error is the journal's: systemd names its device and inode.
+#[must_use]
+pub fn is_journal() -> bool {
+    let Ok(named) = std::env::var("JOURNAL_STREAM") else { return false };
+    fstat(io::stderr()).is_ok_and(|stream| named == format!("{}:{}", stream.st_dev, stream.st_ino))
 }
 
 fn open(path: &Path) -> io::Result<std::fs::File> {

@@ -124,6 +124,7 @@ fn begin() -> Result<u8, Refused> {
     config.pid = std::process::id();
     let to = match log_file.unwrap_or_else(|| place.log_file.clone()) {
         path if background => log::To::File(path),
+        _ if log::is_journal() && arguments.log == LogForm::Text => log::To::Journal,
         _ => log::To::Stderr,
     };
     let form = if arguments.log == LogForm::Json { log::Form::Json } else { log::Form::Text };
