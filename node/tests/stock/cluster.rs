@@ -110,6 +110,21 @@ impl Cluster {
         }
     }
 
+    /// Lets every node use one cluster lock: a file, or `!command`.
+    pub(crate) fn lock(&self, lock: &str) {
+        for node in 0..self.programs.len() {
+            let file = self.base(node).join("ctdb.conf");
+            let conf = fs::read_to_string(&file).expect("it was written");
+            let conf = conf.replace("[cluster]\n", &format!("[cluster]\n\tcluster lock = {lock}\n"));
+            fs::write(&file, conf).expect("it is ours");
+        }
+    }
+
+    /// A file beside the nodes' folders.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
     /// A node's base folder.
     pub(crate) fn base(&self, node: usize) -> PathBuf {
         self.folder.join(format!("node.{node}"))

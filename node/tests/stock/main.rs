@@ -2,5 +2,6 @@
 //! our nodes, its daemons are our peers.
 
 mod cluster;
+mod lock;
 mod mixed;
 mod tool;
