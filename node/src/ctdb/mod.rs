@@ -83,8 +83,12 @@ impl Hands<Ctdb> for CtdbHands {
             })
             .collect();
         if let Err(error) = guard.hold(&held) {
-            tracing::error!(%error, "the guard does not listen: a death would leave addresses behind");
-            self.guard = None;
+            tracing::warn!(%error, "the guard does not listen: here is another");
+            let another = Guard::spawn().and_then(|mut guard| guard.hold(&held).map(|()| guard));
+            if let Err(error) = &another {
+                tracing::error!(%error, "there is no guard: a death would leave addresses behind");
+            }
+            self.guard = another.ok();
         }
     }
 
