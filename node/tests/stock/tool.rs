@@ -68,7 +68,7 @@ const COMMANDS: &[(usize, &str, Same)] = &[
     (0, "ip all", Addresses),
     (0, "-X ip all", Addresses),
     (0, "-v ip all", Addresses),
-    (0, "ipinfo 192.168.100.1", All),
+    (0, "ipinfo 192.168.100.1", Addresses),
     (0, "ipinfo 10.9.9.9", All),
     (0, "ifaces", All),
     (0, "-X ifaces", All),
