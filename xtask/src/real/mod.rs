@@ -65,19 +65,34 @@ pub fn meant(args: &[OsString]) -> bool {
 
 /// Plays all files; the status is that of the first that failed.
 pub fn run(root: &Path, args: &[OsString]) -> i32 {
-    let args = match Args::try_parse_from(args) {
+    let args = match read(args) {
         Ok(args) => args,
-        Err(why) => {
-            // Nothing is left to do about a closed terminal.
-            let _ = why.print();
-            return if why.use_stderr() { USAGE } else { 0 };
-        }
-    };
-    let told = match tell(root, &args.files) {
-        Ok(told) => told,
         Err(status) => return status,
     };
-    let (stories, complaints) = story::read(&told);
+    match tell(root, &args.files) {
+        Ok(told) => play_all(root, &args, &told),
+        Err(status) => status,
+    }
+}
+
+/// The same of what a simulator told already; the files are not read.
+pub fn run_told(root: &Path, args: &[OsString], told: &str) -> i32 {
+    match read(args) {
+        Ok(args) => play_all(root, &args, told),
+        Err(status) => status,
+    }
+}
+
+fn read(args: &[OsString]) -> Result<Args, i32> {
+    Args::try_parse_from(args).map_err(|why| {
+        // Nothing is left to do about a closed terminal.
+        let _ = why.print();
+        if why.use_stderr() { USAGE } else { 0 }
+    })
+}
+
+fn play_all(root: &Path, args: &Args, told: &str) -> i32 {
+    let (stories, complaints) = story::read(told);
     if !complaints.is_empty() {
         complaints.iter().for_each(|why| eprintln!("{why}"));
         return BAD_FILE;

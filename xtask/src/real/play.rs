@@ -18,7 +18,7 @@ const TICK: Duration = Duration::from_millis(4);
 const GRACE: Duration = Duration::from_secs(4);
 
 /// Two questions without an answer are an outage; one may have been late.
-const SILENT: Duration = Duration::from_millis(60);
+const SILENT: Duration = Duration::from_millis(45);
 
 /// A deed that is later than this is said to be.
 const LATE: Duration = Duration::from_millis(50);
