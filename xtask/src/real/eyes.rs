@@ -188,10 +188,8 @@ struct Look<'s> {
 
 impl Look<'_> {
     fn said(&self, question: Question, node: usize) -> Option<&Said> {
-        match &self.samples.get(&(question, node))?.said {
-            Said::Silent => None,
-            said => Some(said),
-        }
+        let said = &self.samples.get(&(question, node))?.said;
+        (!matches!(said, Said::Silent)).then_some(said)
     }
 
     fn held(&self, node: usize) -> &[Ipv4Addr] {
@@ -208,10 +206,8 @@ impl Look<'_> {
 
     /// Everybody in the eyes of a node; inner nothing if its daemon does not run.
     fn rows(&self, node: usize) -> Option<Option<&[Row]>> {
-        Some(match self.said(Question::Flags, node)? {
-            Said::Flags(rows) => Some(rows),
-            _ => None,
-        })
+        let said = self.said(Question::Flags, node)?;
+        Some(if let Said::Flags(rows) = said { Some(rows) } else { None })
     }
 
     /// Those whose daemons run, with what they see.
@@ -223,10 +219,8 @@ impl Look<'_> {
 
     /// A node's word on its leader; inner nothing if its daemon does not run.
     fn leader(&self, node: usize) -> Option<Option<usize>> {
-        Some(match self.said(Question::Cluster, node)? {
-            Said::Cluster { leader, .. } => *leader,
-            _ => None,
-        })
+        let said = self.said(Question::Cluster, node)?;
+        Some(if let Said::Cluster { leader, .. } = said { *leader } else { None })
     }
 
     fn holds(&self, fact: &Fact) -> Option<bool> {
@@ -272,9 +266,9 @@ impl Look<'_> {
             Fact::GenerationAgreed => {
                 let active = self.running()?.into_iter().filter(|(node, rows)| !rows[*node].inactive);
                 let generations: Option<Vec<_>> = active
-                    .map(|(node, _)| match self.said(Question::Cluster, node)? {
-                        Said::Cluster { generation, .. } => Some(*generation),
-                        _ => Some(None),
+                    .map(|(node, _)| {
+                        let said = self.said(Question::Cluster, node)?;
+                        Some(if let Said::Cluster { generation, .. } = said { *generation } else { None })
                     })
                     .collect();
                 let generations = generations?;
