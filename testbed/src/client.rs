@@ -115,6 +115,35 @@ impl Client {
         gaps.max_by_key(|(_, gap)| gap.length())
     }
 
+    /// When an address was first answered for, if ever.
+    ///
+    /// # Panics
+    ///
+    /// The address is not one of the bed's.
+    pub fn first_answer(&self, address: Ipv4Addr) -> Option<Instant> {
+        let answers = self.log(address).lock().expect("nobody panics while asking");
+        answers.first().map(|first| first.at)
+    }
+
+    /// Every time between two moments without an answer for an address that lasted longer than
+    /// `least`, cut off at both.
+    ///
+    /// # Panics
+    ///
+    /// The address is not one of the bed's.
+    pub fn silences(&self, address: Ipv4Addr, from: Instant, to: Instant, least: Duration) -> Vec<Gap> {
+        let answers = self.log(address).lock().expect("nobody panics while asking");
+        let times = answers.iter().map(|answer| answer.at).filter(|&at| at > from && at < to);
+        let mut last = from;
+        let mut found = Vec::new();
+        for at in times.chain([to]) {
+            let gap = Gap { from: last, to: at };
+            found.extend((gap.length() > least).then_some(gap));
+            last = at;
+        }
+        found
+    }
+
     /// Waits until `what` holds of [`Self::all`]; how long after `since` it did, to 5 ms.
     ///
     /// # Errors

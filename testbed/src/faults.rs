@@ -4,10 +4,13 @@ use std::net::Ipv4Addr;
 use std::thread;
 use std::time::Duration;
 
+use nix::ifaddrs::{InterfaceAddress, getifaddrs};
+use nix::net::if_::InterfaceFlags;
+
 use crate::bed::Bed;
 use crate::shell::{ip, ip_batch};
 use crate::switch::{Network, bridge, port, private_address};
-use crate::{Error, Result};
+use crate::{Error, Result, netns};
 
 /// How long a restarted network is down.
 const RESTART: Duration = Duration::from_secs(1);
@@ -42,11 +45,20 @@ impl Bed {
     ///
     /// As said above.
     pub fn restart_network(&self, node: usize, network: Network) -> Result<()> {
+        self.restart_network_for(node, network, RESTART)
+    }
+
+    /// The same with the interface down for so long.
+    ///
+    /// # Errors
+    ///
+    /// As said above.
+    pub fn restart_network_for(&self, node: usize, network: Network, down: Duration) -> Result<()> {
         let (space, interface) = (self.powered(node)?, network.interface());
         let flush =
             [format!("address flush dev {interface} scope global"), format!("link set {interface} down")];
         ip_batch(&space, &flush)?;
-        thread::sleep(RESTART);
+        thread::sleep(down);
         let own = network.address(node);
         let back =
             [format!("link set {interface} up"), format!("address add {own} broadcast + dev {interface}")];
@@ -80,6 +92,28 @@ impl Bed {
         let shown = ip(&format!("-n {} -o -4 address show dev eth1", self.powered(node)?))?;
         let has = |address: &Ipv4Addr| shown.contains(&format!(" {address}/"));
         Ok(self.addresses().iter().copied().filter(has).collect())
+    }
+
+    /// Those of them that somebody else can reach: on the interface while it is up and has carrier;
+    /// none without power. Asks the kernel itself and starts no program.
+    ///
+    /// # Errors
+    ///
+    /// No such node, or its namespace cannot be entered.
+    pub fn reachable_on(&self, node: usize) -> Result<Vec<Ipv4Addr>> {
+        let node = self.node(node)?;
+        if !node.has_power() {
+            return Ok(Vec::new());
+        }
+        let found = netns::inside(&node.space(), || {
+            let up = InterfaceFlags::IFF_UP | InterfaceFlags::IFF_RUNNING;
+            let public = |one: &InterfaceAddress| one.interface_name == "eth1" && one.flags.contains(up);
+            let address = |one: InterfaceAddress| Some(one.address?.as_sockaddr_in()?.ip());
+            getifaddrs().map(|all| all.filter(public).filter_map(address).collect::<Vec<_>>())
+        })?;
+        let found =
+            found.map_err(|why| Error::new(format!("the addresses of node {}: {why}", node.number)))?;
+        Ok(self.addresses().iter().copied().filter(|address| found.contains(address)).collect())
     }
 
     /// Parts a network: `groups[0]` stays with all who are not named (the clients, on the public

@@ -101,6 +101,22 @@ pub(crate) struct Shape {
     /// How many nodes, 1 to 32.
     #[arg(long, default_value_t = 3)]
     nodes: usize,
+    #[command(flatten)]
+    daemons: Daemons,
+    /// How many public addresses; two a node unless said.
+    #[arg(long, value_name = "COUNT")]
+    public: Option<usize>,
+    /// With a cluster lock that every node can always reach.
+    #[arg(long)]
+    lock: bool,
+    /// A line of `ctdb.tunables`, such as KeepaliveInterval=1; may be repeated.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = tunable)]
+    tunable: Vec<(String, u32)>,
+}
+
+/// What its nodes run.
+#[derive(clap::Args)]
+pub(crate) struct Daemons {
     /// What the nodes run.
     #[arg(long, value_enum, default_value_t = Kind::Standind)]
     program: Kind,
@@ -113,15 +129,6 @@ pub(crate) struct Shape {
     /// Let standind behave as ctdbd in everything, its faults included.
     #[arg(long)]
     strict: bool,
-    /// How many public addresses; two a node unless said.
-    #[arg(long, value_name = "COUNT")]
-    public: Option<usize>,
-    /// With a cluster lock that every node can always reach.
-    #[arg(long)]
-    lock: bool,
-    /// A line of `ctdb.tunables`, such as KeepaliveInterval=1; may be repeated.
-    #[arg(long, value_name = "NAME=VALUE", value_parser = tunable)]
-    tunable: Vec<(String, u32)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -194,25 +201,38 @@ impl Shape {
         let cannot = |why: Error| (why.to_string(), 1);
         usable().map_err(cannot)?;
         has_ctdb().map_err(cannot)?;
-        if let Some(node) = self.ctdbd.iter().find(|node| **node >= self.nodes) {
+        Ok(Options {
+            programs: self.daemons.programs(root, self.nodes, false)?,
+            public: self.public.unwrap_or(2 * self.nodes),
+            lock: self.lock,
+            tunables: self.tunable.clone(),
+        })
+    }
+}
+
+impl Daemons {
+    /// A program a node; builds standind if it is wanted. An error comes with its exit status.
+    pub(crate) fn programs(
+        &self,
+        root: &Path,
+        nodes: usize,
+        strict: bool,
+    ) -> Result<Vec<Program>, (String, i32)> {
+        if let Some(node) = self.ctdbd.iter().find(|node| **node >= nodes) {
             return Err((format!("there is no node {node} to run ctdbd"), crate::USAGE));
         }
-        let kinds = (0..self.nodes).map(|node| match self.program {
+        let kinds = (0..nodes).map(|node| match self.program {
             Kind::Standind if !self.ctdbd.contains(&node) => Kind::Standind,
             Kind::Standind | Kind::Ctdbd => Kind::Ctdbd,
         });
         let kinds: Vec<Kind> = kinds.collect();
         let path = if kinds.contains(&Kind::Standind) { self.standind(root)? } else { PathBuf::new() };
+        let strict = self.strict || strict;
         let programs = kinds.iter().map(|kind| match kind {
             Kind::Ctdbd => Program::Ctdbd,
-            Kind::Standind => Program::Standind { path: path.clone(), strict: self.strict },
+            Kind::Standind => Program::Standind { path: path.clone(), strict },
         });
-        Ok(Options {
-            programs: programs.collect(),
-            public: self.public.unwrap_or(2 * self.nodes),
-            lock: self.lock,
-            tunables: self.tunable.clone(),
-        })
+        Ok(programs.collect())
     }
 
     fn standind(&self, root: &Path) -> Result<PathBuf, (String, i32)> {

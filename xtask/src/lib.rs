@@ -1,7 +1,8 @@
 //! The workspace's own commands, as a library so that a test can run [`tidy`] too.
 //!
 //! Reading order: [`simulator`] (build it, hand it the command line), [`cluster`] (real daemons in
-//! namespaces, by hand), [`failover`] (the same, measured), [`tidy`] (what the compiler does not
+//! namespaces, by hand), [`failover`] (the same, measured),
+//! [`real`] (the simulator's stories, played by them), [`tidy`] (what the compiler does not
 //! check), [`ci`] (every check in order).
 
 use std::path::{Path, PathBuf};
@@ -11,6 +12,7 @@ mod build;
 pub mod ci;
 pub mod cluster;
 pub mod failover;
+pub mod real;
 pub mod simulator;
 pub mod tidy;
 

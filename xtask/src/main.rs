@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::process::exit;
 
 use clap::Parser;
-use xtask::{ci, cluster, failover, root, simulator, tidy};
+use xtask::{ci, cluster, failover, real, root, simulator, tidy};
 
 /// The workspace's own commands.
 #[derive(Parser)]
@@ -13,7 +13,8 @@ enum Command {
     /// Run seeds through the simulator; everything after `sim` is the simulator's.
     #[command(disable_help_flag = true)]
     Sim(simulator::Args),
-    /// Run, check or accept scenarios; everything after `scenario` is the simulator's.
+    /// Run, check or accept scenarios; everything after `scenario` is the simulator's, but
+    /// `scenario run --on namespaces` plays them on real daemons.
     #[command(disable_help_flag = true)]
     Scenario(simulator::Args),
     /// Measure the simulator; everything after `bench` is the simulator's, but `bench failover`
@@ -50,6 +51,7 @@ fn main() {
     let root = root();
     exit(match command {
         Command::Sim(args) => simulator::pass(&root, "sim", &args),
+        Command::Scenario(args) if real::meant(&args.args) => real::run(&root, &args.args),
         Command::Scenario(args) => simulator::pass(&root, "scenario", &args),
         Command::Bench(args) if failover::meant(&args.args) => failover::run(&root, &args.args),
         Command::Bench(args) => simulator::pass(&root, "bench", &args),

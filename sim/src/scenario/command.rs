@@ -10,6 +10,7 @@ use standin_core::text::{Piece, Problems};
 use super::parse::{SIZE_MAX, parse, title};
 use super::run::{Kept, play};
 use super::snapshot::{self, Checked, trace_text};
+use super::told::tell;
 use crate::kit::Kit;
 use crate::outcome::{Outcome, Verdict};
 
@@ -31,6 +32,8 @@ pub enum Verb {
     List,
     /// Put the trace on record.
     Accept,
+    /// Tell the story and what came of it as JSON lines ([`super::told`]); complaints too, as text.
+    Tell,
 }
 
 /// How much of a run is shown.
@@ -58,13 +61,14 @@ pub struct Report {
 pub struct Protocol {
     name: &'static str,
     play: fn(&str, Show) -> Result<Report, Problems>,
+    tell: fn(&str, &str) -> Result<String, Problems>,
 }
 
 impl Protocol {
     /// The protocol of a kit.
     #[must_use]
     pub const fn of<K: Kit>() -> Self {
-        Self { name: K::NAME, play: run_text::<K> }
+        Self { name: K::NAME, play: run_text::<K>, tell: tell::<K> }
     }
 }
 
@@ -153,6 +157,11 @@ fn one(verb: Verb, file: &Path, protocols: &[Protocol]) -> (u8, String) {
             format!("{shown}: none of its folders is named for a protocol: {}\n", names.join(", ")),
         );
     };
+    if verb == Verb::Tell {
+        let told = (protocol.tell)(&shown.to_string(), &text);
+        return told
+            .map_or_else(|problems| (REFUSED, problems.render(&shown.to_string(), &text)), |told| (0, told));
+    }
     let show = if let Verb::Run(show) = verb { show } else { Show::Trace };
     let report = match (protocol.play)(&text, show) {
         Ok(report) => report,
@@ -166,7 +175,7 @@ fn one(verb: Verb, file: &Path, protocols: &[Protocol]) -> (u8, String) {
         }
         Verb::Check => checked(file, &report),
         Verb::Accept => accepted(file, &report),
-        Verb::List => (0, String::new()),
+        Verb::List | Verb::Tell => (0, String::new()),
     }
 }
 

@@ -3,7 +3,7 @@
 //! The text form is in `scenarios/README.md`. Reading order: this file (what a scenario is),
 //! [`parse`] (from its text, with [`words`] and [`faults`]), [`run`] (playing it while its
 //! expectations are followed), [`snapshot`] (the trace kept beside it), [`command`] (what
-//! `scenario run`, `check`, `list` and `accept` print).
+//! `scenario run`, `check`, `list` and `accept` print), [`told`] (for other programs).
 
 pub mod command;
 pub mod difference;
@@ -11,6 +11,7 @@ pub mod faults;
 pub mod parse;
 pub mod run;
 pub mod snapshot;
+pub mod told;
 pub mod words;
 
 #[cfg(test)]
@@ -36,6 +37,8 @@ pub struct Scenario<A, F> {
     pub starts: bool,
     /// In order of time.
     pub steps: Vec<Step<A>>,
+    /// The line of each step in the file, from 1.
+    pub lines: Vec<usize>,
     /// In the order of their lines.
     pub expectations: Vec<Expectation<F>>,
     /// When it is over.

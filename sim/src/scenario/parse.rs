@@ -85,6 +85,8 @@ struct Reader<'t, K: Kit> {
     /// The last `at`, and its line.
     last: (Moment, usize),
     steps: Vec<Step<K::Action>>,
+    /// Theirs.
+    step_lines: Vec<usize>,
     /// Each with the word that says when it is over.
     expectations: Vec<(Expectation<K::Fact>, Piece<'t>)>,
     end: Option<(Moment, Piece<'t>)>,
@@ -103,6 +105,7 @@ impl<'t, K: Kit> Reader<'t, K> {
             story: false,
             last: (Moment::START, 0),
             steps: Vec::new(),
+            step_lines: Vec::new(),
             expectations: Vec::new(),
             end: None,
         }
@@ -223,6 +226,7 @@ impl<'t, K: Kit> Reader<'t, K> {
         // Kept even if it cannot be read: what follows belongs to it.
         self.last = (at, time.line);
         self.steps.push(Step { at, deed: deed?, family: None });
+        self.step_lines.push(time.line);
         Ok(())
     }
 
@@ -321,6 +325,7 @@ impl<'t, K: Kit> Reader<'t, K> {
             setup,
             starts: self.starts,
             steps: self.steps,
+            lines: self.step_lines,
             expectations,
             end,
         })
