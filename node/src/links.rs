@@ -23,6 +23,11 @@ use tokio::task::{AbortHandle, spawn_local};
 
 /// Bytes that may wait to be written to one peer.
 pub const QUEUED_MAX: usize = 64 * 1024 * 1024;
+/// Bytes that may wait to be written to all peers together, once one of them is slow: then those
+/// go for whom more than [`SLOW`] waits.
+pub const QUEUED_TOTAL_MAX: usize = 4 * QUEUED_MAX;
+/// Bytes that may wait in any case.
+const SLOW: usize = 1024 * 1024;
 /// Pieces read and not yet taken by the driver, of all links.
 const HEARD_MAX: usize = 64;
 /// The largest piece.
@@ -223,7 +228,9 @@ impl Links {
     pub fn send(&mut self, link: LinkId, bytes: Vec<u8>) -> bool {
         let Some(held) = self.links.get(&link) else { return true };
         let Some(orders) = &held.orders else { return true };
-        if held.queued.fetch_add(bytes.len(), Ordering::Relaxed) + bytes.len() > QUEUED_MAX {
+        let waits = held.queued.fetch_add(bytes.len(), Ordering::Relaxed) + bytes.len();
+        let all = || self.links.values().map(|link| link.queued.load(Ordering::Relaxed)).sum::<usize>();
+        if waits > QUEUED_MAX || waits > SLOW && all() > QUEUED_TOTAL_MAX {
             self.close(link, How::Abort);
             return false;
         }

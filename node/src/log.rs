@@ -1,8 +1,8 @@
 //! Notices and our own words as log lines: text on a terminal or in a file, JSON by flag.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Mutex;
 
 use standin_core::machine::{Level, Noticed};
@@ -10,12 +10,22 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::{self, format::debug_fn};
 
 /// Where lines go.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum To {
     /// Standard error.
     Stderr,
-    /// The end of a file.
-    File(PathBuf),
+    /// The end of a file. What cannot be written to it, the disk being full, is lost.
+    File(File),
+}
+
+impl To {
+    /// The end of a file, which is made if it is missing.
+    ///
+    /// # Errors
+    /// If it cannot be opened.
+    pub fn file(path: &Path) -> io::Result<Self> {
+        OpenOptions::new().create(true).append(true).open(path).map(Self::File)
+    }
 }
 
 /// How lines look.
@@ -29,12 +39,11 @@ pub enum Form {
 }
 
 /// Begins to log; `level` is a word of tracing's, and `STANDIN_LOG` overrules it.
-///
-/// # Errors
-/// If the file cannot be opened.
-pub fn begin(to: &To, form: Form, level: &str) -> io::Result<()> {
+pub fn begin(to: To, form: Form, level: &str) {
     let filter = EnvFilter::try_from_env("STANDIN_LOG").unwrap_or_else(|_| EnvFilter::new(level));
-    let filtered = fmt::fmt().with_env_filter(filter).with_target(false);
+    // A complaint about the log would go to standard error, and where that cannot be written
+    // either, panic.
+    let filtered = fmt::fmt().with_env_filter(filter).with_target(false).log_internal_errors(false);
     // The words are in the line already.
     let words = debug_fn(|line, field, value| match field.name() {
         "message" => write!(line, "{value:?}"),
@@ -49,19 +58,14 @@ pub fn begin(to: &To, form: Form, level: &str) -> io::Result<()> {
                 Form::Json => lines.json().init(),
             }
         }
-        To::File(path) => {
-            let lines = filtered.with_ansi(false).with_writer(Mutex::new(open(path)?));
+        To::File(file) => {
+            let lines = filtered.with_ansi(false).with_writer(Mutex::new(file));
             match form {
                 Form::Text => lines.fmt_fields(words).init(),
                 Form::Json => lines.json().init(),
             }
         }
     }
-    Ok(())
-}
-
-fn open(path: &Path) -> io::Result<std::fs::File> {
-    OpenOptions::new().create(true).append(true).open(path)
 }
 
 /// One notice, one line.
