@@ -48,7 +48,7 @@ fn a_daemon_that_is_still_starting_ends_when_told() {
         for event in ["init", "setup", "startup"] {
             let site = Site::alone();
             let mark = site.base().join("begun");
-            let body = format!("[ $1 = {event} ] && touch {} && sleep 20; exit 0", mark.display());
+            let body = format!("[ $1 = {event} ] && touch {} && sleep 3; exit 0", mark.display());
             site.script("events/legacy/00.test.script", &body);
             let mut daemon = site.spawn();
             wait_until(event, || mark.exists());

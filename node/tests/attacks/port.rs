@@ -12,7 +12,7 @@ use standin_core::ctdb::types::{Generation, Opcode, Pnn, RequestId};
 use standin_core::ctdb::wire::{Body, ControlRequest, Header, Keepalive, Pdu};
 
 use super::after::is_well;
-use super::common::{LONG, in_namespace, ip};
+use super::common::{LONG, in_namespace, ip, wait_until};
 use super::site::{Daemon, Site};
 
 /// Resident memory of a daemon that was attacked, in kB; idle it holds about 8 MB.
@@ -105,7 +105,11 @@ fn garbage_costs_whoever_sends_it_the_link_and_nothing_else() {
             }
             let mut stream = client(daemon.site);
             let _ = stream.write_all(bytes);
-            is_hung_up(&mut stream, &format!("a client, number {at}"));
+            // As with ctdbd, a client's packet that is odd is passed over; a length that cannot be
+            // is the end.
+            if [4, 7, 8].contains(&at) {
+                is_hung_up(&mut stream, &format!("a client, number {at}"));
+            }
         }
     });
 }
@@ -196,16 +200,21 @@ fn a_flood_of_valid_packets_is_read_and_forgotten() {
 
 #[test]
 fn a_peer_that_claims_to_be_another_is_not_believed() {
-    attacked(|daemon| {
+    in_namespace(|| {
+        ip("link set lo up");
+        let site = Site::new();
+        let mut command = site.command(env!("CARGO_BIN_EXE_standind"));
+        let daemon = site.spawn_as(command.arg("--foreground").env("STANDIN_LOG", "debug"));
+        daemon.wait_up();
         let mut peer = dial(PEER);
         for source in [0, 2, 3, 0xf000_0001, u32::MAX] {
             peer.write_all(&keepalive(source)).unwrap();
         }
-        sleep(Duration::from_millis(300));
-        let status = daemon.site.tool("status").out;
+        wait_until("it is noticed", || site.log().contains("n1 claims to be n2"));
+        let status = site.tool("status").out;
         let line = status.lines().find(|line| line.starts_with("pnn:2")).expect("a line for each node");
         assert!(line.contains("DISCONNECTED"), "{status}");
-        assert!(daemon.site.log().contains("claims"), "{}", daemon.site.log());
+        is_well(&daemon, MEMORY_MAX_KB);
     });
 }
 
@@ -223,7 +232,7 @@ fn a_client_that_never_reads_is_given_up() {
         assert!(ask_without_end(daemon.site), "it was answered two million times");
         assert!(daemon.site.log().contains("does not read"), "{}", daemon.site.log());
         println!("one deaf client: at most {} kB, then {} kB", daemon.memory_peak(), daemon.memory());
-        assert!(daemon.memory_peak() < 160 * 1024, "{} kB", daemon.memory_peak());
+        assert!(daemon.memory_peak() < 128 * 1024, "{} kB", daemon.memory_peak());
     });
 }
 
@@ -235,6 +244,6 @@ fn many_clients_that_never_read_share_one_bound() {
             assert!(all.into_iter().all(|one| one.join().unwrap()));
         });
         println!("twelve deaf clients: at most {} kB, then {} kB", daemon.memory_peak(), daemon.memory());
-        assert!(daemon.memory_peak() < 448 * 1024, "{} kB", daemon.memory_peak());
+        assert!(daemon.memory_peak() < 256 * 1024, "{} kB", daemon.memory_peak());
     });
 }
