@@ -1,39 +1,69 @@
 //! Into the background, with a pid file that one daemon at a time can hold.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io::{self, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
-/// A pid file, held until it is dropped, when it disappears.
+/// While its holder is dying a lock is not free yet.
+const DYING: Duration = Duration::from_millis(500);
+const AGAIN: Duration = Duration::from_millis(20);
+
+/// A pid file, held until it is dropped, when it disappears. A process that is forked holds it
+/// too, and its parent does not have to keep it.
 #[derive(Debug)]
 pub struct PidFile {
     path: PathBuf,
-    _held: Flock<File>,
+    held: Flock<File>,
 }
 
 impl PidFile {
-    /// Writes this process's number; whoever forks does so before.
+    /// Takes it, and writes this process's number. A folder that is missing is made. What a dead
+    /// daemon left is taken over; one that is just dying has half a second.
     ///
     /// # Errors
     /// [`io::ErrorKind::AddrInUse`] if another daemon holds it; any other if it cannot be written.
-    pub fn write(path: &Path) -> io::Result<Self> {
+    pub fn take(path: &Path) -> io::Result<Self> {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;
         }
-        let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o644).open(path)?;
-        let mut held = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(held) => held,
-            Err((_, Errno::EWOULDBLOCK)) => return Err(io::ErrorKind::AddrInUse.into()),
-            Err((_, errno)) => return Err(errno.into()),
+        let begin = Instant::now();
+        let held = loop {
+            let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o644).open(path)?;
+            match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+                // Its last holder may have removed it between our two steps.
+                Ok(held) if fs::metadata(path).is_ok_and(|there| is(&held, &there)) => break held,
+                Ok(_) => {}
+                Err((_, Errno::EWOULDBLOCK)) if begin.elapsed() < DYING => sleep(AGAIN),
+                Err((_, Errno::EWOULDBLOCK)) => return Err(io::ErrorKind::AddrInUse.into()),
+                Err((_, errno)) => return Err(errno.into()),
+            }
         };
-        held.set_len(0)?;
-        writeln!(held, "{}", std::process::id())?;
-        Ok(Self { path: path.to_owned(), _held: held })
+        let mut file = Self { path: path.to_owned(), held };
+        file.renew()?;
+        Ok(file)
     }
+
+    /// Writes this process's number, which a fork has changed.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn renew(&mut self) -> io::Result<()> {
+        // Overwritten in place: a full disk must not cost us the room we have.
+        let text = format!("{}\n", std::process::id());
+        self.held.seek(SeekFrom::Start(0))?;
+        self.held.write_all(text.as_bytes())?;
+        self.held.set_len(text.len() as u64)
+    }
+}
+
+fn is(file: &File, there: &fs::Metadata) -> bool {
+    file.metadata().is_ok_and(|ours| (ours.dev(), ours.ino()) == (there.dev(), there.ino()))
 }
 
 impl Drop for PidFile {

@@ -23,6 +23,11 @@ use tokio::task::{AbortHandle, spawn_local};
 
 /// Bytes that may wait to be written to one peer.
 pub const QUEUED_MAX: usize = 64 * 1024 * 1024;
+/// Bytes that may wait to be written to all peers together, once one of them is slow: then those
+/// go for whom more than [`SLOW`] waits.
+pub const QUEUED_TOTAL_MAX: usize = 2 * QUEUED_MAX;
+/// Bytes that may wait in any case.
+const SLOW: usize = 1024 * 1024;
 /// Pieces read and not yet taken by the driver, of all links.
 const HEARD_MAX: usize = 64;
 /// The largest piece.
@@ -223,8 +228,12 @@ impl Links {
     pub fn send(&mut self, link: LinkId, bytes: Vec<u8>) -> bool {
         let Some(held) = self.links.get(&link) else { return true };
         let Some(orders) = &held.orders else { return true };
-        if held.queued.fetch_add(bytes.len(), Ordering::Relaxed) + bytes.len() > QUEUED_MAX {
+        // What a buffer costs, not what is in it.
+        let waits = held.queued.fetch_add(bytes.capacity(), Ordering::Relaxed) + bytes.capacity();
+        let all = || self.links.values().map(|link| link.queued.load(Ordering::Relaxed)).sum::<usize>();
+        if waits > QUEUED_MAX || waits > SLOW && all() > QUEUED_TOTAL_MAX {
             self.close(link, How::Abort);
+            spawn_local(give_memory_back());
             return false;
         }
         // A task that has ended says so itself.
@@ -272,6 +281,17 @@ impl Links {
 impl Drop for Links {
     fn drop(&mut self) {
         self.close_all();
+    }
+}
+
+/// A long queue has gone, or is about to: its room goes back to the system. The allocator would
+/// keep it, since many small buffers leave holes.
+async fn give_memory_back() {
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    #[cfg(target_env = "gnu")]
+    // SAFETY: it may be called at any time, by any thread; it only gives free pages back.
+    unsafe {
+        nix::libc::malloc_trim(0);
     }
 }
 
@@ -342,7 +362,7 @@ async fn write(
         if let Err(error) = written {
             return Some(why(&error));
         }
-        let left = queued.fetch_sub(bytes.len(), Ordering::Relaxed) - bytes.len();
+        let left = queued.fetch_sub(bytes.capacity(), Ordering::Relaxed) - bytes.capacity();
         held_back |= left > PIECE;
         if held_back && left == 0 {
             held_back = false;

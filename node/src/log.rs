@@ -1,9 +1,9 @@
 //! Notices and our own words as log lines: text on a terminal or in a file, fields in systemd's
 //! journal, JSON by flag.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Mutex;
 
 use nix::sys::stat::fstat;
@@ -14,14 +14,24 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// Where lines go.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum To {
     /// Standard error.
     Stderr,
-    /// The end of a file.
-    File(PathBuf),
+    /// The end of a file. What cannot be written to it, the disk being full, is lost.
+    File(File),
     /// systemd's journal, with fields.
     Journal,
+}
+
+impl To {
+    /// The end of a file, which is made if it is missing.
+    ///
+    /// # Errors
+    /// If it cannot be opened.
+    pub fn file(path: &Path) -> io::Result<Self> {
+        OpenOptions::new().create(true).append(true).open(path).map(Self::File)
+    }
 }
 
 /// How lines look.
@@ -35,19 +45,18 @@ pub enum Form {
 }
 
 /// Begins to log; `level` is a word of tracing's, and `STANDIN_LOG` overrules it.
-///
-/// # Errors
-/// If the file cannot be opened.
-pub fn begin(to: &To, form: Form, level: &str) -> io::Result<()> {
+pub fn begin(to: To, form: Form, level: &str) {
     let filter = EnvFilter::try_from_env("STANDIN_LOG").unwrap_or_else(|_| EnvFilter::new(level));
     // A journal that cannot be reached reads standard error.
-    if *to == To::Journal
+    if matches!(to, To::Journal)
         && let Ok(journal) = tracing_journald::layer()
     {
         tracing_subscriber::registry().with(filter).with(journal).init();
-        return Ok(());
+        return;
     }
-    let filtered = fmt::fmt().with_env_filter(filter).with_target(false);
+    // A complaint about the log would go to standard error, and where that cannot be written
+    // either, panic.
+    let filtered = fmt::fmt().with_env_filter(filter).with_target(false).log_internal_errors(false);
     // The words are in the line already.
     let words = debug_fn(|line, field, value| match field.name() {
         "message" => write!(line, "{value:?}"),
@@ -62,15 +71,14 @@ pub fn begin(to: &To, form: Form, level: &str) -> io::Result<()> {
                 Form::Json => lines.json().init(),
             }
         }
-        To::File(path) => {
-            let lines = filtered.with_ansi(false).with_writer(Mutex::new(open(path)?));
+        To::File(file) => {
+            let lines = filtered.with_ansi(false).with_writer(Mutex::new(file));
             match form {
                 Form::Text => lines.fmt_fields(words).init(),
                 Form::Json => lines.json().init(),
             }
         }
     }
-    Ok(())
 }
 
 /// Whether standard error is the journal's: systemd names its device and inode.
@@ -78,10 +86,6 @@ pub fn begin(to: &To, form: Form, level: &str) -> io::Result<()> {
 pub fn is_journal() -> bool {
     let Ok(named) = std::env::var("JOURNAL_STREAM") else { return false };
     fstat(io::stderr()).is_ok_and(|stream| named == format!("{}:{}", stream.st_dev, stream.st_ino))
-}
-
-fn open(path: &Path) -> io::Result<std::fs::File> {
-    OpenOptions::new().create(true).append(true).open(path)
 }
 
 /// One notice, one line.

@@ -1,13 +1,14 @@
 //! `standind`: arguments and files → machine → driver. A copy named `ctdbd` goes to the
 //! background by itself, as ctdbd does.
 
-use std::io;
+use std::io::{self, Write as _};
+use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{Parser, ValueEnum};
-use standin_core::ctdb::config::Config;
+use standin_core::ctdb::config::{Config, Fixes};
 use standin_core::ctdb::{Ctdb, Order};
 use standin_core::host::Fact;
 use standin_node::clock::Clock;
@@ -21,7 +22,9 @@ use standin_node::jobs::Tools;
 use standin_node::jobs::scripts::{Scripts, Setting};
 use standin_node::log;
 use standin_node::net::Net;
+use tokio::io::AsyncReadExt as _;
 use tokio::net::UnixListener;
+use tokio::net::unix::pipe::Receiver;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
@@ -43,7 +46,8 @@ const DENIED: u8 = 77;
   64  this command line is not understood
   71  the system refuses a socket, a file or a process
   77  a capability is missing: CAP_NET_ADMIN and CAP_NET_RAW
-  78  a configuration file is wrong, or another daemon runs here"
+  78  a configuration file is wrong or missing, a script refuses to let us start, or
+      another daemon runs here"
 )]
 struct Arguments {
     /// The folder of ctdb.conf, nodes, public_addresses, ctdb.tunables and scripts; else
@@ -82,7 +86,9 @@ fn main() -> ExitCode {
     match begin() {
         Ok(status) => ExitCode::from(status),
         Err(Refused(status, what)) => {
-            eprintln!("standind: {what}");
+            for line in what.lines() {
+                let _ = writeln!(io::stderr(), "standind: {line}");
+            }
             ExitCode::from(status)
         }
     }
@@ -101,6 +107,16 @@ fn begin() -> Result<u8, Refused> {
         .next()
         .is_some_and(|name| Path::new(&name).file_name().is_some_and(|name| name == "ctdbd"));
     let background = as_ctdbd && !arguments.foreground;
+    settings::look(&place).map_err(|what| Refused(CONFIG, what))?;
+    let mut pid_file = PidFile::take(&place.pid_file).map_err(|error| {
+        let file = place.pid_file.display();
+        if error.kind() == io::ErrorKind::AddrInUse {
+            let pid = std::fs::read_to_string(&place.pid_file).unwrap_or_default();
+            Refused(CONFIG, format!("another daemon runs here: process {} holds {file}", pid.trim()))
+        } else {
+            Refused(SYSTEM, format!("cannot write {file}: {error}"))
+        }
+    })?;
     let Settings { mut config, log_file, debug_script, warnings } =
         settings::read(&place, arguments.strict).map_err(|what| Refused(CONFIG, what))?;
     let for_real = !place.test_mode;
@@ -109,27 +125,22 @@ fn begin() -> Result<u8, Refused> {
                     CAP_NET_RAW, or say `disabled = true` under [failover] in ctdb.conf";
         return Err(Refused(DENIED, what.into()));
     }
-    if background {
-        daemon::to_background()
-            .map_err(|error| Refused(SYSTEM, format!("cannot go to the background: {error}")))?;
-    }
-    let pid_file = PidFile::write(&place.pid_file).map_err(|error| {
-        let file = place.pid_file.display();
-        if error.kind() == io::ErrorKind::AddrInUse {
-            Refused(CONFIG, format!("another daemon runs here: it holds {file}"))
-        } else {
-            Refused(SYSTEM, format!("cannot write {file}: {error}"))
-        }
-    })?;
-    config.pid = std::process::id();
     let to = match log_file.unwrap_or_else(|| place.log_file.clone()) {
-        path if background => log::To::File(path),
+        path if background => log::To::file(&path).map_err(|error| {
+            Refused(CONFIG, format!("{}: {error} (expected a file to log to)", path.display()))
+        })?,
         _ if log::is_journal() && arguments.log == LogForm::Text => log::To::Journal,
         _ => log::To::Stderr,
     };
+    // Nobody reads what is said from here on, except in the log.
+    if background {
+        daemon::to_background()
+            .and_then(|()| pid_file.renew())
+            .map_err(|error| Refused(SYSTEM, format!("cannot go to the background: {error}")))?;
+    }
+    config.pid = std::process::id();
     let form = if arguments.log == LogForm::Json { log::Form::Json } else { log::Form::Text };
-    log::begin(&to, form, "info")
-        .map_err(|error| Refused(SYSTEM, format!("cannot open the log: {error}")))?;
+    log::begin(to, form, "info");
     for warning in warnings {
         tracing::warn!("{warning}");
     }
@@ -179,6 +190,9 @@ async fn run(
         None
     };
     listen_to_signals(&tell).map_err(system("cannot listen to signals"))?;
+    if place.test_mode {
+        end_with_stdin(&tell);
+    }
     let environment = environment(&place);
     let scripts = Scripts::new(Setting { environment, debug_script });
     if let Some(folder) = place.event_socket.parent() {
@@ -188,8 +202,10 @@ async fn run(
     let events = UnixListener::bind(&place.event_socket).map_err(system("cannot open the event socket"))?;
     let directory = PathBuf::from(config.events.as_ref());
     tokio::task::spawn_local(eventd::serve(events, scripts.clone(), directory));
+    // Asking the neighbours is nothing that ctdbd does.
+    let watched = net.clone().filter(|_| config.fixes != Fixes::NONE);
     let tools = Tools { base: place.base.clone(), scripts, net, lock_helper: None };
-    let hands = CtdbHands::new(tools, guard, tell.clone());
+    let hands = CtdbHands::new(tools, guard, tell.clone()).watching(watched);
     let machine = Ctdb::new(config, seed());
     let status = Driver::new(machine, hands, clock, observed, news).run().await;
     let _ = std::fs::remove_file(&place.socket);
@@ -212,6 +228,20 @@ fn listen_to_signals(tell: &UnboundedSender<News<Ctdb>>) -> io::Result<()> {
         });
     }
     Ok(())
+}
+
+/// As ctdbd in test mode: if standard input is a pipe, its end is ours. In the background it is
+/// none.
+fn end_with_stdin(tell: &UnboundedSender<News<Ctdb>>) {
+    let Ok(stdin) = io::stdin().as_fd().try_clone_to_owned() else { return };
+    let Ok(mut stdin) = Receiver::from_owned_fd(stdin) else { return };
+    let tell = tell.clone();
+    tokio::task::spawn_local(async move {
+        let mut ignored = [0; 64];
+        while stdin.read(&mut ignored).await.is_ok_and(|length| length > 0) {}
+        tracing::info!("standard input has ended, and so do we");
+        let _ = tell.send(order(Order::Stop));
+    });
 }
 
 /// What scripts find besides the daemon's own variables.

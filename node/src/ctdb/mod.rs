@@ -1,6 +1,7 @@
 //! In ctdbd's place: its files and paths, its environment, its event socket, and the hands of its
 //! machine.
 
+mod check;
 pub mod eventd;
 pub mod place;
 pub mod settings;
@@ -16,6 +17,7 @@ use crate::driver::{Hands, News, Times};
 use crate::guard::Guard;
 use crate::jobs::{Jobs, Tools};
 use crate::log;
+use crate::net::Net;
 
 /// What the machine's hands hold.
 #[derive(Debug)]
@@ -23,6 +25,8 @@ pub struct CtdbHands {
     jobs: Jobs,
     /// Is told which public addresses are here, whenever that may have changed.
     guard: Option<Guard>,
+    /// Looks whether somebody else has one of them.
+    watch: Option<Net>,
     changed: bool,
 }
 
@@ -38,7 +42,13 @@ impl CtdbHands {
                 }
             }
         });
-        Self { jobs: Jobs::new(tools, answers), guard, changed: false }
+        Self { jobs: Jobs::new(tools, answers), guard, watch: None, changed: false }
+    }
+
+    /// Who else answers for an address of ours is looked for, and named in the log.
+    #[must_use]
+    pub fn watching(self, net: Option<Net>) -> Self {
+        Self { watch: net, ..self }
     }
 }
 
@@ -73,7 +83,9 @@ impl Hands<Ctdb> for CtdbHands {
         if !std::mem::take(&mut self.changed) {
             return;
         }
-        let Some(guard) = &mut self.guard else { return };
+        if self.guard.is_none() && self.watch.is_none() {
+            return;
+        }
         let held: Vec<_> = machine
             .public_addresses()
             .filter(|public| public.holder.is_some() && public.holder == machine.pnn())
@@ -82,7 +94,15 @@ impl Hands<Ctdb> for CtdbHands {
                 Some(Placed { interface, address: public.address, prefix: public.bits })
             })
             .collect();
-        if let Err(error) = guard.hold(&held) {
+        if let Some(net) = &self.watch
+            && let Err(error) = net.hold(&held)
+        {
+            tracing::warn!(%error, "cannot look for others who have our addresses");
+            self.watch = None;
+        }
+        if let Some(guard) = &mut self.guard
+            && let Err(error) = guard.hold(&held)
+        {
             tracing::warn!(%error, "the guard does not listen: here is another");
             let another = Guard::spawn().and_then(|mut guard| guard.hold(&held).map(|()| guard));
             if let Err(error) = &another {

@@ -9,6 +9,7 @@ use standin_core::ctdb::config::{Config, Fixes};
 use standin_core::ctdb::files::ctdb_conf::{self, CtdbConf, LogLocation};
 use standin_core::ctdb::files::tunables;
 
+use super::check;
 use super::place::Place;
 
 /// What a daemon goes by.
@@ -24,10 +25,19 @@ pub struct Settings {
     pub warnings: Vec<String>,
 }
 
-/// Reads the files; one that is not there says nothing.
+/// Looks whether the base is a folder at all.
 ///
 /// # Errors
-/// What keeps a daemon from starting, a line each, each beginning with file, line and column.
+/// If not, a line that says so.
+pub fn look(place: &Place) -> Result<(), String> {
+    check::base(&place.base)
+}
+
+/// Reads the files, those of the machine included, to know before it does what is wrong. Only the
+/// nodes file has to be there.
+///
+/// # Errors
+/// Everything that keeps a daemon from starting, a line each: `file:line:column: what (expected …)`.
 pub fn read(place: &Place, strict: bool) -> Result<Settings, String> {
     let mut config = Config::default();
     let below = |name: &str| place.base.join(name).to_string_lossy().into_owned().into_boxed_str();
@@ -38,23 +48,48 @@ pub fn read(place: &Place, strict: bool) -> Result<Settings, String> {
     config.socket = place.socket.to_string_lossy().into_owned().into_boxed_str();
     config.test_mode = place.test_mode;
     config.fixes = if strict { Fixes::NONE } else { Fixes::ALL };
-    if let Some(version) = samba_version()? {
-        config.version = version;
+    let mut wrong = Vec::new();
+    match samba_version() {
+        Ok(version) => config.version = version.unwrap_or(config.version),
+        Err(what) => wrong.push(what),
     }
     let mut warnings = Vec::new();
 
     let path = place.base.join("ctdb.conf");
-    let reading = ctdb_conf::read(&content(&path)?);
+    let text = content(&path)?;
+    let reading = ctdb_conf::read(&text);
     let told = |problem| format!("{}:{problem}", path.display());
     warnings.extend(reading.warnings.iter().map(told));
-    let conf = reading.into_conf().map_err(|problems| lines(&path, problems.iter()))?;
-    config.adopt(&conf);
-    check_folders(&path, &conf)?;
+    let text = String::from_utf8_lossy(&text);
+    let conf = match reading.into_conf() {
+        Ok(conf) => {
+            config.adopt(&conf);
+            wrong.extend(missing_folders(&path, &text, &conf));
+            conf
+        }
+        Err(problems) => {
+            wrong.push(check::lines(&path, &problems));
+            CtdbConf::default()
+        }
+    };
 
     let path = place.base.join("ctdb.tunables");
     let (tunables, problems) = tunables::parse_lenient(&content(&path)?);
     config.tunables = tunables;
     warnings.extend(problems.iter().map(|problem| format!("{}:{problem}", path.display())));
+
+    let nodes = check::nodes(place, &config, &text).map_err(|what| wrong.push(what));
+    wrong.extend(check::public_addresses(place).err());
+    wrong.extend(check::sockets(place).err());
+    // Whether an address is taken matters where everything else is right.
+    if let Ok(nodes) = nodes.as_ref()
+        && wrong.is_empty()
+    {
+        wrong.extend(check::own_address(place, &config, nodes, &text).err());
+    }
+    if !wrong.is_empty() {
+        return Err(wrong.join("\n"));
+    }
 
     let log_file = match conf.log_location {
         Some(LogLocation::File(path)) => Some(PathBuf::from(path)),
@@ -72,23 +107,28 @@ pub fn read(place: &Place, strict: bool) -> Result<Settings, String> {
 fn samba_version() -> Result<Option<u32>, String> {
     let Some(text) = std::env::var_os("CTDB_TEST_SAMBA_VERSION") else { return Ok(None) };
     let number = text.to_str().and_then(|text| text.parse().ok());
-    let wrong = || format!("CTDB_TEST_SAMBA_VERSION is {}, not a whole number", text.display());
+    let wrong = || {
+        let text = text.display();
+        format!(
+            "CTDB_TEST_SAMBA_VERSION: `{text}` is no version (expected a whole number, as 262161 for 4.17)"
+        )
+    };
     number.map(Some).ok_or_else(wrong)
 }
 
 /// Directories that are named have to be there, as with ctdbd.
-fn check_folders(file: &Path, conf: &CtdbConf) -> Result<(), String> {
+fn missing_folders(file: &Path, text: &str, conf: &CtdbConf) -> Vec<String> {
     let named = [
         ("volatile database directory", &conf.volatile_database_directory),
         ("persistent database directory", &conf.persistent_database_directory),
         ("state database directory", &conf.state_database_directory),
     ];
-    for (option, folder) in named {
-        if let Some(folder) = folder.as_deref().filter(|folder| !Path::new(folder).is_dir()) {
-            return Err(format!("{}: {option}: {folder} is no directory", file.display()));
-        }
-    }
-    Ok(())
+    let missing = named.into_iter().filter_map(|(option, folder)| {
+        let folder = folder.as_deref().filter(|folder| !Path::new(folder).is_dir())?;
+        let at = check::located(file, check::place_of(text, option));
+        Some(format!("{at}: {option}: {folder} is no folder (expected one that is there)"))
+    });
+    missing.collect()
 }
 
 fn content(path: &Path) -> Result<Vec<u8>, String> {
@@ -97,9 +137,4 @@ fn content(path: &Path) -> Result<Vec<u8>, String> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
         Err(error) => Err(format!("{}: {error}", path.display())),
     }
-}
-
-fn lines<'p>(path: &Path, problems: impl Iterator<Item = &'p standin_core::text::Problem>) -> String {
-    let told: Vec<_> = problems.map(|problem| format!("{}:{problem}", path.display())).collect();
-    told.join("\n")
 }

@@ -1,4 +1,4 @@
-//! Gratuitous ARP: an IPv4 address lives here.
+//! Gratuitous ARP: an IPv4 address lives here. And the question whether it lives elsewhere.
 
 use std::net::Ipv4Addr;
 
@@ -11,10 +11,15 @@ const REPLY: u16 = 2;
 /// One round: a request, then a reply, both to everybody. Some neighbours heed only the one, some
 /// only the other.
 pub(super) fn frames(mac: [u8; 6], address: Ipv4Addr) -> [Vec<u8>; 2] {
-    [frame(REQUEST, mac, [0; 6], address), frame(REPLY, mac, mac, address)]
+    [frame(REQUEST, mac, address, [0; 6], address), frame(REPLY, mac, address, mac, address)]
 }
 
-fn frame(operation: u16, mac: [u8; 6], target: [u8; 6], address: Ipv4Addr) -> Vec<u8> {
+/// Asks who has an address, as nobody: no neighbour notes anything (RFC 5227).
+pub(super) fn probe(mac: [u8; 6], address: Ipv4Addr) -> Vec<u8> {
+    frame(REQUEST, mac, Ipv4Addr::UNSPECIFIED, [0; 6], address)
+}
+
+fn frame(operation: u16, mac: [u8; 6], from: Ipv4Addr, target: [u8; 6], address: Ipv4Addr) -> Vec<u8> {
     let mut frame = Vec::with_capacity(FRAME);
     frame.extend([0xff; 6]);
     frame.extend(mac);
@@ -23,7 +28,7 @@ fn frame(operation: u16, mac: [u8; 6], target: [u8; 6], address: Ipv4Addr) -> Ve
     frame.extend([0, 1, 0x08, 0x00, 6, 4]);
     frame.extend(operation.to_be_bytes());
     frame.extend(mac);
-    frame.extend(address.octets());
+    frame.extend(from.octets());
     frame.extend(target);
     frame.extend(address.octets());
     frame.resize(FRAME, 0);

@@ -2,11 +2,11 @@
 //!
 //! Reading order: `watch` (what the kernel has, as facts), `addresses` (put on, taken off),
 //! `netlink` (how the kernel is asked), `arp`, `ndp` and `tickle` (packets as bytes),
-//! `packet` (sent), `diag` (connections ended).
+//! `packet` (sent), `diag` (connections ended), `strangers` (who else has an address of ours).
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use netlink_sys::protocols::NETLINK_ROUTE;
 use standin_core::host::{AddressError, Fact, Placed};
@@ -23,6 +23,7 @@ mod golden;
 mod ndp;
 mod netlink;
 mod packet;
+mod strangers;
 mod tickle;
 mod watch;
 
@@ -44,11 +45,16 @@ struct Shared {
     packets: packet::Packets,
     watch: AbortHandle,
     ask: UnboundedSender<oneshot::Sender<()>>,
+    held: Arc<strangers::Held>,
+    strangers: OnceLock<AbortHandle>,
 }
 
 impl Drop for Shared {
     fn drop(&mut self) {
         self.watch.abort();
+        if let Some(strangers) = self.strangers.get() {
+            strangers.abort();
+        }
     }
 }
 
@@ -68,7 +74,8 @@ impl Net {
         let (ask, asked) = unbounded_channel();
         let watch = tokio::spawn(watch::Watch::open(tell, asked)?.run()).abort_handle();
         let packets = packet::Packets::default();
-        Ok(Self { shared: Arc::new(Shared { requests, packets, watch, ask }) })
+        let (held, strangers) = (Arc::default(), OnceLock::new());
+        Ok(Self { shared: Arc::new(Shared { requests, packets, watch, ask, held, strangers }) })
     }
 
     /// Returns once everything has been told that happened before: who has just changed an
@@ -118,6 +125,43 @@ impl Net {
             IpAddr::V4(address) => self.shared.packets.frames(link.index, &arp::frames(mac, address)),
             IpAddr::V6(address) => self.shared.packets.frames(link.index, &[ndp::frame(mac, address)]),
         }
+    }
+
+    /// Says which public addresses are ours: all of them. Who else says over ARP that it has one of
+    /// the IPv4 addresses is named in the log, at most once a minute for each address. The
+    /// neighbours are asked once about an address that is new.
+    ///
+    /// # Errors
+    /// If ARP cannot be listened to: no privilege. The addresses are not watched then.
+    pub fn hold(&self, all: &[Placed]) -> io::Result<()> {
+        let v4 = |placed: &Placed| match placed.address {
+            IpAddr::V4(address) => Some(address),
+            IpAddr::V6(_) => None,
+        };
+        let new = self.shared.held.set(all.iter().filter_map(v4).collect());
+        if new.is_empty() {
+            return Ok(());
+        }
+        if self.shared.strangers.get().is_none() {
+            let (ear, held) = (strangers::Ear::open()?, Arc::clone(&self.shared.held));
+            // A socket of its own: whoever holds the shared one could wait for us.
+            let links = Mutex::new(Netlink::open(NETLINK_ROUTE)?);
+            let is_own = move |mac| {
+                let links = links.lock().unwrap_or_else(PoisonError::into_inner).links();
+                links.is_ok_and(|links| links.iter().any(|link| link.mac == Some(mac)))
+            };
+            let task = tokio::spawn(async move { ear.follow(&held, is_own).await });
+            let _ = self.shared.strangers.set(task.abort_handle());
+        }
+        for placed in all {
+            let Some(address) = v4(placed).filter(|address| new.contains(address)) else { continue };
+            let Ok(link) = self.requests().link(&placed.interface) else { continue };
+            if let Some(mac) = link.mac.filter(|_| !link.loopback) {
+                // A link that is down takes nothing; then nobody hears us either.
+                let _ = self.shared.packets.frames(link.index, &[arp::probe(mac, address)]);
+            }
+        }
+        Ok(())
     }
 
     /// Sends one bare ACK as if from `from`, which need not be an address of this host.

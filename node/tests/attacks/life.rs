@@ -1,0 +1,79 @@
+//! Beginnings and ends: signals, and a standard input that goes.
+
+use std::fs;
+use std::process::Stdio;
+
+use nix::sys::signal::Signal;
+
+use super::after::is_well;
+use super::common::{in_namespace, ip, wait_until};
+use super::site::Site;
+
+#[test]
+fn in_test_mode_a_daemon_ends_with_the_pipe_it_reads() {
+    in_namespace(|| {
+        ip("link set lo up");
+        let site = Site::new();
+        let mut command = site.command(env!("CARGO_BIN_EXE_standind"));
+        let mut daemon = site.spawn_as(command.arg("--foreground").stdin(Stdio::piped()));
+        daemon.wait_up();
+        drop(daemon.child.stdin.take());
+        assert_eq!(daemon.ended().code(), Some(0), "{}", site.log());
+        assert!(!site.base().join("run/ctdbd.socket").exists());
+    });
+}
+
+#[test]
+fn a_hangup_reloads_the_nodes_and_keeps_them_if_they_are_wrong() {
+    in_namespace(|| {
+        ip("link set lo up");
+        let site = Site::new();
+        let daemon = site.start();
+        site.write("nodes", "127.0.0.1\n127.0.0.2\n127.0.0.3\n127.0.0.4\n");
+        daemon.signal(Signal::SIGHUP);
+        wait_until("the fourth node", || site.tool("status").out.contains("pnn:3 127.0.0.4"));
+        let log = site.log().len();
+        site.write("nodes", "nonsense\n");
+        daemon.signal(Signal::SIGHUP);
+        wait_until("a complaint", || site.log().len() > log);
+        assert!(site.tool("status").out.contains("pnn:3 127.0.0.4"));
+        is_well(&daemon, 64 * 1024);
+    });
+}
+
+#[test]
+fn a_daemon_that_is_still_starting_ends_when_told() {
+    in_namespace(|| {
+        ip("link set lo up");
+        for event in ["init", "setup", "startup"] {
+            let site = Site::alone();
+            let mark = site.base().join("begun");
+            let body = format!("[ $1 = {event} ] && touch {} && sleep 3; exit 0", mark.display());
+            site.script("events/legacy/00.test.script", &body);
+            let mut daemon = site.spawn();
+            wait_until(event, || mark.exists());
+            daemon.signal(Signal::SIGTERM);
+            let code = daemon.ended().code();
+            assert_eq!(code, Some(0), "{event}: {}", site.log());
+            assert!(!site.base().join("run/ctdbd.pid").exists());
+        }
+    });
+}
+
+#[test]
+fn two_orders_to_end_are_one() {
+    in_namespace(|| {
+        ip("link set lo up");
+        let site = Site::new();
+        let mark = site.base().join("ended");
+        let body = format!("[ $1 = shutdown ] && sleep 1 && echo x >> {}; exit 0", mark.display());
+        site.script("events/legacy/00.test.script", &body);
+        let mut daemon = site.start();
+        daemon.signal(Signal::SIGTERM);
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        daemon.signal(Signal::SIGTERM);
+        daemon.signal(Signal::SIGINT);
+        assert_eq!(daemon.ended().code(), Some(0), "{}", site.log());
+        assert_eq!(fs::read_to_string(mark).unwrap(), "x\n", "the event has run once, to its end");
+    });
+}
