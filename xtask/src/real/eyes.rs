@@ -314,7 +314,8 @@ fn rows(text: &str, nodes: usize) -> Option<Vec<Row>> {
         };
         let flags = ["Banned", "Disabled", "Stopped"].into_iter().filter(|name| has(name));
         Row {
-            connected: !has("Disconnected") && !has("Unknown"),
+            // Whose flags a node has not been told yet is unknown to the tool, and connected.
+            connected: !has("Disconnected"),
             unhealthy: has("Unhealthy"),
             inactive: has("Inactive"),
             flags: flags.map(str::to_ascii_lowercase).collect(),

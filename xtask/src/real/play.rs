@@ -153,8 +153,11 @@ fn done(bed: &RwLock<Bed>, deed: &Deed) -> Result<Instant, Error> {
 fn at_once(deed: &Deed) -> bool {
     matches!(
         deed,
-        Deed::Crash(_)
+        Deed::Start(_)
+            | Deed::Restart(_)
+            | Deed::Crash(_)
             | Deed::PowerOff(_)
+            | Deed::PowerOn(_)
             | Deed::Cable(..)
             | Deed::Interface(..)
             | Deed::AddressDel(..)

@@ -131,22 +131,24 @@ fn one(lines: &[Value], complaints: &mut Vec<String>) -> Story {
         complaints.push(format!("{}: public addresses are IPv4 on namespaces", story.file));
     }
     let places: BTreeMap<IpAddr, usize> = known.into_iter().zip(0..).collect();
+    let mut refused = Vec::new();
     for line in lines {
         let (step, expect) = (&line["step"], &line["expect"]);
-        let at = |part: &Value| format!("{}:{}", story.file, number(&part["line"]));
         if !step.is_null() {
             let words = text(&step["deed"]);
             match deed::read(&words, nodes, &places) {
                 Ok(deeds) => story.steps.push(Step { at: micros(&step["at_us"]), words, deeds }),
-                Err(why) => complaints.push(format!("{}: {why}", at(step))),
+                Err(why) => refused.push((number(&step["line"]), why)),
             }
         } else if !expect.is_null() {
             match fact::read(&text(&expect["fact"]), nodes, &places) {
                 Ok(fact) => story.expectations.push(expectation(expect, fact)),
-                Err(why) => complaints.push(format!("{}: {why}", at(expect))),
+                Err(why) => refused.push((number(&expect["line"]), why)),
             }
         }
     }
+    refused.sort();
+    complaints.extend(refused.into_iter().map(|(line, why)| format!("{}:{line}: {why}", story.file)));
     story
 }
 
