@@ -42,7 +42,7 @@ fn for_real() -> Site {
     let mut site = Site::alone();
     site.test_mode = false;
     site.write("public_addresses", "10.0.0.9/24 left\n");
-    site.write("ctdb.conf", "[cluster]\nnode address = 127.0.0.1\nleader timeout = 3\n");
+    site.write("ctdb.conf", "[cluster]\nnode address = 127.0.0.1\nleader timeout = 2\n");
     site.write("ctdb.tunables", "MonitorInterval=1\nRerecoveryTimeout=1\nElectionTimeout=1\n");
     site
 }
