@@ -43,21 +43,24 @@ fn a_hangup_reloads_the_nodes_and_keeps_them_if_they_are_wrong() {
 
 #[test]
 fn a_daemon_that_is_still_starting_ends_when_told() {
-    in_namespace(|| {
-        ip("link set lo up");
+    std::thread::scope(|scope| {
         for event in ["init", "setup", "startup"] {
-            let site = Site::alone();
-            let mark = site.base().join("begun");
-            let body = format!("[ $1 = {event} ] && touch {} && sleep 3; exit 0", mark.display());
-            site.script("events/legacy/00.test.script", &body);
-            let mut daemon = site.spawn();
-            wait_until(event, || mark.exists());
-            daemon.signal(Signal::SIGTERM);
-            let code = daemon.ended().code();
-            assert_eq!(code, Some(0), "{event}: {}", site.log());
-            assert!(!site.base().join("run/ctdbd.pid").exists());
+            scope.spawn(move || in_namespace(move || ends_during(event)));
         }
     });
+}
+
+fn ends_during(event: &str) {
+    ip("link set lo up");
+    let site = Site::alone();
+    let mark = site.base().join("begun");
+    let body = format!("[ $1 = {event} ] && touch {} && sleep 1; exit 0", mark.display());
+    site.script("events/legacy/00.test.script", &body);
+    let mut daemon = site.spawn();
+    wait_until(event, || mark.exists());
+    daemon.signal(Signal::SIGTERM);
+    assert_eq!(daemon.ended().code(), Some(0), "{event}: {}", site.log());
+    assert!(!site.base().join("run/ctdbd.pid").exists());
 }
 
 #[test]

@@ -45,7 +45,8 @@ impl Site {
         fs::create_dir_all(site.base().join("events/legacy")).unwrap();
         site.write("nodes", "127.0.0.1\n127.0.0.2\n127.0.0.3\n");
         site.write("public_addresses", "192.168.100.1/24 lo\n");
-        site.write("ctdb.conf", "[cluster]\nnode address = 127.0.0.1\n");
+        // The tool waits for a leader before it tells the status.
+        site.write("ctdb.conf", "[cluster]\nnode address = 127.0.0.1\nleader timeout = 2\n");
         site.script("events/legacy/00.test.script", "exit 0");
         site.script("notify.sh", "exit 0");
         site

@@ -42,7 +42,7 @@ fn for_real() -> Site {
     let mut site = Site::alone();
     site.test_mode = false;
     site.write("public_addresses", "10.0.0.9/24 left\n");
-    site.write("ctdb.conf", "[cluster]\nnode address = 127.0.0.1\nleader timeout = 3\n");
+    site.write("ctdb.conf", "[cluster]\nnode address = 127.0.0.1\nleader timeout = 2\n");
     site.write("ctdb.tunables", "MonitorInterval=1\nRerecoveryTimeout=1\nElectionTimeout=1\n");
     site
 }
@@ -77,7 +77,8 @@ fn an_address_that_a_script_takes_away_again_is_put_back() {
         let site = for_real();
         let mark = site.base().join("lied");
         let body = format!(
-            "[ $1 = takeip ] && [ ! -e {0} ] && touch {0} && ip addr del 10.0.0.9/24 dev left\nexit 0",
+            "[ $1 = takeip ] && [ ! -e {0} ] || exit 0\n\
+             (sleep 0.5; ip addr del 10.0.0.9/24 dev left; touch {0}) > /dev/null 2>&1 &",
             mark.display()
         );
         site.script("events/legacy/00.test.script", &body);

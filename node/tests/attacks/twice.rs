@@ -100,7 +100,10 @@ fn a_daemon_goes_on_when_its_log_is_full() {
         let log = disk.join("log");
         site.write(
             "ctdb.conf",
-            &format!("[logging]\nlocation = file:{}\n[cluster]\nnode address = 127.0.0.1\n", log.display()),
+            &format!(
+                "[logging]\nlocation = file:{}\n[cluster]\nnode address = 127.0.0.1\nleader timeout = 2\n",
+                log.display()
+            ),
         );
         // In the background, so that it writes this file; its parent is whoever collects it.
         let said = Said::from(site.command(site.program("ctdbd")).output().unwrap());
