@@ -24,7 +24,7 @@ use tokio::task::{AbortHandle, spawn_local};
 /// Bytes that may wait to be written to one peer.
 pub const QUEUED_MAX: usize = 64 * 1024 * 1024;
 /// Bytes that may wait to be written to all peers together, once one of them is slow: then those
-/// go for whom more than [`SLOW`] waits.
+/// go for whom more than `SLOW` waits.
 pub const QUEUED_TOTAL_MAX: usize = 2 * QUEUED_MAX;
 /// Bytes that may wait in any case.
 const SLOW: usize = 1024 * 1024;

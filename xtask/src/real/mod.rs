@@ -1,8 +1,8 @@
 //! `scenario run --on namespaces`: the simulator's stories, played by real daemons in a bed.
 //!
 //! The simulator tells a story and what came of it there; a word that no bed can carry out is
-//! refused before anything starts. Reading order: [`story`] (what was told), [`deed`] and [`fact`]
-//! (its words), [`eyes`] (what is known of a bed), [`play`], [`table`] (both side by side).
+//! refused before anything starts. Reading order: `story` (what was told), `deed` and `fact`
+//! (its words), `eyes` (what is known of a bed), `play`, `table` (both side by side).
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
