@@ -72,6 +72,8 @@ impl Ctdb {
         let status = ended.status(event);
         let answer = Answer::status(status);
         match after {
+            // Who has been told to stop meanwhile neither begins nor complains.
+            After::Setup if self.state.runstate == RunState::Shutdown => {}
             After::Init if ended == Ended::Ok => {
                 self.notify("init", now, out);
                 self.read_nodes(out, Purpose::Boot);
