@@ -10,18 +10,11 @@ use std::process::Command;
 
 use standin_sim::ctdb::CtdbKit;
 use standin_sim::scenario::command::{Protocol, Verb, carry_out};
-use standin_testbed::{has_ctdb, usable};
+use standin_testbed::{has_ctdb, test_has, usable};
 
 /// Whether there is anything to test with.
 fn able() -> bool {
-    match usable().and_then(|()| has_ctdb()) {
-        Ok(()) => true,
-        Err(why) if matches!(std::env::var("CI").as_deref(), Ok("true" | "1")) => panic!("{why}"),
-        Err(why) => {
-            eprintln!("SKIPPED: {why}");
-            false
-        }
-    }
+    test_has(usable().and_then(|()| has_ctdb()))
 }
 
 /// The daemon beside this test, built as it was.

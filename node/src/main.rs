@@ -14,7 +14,7 @@ use standin_core::host::Fact;
 use standin_node::clock::Clock;
 use standin_node::ctdb::place::Place;
 use standin_node::ctdb::settings::{self, Settings};
-use standin_node::ctdb::{CtdbHands, eventd, order};
+use standin_node::ctdb::{CtdbHands, eventd};
 use standin_node::daemon::{self, PidFile};
 use standin_node::driver::{Driver, News};
 use standin_node::guard::{self, Guard};
@@ -204,7 +204,9 @@ async fn run(
     tokio::task::spawn_local(eventd::serve(events, scripts.clone(), directory));
     // Asking the neighbours is nothing that ctdbd does.
     let watched = net.clone().filter(|_| config.fixes != Fixes::NONE);
-    let tools = Tools { base: place.base.clone(), scripts, net, lock_helper: None };
+    // Without one we hold lock files ourselves, and exclude who uses the helper.
+    let lock_helper = std::env::var_os("CTDB_CLUSTER_MUTEX_HELPER").map(PathBuf::from);
+    let tools = Tools { base: place.base.clone(), scripts, net, lock_helper };
     let hands = CtdbHands::new(tools, guard, tell.clone()).watching(watched);
     let machine = Ctdb::new(config, seed());
     let status = Driver::new(machine, hands, clock, observed, news).run().await;
@@ -223,7 +225,7 @@ fn listen_to_signals(tell: &UnboundedSender<News<Ctdb>>) -> io::Result<()> {
         let tell = tell.clone();
         tokio::task::spawn_local(async move {
             while signals.recv().await.is_some() {
-                let _ = tell.send(order(means));
+                let _ = tell.send(News::Order(means));
             }
         });
     }
@@ -240,7 +242,7 @@ fn end_with_stdin(tell: &UnboundedSender<News<Ctdb>>) {
         let mut ignored = [0; 64];
         while stdin.read(&mut ignored).await.is_ok_and(|length| length > 0) {}
         tracing::info!("standard input has ended, and so do we");
-        let _ = tell.send(order(Order::Stop));
+        let _ = tell.send(News::Order(Order::Stop));
     });
 }
 

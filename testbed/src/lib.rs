@@ -87,3 +87,22 @@ pub fn has_ctdb() -> Result<()> {
     }
     Ok(())
 }
+
+/// Whether a test has what it needs, [`usable`] or [`has_ctdb`]. If not it says why, and where the
+/// variable `CI` is set that is a failure: nothing is left out there.
+///
+/// # Panics
+///
+/// In CI, if something is missing.
+#[must_use]
+pub fn test_has(needed: Result<()>) -> bool {
+    let in_ci = std::env::var("CI").is_ok_and(|value| !matches!(value.as_str(), "" | "0" | "false"));
+    match needed {
+        Ok(()) => true,
+        Err(why) if in_ci => panic!("{why}"),
+        Err(why) => {
+            eprintln!("NOT RUN: {why}");
+            false
+        }
+    }
+}

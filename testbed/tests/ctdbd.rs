@@ -4,18 +4,11 @@
 
 use std::time::{Duration, Instant};
 
-use standin_testbed::{Bed, Client, Observer, Options, Program, has_ctdb, usable};
+use standin_testbed::{Bed, Client, Observer, Options, Program, has_ctdb, test_has, usable};
 
 /// Whether there is anything to test with.
 fn able() -> bool {
-    match usable().and_then(|()| has_ctdb()) {
-        Ok(()) => true,
-        Err(why) if matches!(std::env::var("CI").as_deref(), Ok("true" | "1")) => panic!("{why}"),
-        Err(why) => {
-            eprintln!("SKIPPED: {why}");
-            false
-        }
-    }
+    test_has(usable().and_then(|()| has_ctdb()))
 }
 
 #[test]

@@ -6,8 +6,8 @@ pub mod eventd;
 pub mod place;
 pub mod settings;
 
+use standin_core::ctdb::Ctdb;
 use standin_core::ctdb::notice::Notice;
-use standin_core::ctdb::{Ctdb, Order};
 use standin_core::host::{Done, Fact, Job, Placed};
 use standin_core::machine::JobId;
 use standin_core::time::Duration;
@@ -130,10 +130,4 @@ impl Times<Ctdb> for CtdbHands {
     fn woke(&self, slept: Duration) -> Fact {
         Fact::Woke { slept }
     }
-}
-
-/// An order of the operator's side as news.
-#[must_use]
-pub const fn order(order: Order) -> News<Ctdb> {
-    News::Order(order)
 }

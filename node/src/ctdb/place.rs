@@ -51,10 +51,4 @@ impl Place {
             test_mode,
         }
     }
-
-    /// What the daemon calls itself in test mode: the last part of its base.
-    #[must_use]
-    pub fn name(&self) -> Option<&str> {
-        self.base.file_name()?.to_str()
-    }
 }

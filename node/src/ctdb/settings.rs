@@ -94,7 +94,9 @@ pub fn read(place: &Place, strict: bool) -> Result<Settings, String> {
     let log_file = match conf.log_location {
         Some(LogLocation::File(path)) => Some(PathBuf::from(path)),
         Some(LogLocation::Syslog(_)) => {
-            warnings.push("logging to syslog is not there yet: standard error it is".into());
+            warnings.push(
+                "logging to syslog is not there yet: the log goes where it would without `location`".into(),
+            );
             None
         }
         None => None,

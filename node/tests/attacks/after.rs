@@ -1,6 +1,6 @@
 //! What a daemon still does afterwards, whatever it was.
 
-use super::common::wait_until;
+use super::namespace::wait_until;
 use super::site::Daemon;
 
 /// It answers the stock tool, and its memory is bounded.

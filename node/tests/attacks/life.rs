@@ -6,7 +6,7 @@ use std::process::Stdio;
 use nix::sys::signal::Signal;
 
 use super::after::is_well;
-use super::common::{in_namespace, ip, wait_until};
+use super::namespace::{in_namespace, ip, wait_until};
 use super::site::Site;
 
 #[test]

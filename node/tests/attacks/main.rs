@@ -2,10 +2,10 @@
 //! second daemon, by signals, and by somebody who has its address already.
 
 mod after;
-#[expect(dead_code, reason = "other tests use the rest")]
-#[path = "../common/mod.rs"]
-mod common;
 mod life;
+#[expect(dead_code, reason = "other tests use the rest")]
+#[path = "../kernel/namespace.rs"]
+mod namespace;
 mod port;
 mod scripts;
 mod site;

@@ -12,7 +12,7 @@ use standin_core::ctdb::types::{Generation, Opcode, Pnn, RequestId};
 use standin_core::ctdb::wire::{Body, ControlRequest, Header, Keepalive, Pdu};
 
 use super::after::is_well;
-use super::common::{LONG, in_namespace, ip, wait_until};
+use super::namespace::{LONG, in_namespace, ip, wait_until};
 use super::site::{Daemon, Site};
 
 /// Resident memory of a daemon that was attacked, in kB; idle it holds about 8 MB.

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use super::after::is_well;
-use super::common::{in_namespace, ip, wait_until};
+use super::namespace::{in_namespace, ip, wait_until};
 use super::site::Site;
 
 const TUNABLES: &str = "MonitorInterval=1\nEventScriptTimeout=2\nMonitorTimeoutCount=1\n";

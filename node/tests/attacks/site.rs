@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::common::wait_until;
+use super::namespace::wait_until;
 
 /// What a command printed, and its status; 255 if it had none.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use std::process::{Child, Command};
 
 use super::after::is_well;
-use super::common::{cable, in_namespace, ip, shown, wait_until};
+use super::namespace::{cable, in_namespace, ip, shown, wait_until};
 use super::site::Site;
 
 /// A host at the other end of the cable, with an address. Ended on drop.

@@ -8,7 +8,7 @@ use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::Signal;
 
 use super::after::is_well;
-use super::common::{in_namespace, ip, wait_until};
+use super::namespace::{in_namespace, ip, wait_until};
 use super::site::{Said, Site};
 
 const NOTHING: Option<&str> = None;

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::common::{in_namespace, ip};
+use super::namespace::{in_namespace, ip};
 use super::site::{Said, Site};
 
 /// What is wrong, how it is made so, and what is said about it. `BASE` is the base folder.

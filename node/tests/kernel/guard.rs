@@ -1,7 +1,5 @@
 //! The guard against a real kernel: a daemon that dies, one that leaves, one that is signalled.
 
-mod common;
-
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -9,7 +7,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 use std::{env, fs, thread};
 
-use common::{cable, in_namespace, ip, placed, shown, wait_until};
+use super::namespace::{cable, in_namespace, ip, placed, shown, wait_until};
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::{Pid, getsid};
 use standin_node::guard::Guard;
@@ -32,7 +30,7 @@ impl Daemon {
     /// Returns when the guard has heard what is held.
     fn start(holds: &[String], leaves: bool) -> Self {
         let mut command = Command::new(env::current_exe().unwrap());
-        command.args(["--exact", "the_daemon_itself", "--nocapture"]).env(HOLDS, holds.join(" "));
+        command.args(["--exact", "guard::the_daemon_itself", "--nocapture"]).env(HOLDS, holds.join(" "));
         if leaves {
             command.env(LEAVES, "1");
         }

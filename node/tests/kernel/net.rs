@@ -1,7 +1,5 @@
 //! The kernel's side against a real kernel, in namespaces of our own.
 
-mod common;
-
 use std::future::Future;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
@@ -9,7 +7,7 @@ use std::os::fd::AsRawFd;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use common::{LONG, cable, in_namespace, ip, placed, shown, wait_until};
+use super::namespace::{LONG, cable, in_namespace, ip, placed, shown, wait_until};
 use nix::mount::{MsFlags, mount};
 use nix::net::if_::if_nametoindex;
 use nix::sched::{CloneFlags, unshare};
@@ -308,7 +306,7 @@ impl Observer {
 }
 
 fn golden(name: &str) -> Vec<u8> {
-    const CAPTURE: &str = include_str!("../../tests/captures/ctdb-golden.json");
+    const CAPTURE: &str = include_str!("../../../tests/captures/ctdb-golden.json");
     let (_, after) = CAPTURE.split_once(&format!("\"name\": \"{name}\"")).unwrap();
     let hex = after.split("\"hex\": \"").nth(1).unwrap().split('"').next().unwrap();
     (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()

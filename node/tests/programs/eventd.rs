@@ -1,14 +1,12 @@
 //! The event socket: the stock tool must not see whom it asks, and nobody can do it harm.
 
-mod room;
-
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use room::{Room, runs, stock, until};
+use super::room::{Room, runs, stock, until};
 use standin_core::bytes::{Reader, Wire};
 use standin_core::ctdb::types::RequestId;
 use standin_core::ctdb::wire::Text;

@@ -1,15 +1,13 @@
 //! The cluster lock, against ourselves and against the stock helper.
 
-mod room;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use super::room::{Room, runs, stock, until};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use room::{Room, runs, stock, until};
 use standin_core::host::LockNews;
 use standin_node::jobs::lock::hold;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
@@ -184,7 +182,7 @@ async fn a_stopped_daemon_keeps_the_lock_and_a_dead_one_does_not() {
     let room = Room::new();
     let file = room.file("lock");
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "holds_what_the_environment_names", "--nocapture"]);
+    command.args(["--exact", "lock::holds_what_the_environment_names", "--nocapture"]);
     command.env(HOLD_HERE, &file).stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
     let mut daemon = command.spawn().unwrap();
     let mut lines = BufReader::new(daemon.stdout.take().unwrap()).lines();

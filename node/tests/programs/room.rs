@@ -1,7 +1,5 @@
 //! What tests of processes share: a directory of their own, and patience.
 
-#![allow(dead_code, reason = "each test binary uses its part")]
-
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};

@@ -1,13 +1,11 @@
 //! Scripts that behave, and scripts that do not.
 
-mod room;
-
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use room::{Room, runs, until};
+use super::room::{Room, runs, until};
 use standin_core::host::{FileError, Script, ScriptEnd};
 use standin_node::jobs::scripts::{EventEnd, OUTPUT_MAX, Outcome, Scripts, Setting};
 
