@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`time`], [`rng`], [`machine`] (the border), [`host`] (what a machine may ask
 //! of a computer), [`timers`], [`bytes`] (cursor and framing), [`text`] (complaints about
-//! files), then [`ctdb`], the CTDB machine.
+//! files), then [`ctdb`], the CTDB machine, and [`gossip`], Redis Cluster's.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -12,6 +12,7 @@ extern crate std;
 
 pub mod bytes;
 pub mod ctdb;
+pub mod gossip;
 pub mod host;
 pub mod machine;
 pub mod rng;
