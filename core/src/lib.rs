@@ -14,6 +14,7 @@ pub mod bytes;
 pub mod ctdb;
 pub mod gossip;
 pub mod host;
+mod kinds;
 pub mod machine;
 pub mod rng;
 pub mod text;

@@ -18,7 +18,8 @@ use super::files::nodes::Refusal;
 use super::types::{Generation, NodeFlags, Opcode, Pnn, RecoveryMode, RunState};
 use crate::bytes::DecodeError;
 use crate::host::ScriptEnd;
-use crate::machine::{Level, Noticed, Why};
+use crate::kinds::kinds;
+use crate::machine::Why;
 use crate::time::Duration;
 
 /// Something a CTDB machine noticed.
@@ -147,54 +148,6 @@ pub enum Notice {
     AddressesReloaded { added: u32, removed: u32 },
     /// The public addresses file could not be read, or means nothing.
     AddressesRefused { problems: u32 },
-}
-
-/// Name, level and pattern of each kind, in the order of their numbers.
-macro_rules! kinds {
-    ($($name:literal $level:ident $pattern:pat,)*) => {
-        impl Notice {
-            const NAMES: &'static [&'static str] = &[$($name),*];
-        }
-
-        impl Noticed for Notice {
-            const KINDS: &'static [&'static str] = Self::NAMES;
-
-            fn kind(&self) -> usize {
-                match self {
-                    $($pattern => const { place(Self::NAMES, $name) },)*
-                }
-            }
-
-            fn level(&self) -> Level {
-                match self {
-                    $($pattern => Level::$level,)*
-                }
-            }
-
-            fn words(&self, put: &mut dyn FnMut(u64)) {
-                self.put_words(put);
-            }
-        }
-    };
-}
-
-const fn place(names: &[&str], name: &str) -> usize {
-    let mut at = 0;
-    while at < names.len() {
-        if same(names[at].as_bytes(), name.as_bytes()) {
-            return at;
-        }
-        at += 1;
-    }
-    panic!("every kind has a name")
-}
-
-const fn same(one: &[u8], other: &[u8]) -> bool {
-    let mut at = 0;
-    while at < one.len() && at < other.len() && one[at] == other[at] {
-        at += 1;
-    }
-    at == one.len() && at == other.len()
 }
 
 kinds! {

@@ -1,0 +1,165 @@
+//! From birth to membership: read the state file or make a name, listen, begin to tick.
+
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+use super::super::links::{BUS, CLIENTS};
+use super::super::nodes_conf::NodesConf;
+use super::super::notice::{Notice, StartRefusal};
+use super::super::table::{Address, Node};
+use super::super::types::NodeFlags;
+use super::{EXIT_CONFIG, Gossip, Out, TICK, Todo, Wake};
+use crate::host::{Done, FileError, Job};
+use crate::machine::{Effect, Endpoint, JobId, PortId, Why};
+use crate::time::Instant;
+
+/// How far the start has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub(super) enum Boot {
+    /// Nothing has happened yet.
+    Unborn,
+    /// The state file is being read.
+    Reading,
+    /// So many ports are still to be opened.
+    Listening(u8),
+    /// A member.
+    Done,
+}
+
+/// The one job that is not a saving.
+const READ: JobId = JobId(0);
+
+impl Gossip {
+    pub(super) fn read_state(&mut self, out: Out<'_>) {
+        self.boot = Boot::Reading;
+        let name = self.config.state_file.as_ref().into();
+        out.push(Effect::Start { job: READ, what: Job::ReadFile { name } });
+    }
+
+    pub(super) fn job_done(&mut self, now: Instant, out: Out<'_>, job: JobId, done: Done) {
+        match done {
+            Done::Read(read) if job == READ && self.boot == Boot::Reading => {
+                self.state_read(now, out, read.as_deref());
+            }
+            Done::Wrote(wrote) => self.saved(now, out, job, wrote),
+            _ => {}
+        }
+    }
+
+    fn state_read(&mut self, now: Instant, out: Out<'_>, read: Result<&[u8], &FileError>) {
+        match read {
+            Ok(text) => match NodesConf::parse(text) {
+                Ok(state) => self.adopt(now, &state),
+                Err(problems) => {
+                    let first = problems.iter().next();
+                    let line = first.map_or(0, |problem| problem.line as u32);
+                    let what = first.map(alloc::string::ToString::to_string).unwrap_or_default();
+                    return self.refuse(out, StartRefusal::BadState { line, what: what.into() });
+                }
+            },
+            // A first start.
+            Err(FileError::Missing) => self.todo |= Todo::SAVE | Todo::SYNC,
+            Err(error) => return self.refuse(out, StartRefusal::NoState(*error)),
+        }
+        self.boot = Boot::Listening(2);
+        for (port, number) in [(BUS, self.config.bus_port), (CLIENTS, self.config.port)] {
+            let on = Endpoint::Tcp(SocketAddr::new(self.config.listen, number));
+            out.push(Effect::Listen { port, on });
+        }
+    }
+
+    fn refuse(&mut self, out: Out<'_>, why: StartRefusal) {
+        out.notice(Notice::StartRefused(why));
+        self.exit(out, EXIT_CONFIG);
+    }
+
+    pub(super) fn port(
+        &mut self,
+        now: Instant,
+        out: Out<'_>,
+        port: PortId,
+        answer: Result<Endpoint, (PortId, Why)>,
+    ) {
+        let Boot::Listening(left) = self.boot else { return };
+        if let Err((_, why)) = answer {
+            let port = if port == BUS { self.config.bus_port } else { self.config.port };
+            return self.refuse(out, StartRefusal::CannotListen { port, why });
+        }
+        if left > 1 {
+            self.boot = Boot::Listening(left - 1);
+            return;
+        }
+        self.boot = Boot::Done;
+        self.timers.set(Wake::Cron, now + TICK);
+        let address = SocketAddr::new(self.config.listen, self.config.bus_port);
+        out.notice(Notice::Listening { id: self.table.me().id, address });
+        self.todo |= Todo::STATE;
+    }
+
+    /// The table as it was saved. Whoever was suspected then is suspected still; a failed node
+    /// failed just now.
+    fn adopt(&mut self, now: Instant, state: &NodesConf) {
+        self.current_epoch = state.current_epoch;
+        self.last_vote = state.last_vote_epoch;
+        self.saver.kept_vars.clone_from(&state.unknown_vars);
+        let (mine, others): (Vec<_>, Vec<_>) =
+            state.nodes.iter().partition(|line| line.flags.contains(NodeFlags::MYSELF));
+        for line in mine.into_iter().chain(others) {
+            let address = Address { ip: line.ip, port: line.port, bus_port: line.bus_port, plain_port: 0 };
+            let mut node = Node::new(line.id, line.flags, address, now);
+            node.hostname.clone_from(&line.hostname);
+            node.aux.clone_from(&line.aux);
+            node.epoch = line.epoch;
+            node.ping_sent = (line.ping_sent != 0).then_some(now);
+            node.pong_received = (line.pong_received != 0).then_some(now);
+            node.failed = line.flags.contains(NodeFlags::FAIL).then_some(now);
+            if line.flags.contains(NodeFlags::MYSELF) {
+                self.adopt_myself(node);
+            } else {
+                self.table.add(node);
+            }
+        }
+        for line in &state.nodes {
+            let Some(at) = self.table.find(&line.id) else { continue };
+            let master = line.master.and_then(|id| self.table.find(&id)).filter(|&of| of != at);
+            self.table.get_mut(at).master = master;
+            for slot in line.slots.iter() {
+                self.table.bind(slot, at);
+            }
+            for (slot, id) in &line.migrating {
+                if let Some(to) = self.table.find(id) {
+                    self.migrating.insert(*slot, to);
+                }
+            }
+            for (slot, id) in &line.importing {
+                if let Some(from) = self.table.find(id) {
+                    self.importing.insert(*slot, from);
+                }
+            }
+        }
+        let latest = self.table.iter().map(|(_, node)| node.epoch).max().unwrap_or_default();
+        self.current_epoch = self.current_epoch.max(latest);
+        self.dress();
+    }
+
+    fn adopt_myself(&mut self, mut saved: Node) {
+        let configured = self.table.me();
+        saved.address.port = configured.address.port;
+        saved.address.bus_port = configured.address.bus_port;
+        saved.address.ip = configured.address.ip.or(saved.address.ip);
+        saved.flags.remove(NodeFlags::PFAIL | NodeFlags::FAIL);
+        saved.failed = None;
+        saved.ping_sent = None;
+        self.table = super::Table::new(saved);
+    }
+
+    /// What the configuration says of this node itself.
+    pub(super) fn dress(&mut self) {
+        let no_failover = self.config.no_failover;
+        let hostname = self.config.hostname.clone();
+        let me = self.table.me_mut();
+        me.flags.set(NodeFlags::NOFAILOVER, no_failover);
+        me.hostname = hostname;
+    }
+}

@@ -1,0 +1,216 @@
+//! The gossip section: whom we tell of, and what we make of what we are told.
+
+use alloc::vec::Vec;
+
+use super::super::config::Role;
+use super::super::notice::Notice;
+use super::super::plant::Plant;
+use super::super::table::{Address, Ix, Node};
+use super::super::types::NodeFlags;
+use super::super::wire::{self, Entries, Entry, Kind, NewEntry};
+use super::{Gossip, Out, Todo};
+use crate::time::{Duration, Instant};
+
+/// Whom a message tells of at least, if there are as many.
+const LEAST: usize = 3;
+/// A clock may be this far ahead of ours before what it says is not believed.
+const AHEAD: Duration = Duration::from_millis(500);
+
+impl Gossip {
+    /// A PING, PONG or MEET: a tenth of the nodes drawn at random, at least three, and all those
+    /// in PFAIL.
+    pub(super) fn gossip_message(&mut self, kind: Kind) -> Vec<u8> {
+        let mut bytes = self.begin(kind, 0);
+        self.mark_nobody();
+        let known = self.table.len();
+        let mut fresh = known.saturating_sub(2);
+        let mut left = LEAST.max(known / 10).min(fresh);
+        let mut draws = 3 * left;
+        while draws > 0 && fresh > 0 && left > 0 {
+            draws -= 1;
+            let at = self.table.draw(&mut self.rng.gossip);
+            let node = self.table.get(at);
+            if at == Ix::ME || node.flags.contains(NodeFlags::PFAIL) {
+                continue;
+            }
+            let unknown = node.flags.intersects(NodeFlags::HANDSHAKE | NodeFlags::NOADDR);
+            if unknown || !node.has_link() && node.slots().is_empty() {
+                fresh -= 1;
+                continue;
+            }
+            if self.mark(at) {
+                self.push_entry(&mut bytes, at);
+                fresh -= 1;
+                left -= 1;
+            }
+        }
+        // An observer tells nobody whom it cannot reach: only members report failures.
+        if self.suspects > 0 && self.config.role != Role::Observer {
+            let suspects: Vec<Ix> = self
+                .table
+                .iter()
+                .filter(|(_, node)| node.flags.contains(NodeFlags::PFAIL))
+                .map(|(at, _)| at)
+                .filter(|&at| self.is_gossipable(at))
+                .take(self.suspects)
+                .collect();
+            for at in suspects {
+                self.push_entry(&mut bytes, at);
+            }
+        }
+        if let Some(hostname) = &self.config.hostname {
+            wire::push_hostname(&mut bytes, hostname);
+        }
+        bytes
+    }
+
+    fn push_entry(&self, bytes: &mut Vec<u8>, at: Ix) {
+        let node = self.table.get(at);
+        let mut flags = node.flags;
+        if self.config.role == Role::Observer {
+            flags.remove(NodeFlags::PFAIL | NodeFlags::FAIL);
+        }
+        let seconds = |at: Option<Instant>| at.map_or(0, |at| (self.wall_ms(at) / 1_000) as u32);
+        let entry = NewEntry {
+            id: node.id,
+            ping_sent: seconds(node.ping_sent),
+            pong_received: seconds(node.pong_received),
+            ip: node.address.ip,
+            port: node.address.port,
+            bus_port: node.address.bus_port,
+            plain_port: node.address.plain_port,
+            flags,
+        };
+        wire::push_entry(bytes, &entry);
+    }
+
+    fn mark_nobody(&mut self) {
+        self.mark = self.mark.wrapping_add(1);
+        if self.mark == 0 {
+            self.marks.fill(0);
+            self.mark = 1;
+        }
+    }
+
+    /// Whether a node had no place in the message yet; it has now.
+    fn mark(&mut self, at: Ix) -> bool {
+        let place = at.number();
+        if self.marks.len() <= place {
+            self.marks.resize(place + 1, 0);
+        }
+        core::mem::replace(&mut self.marks[place], self.mark) != self.mark
+    }
+
+    /// What a known sender tells of others.
+    pub(super) fn hear_gossip(&mut self, now: Instant, out: Out<'_>, sender: Ix, entries: Entries<'_>) {
+        for entry in entries {
+            let Some(id) = entry.id() else { continue };
+            match self.table.find(&id) {
+                Some(at) => self.hear_of_known(now, out, sender, at, &entry),
+                None => self.hear_of_stranger(now, out, sender, &entry),
+            }
+        }
+    }
+
+    fn hear_of_known(&mut self, now: Instant, out: Out<'_>, sender: Ix, at: Ix, entry: &Entry<'_>) {
+        if at == Ix::ME {
+            return;
+        }
+        let said = entry.flags();
+        if self.table.get(sender).is_master() {
+            if said.failing() {
+                self.add_report(now, at, sender);
+                self.fail_if_agreed(now, out, at);
+            } else {
+                self.table.get_mut(at).reports.retain(|&(by, _)| by != sender);
+            }
+        }
+        let heard = self.clock(entry.pong_received());
+        let node = self.table.get_mut(at);
+        if !said.failing()
+            && node.ping_sent.is_none()
+            && node.reports.is_empty()
+            && let Some(heard) = heard
+            && heard <= now + AHEAD
+            && node.pong_received.is_none_or(|known| heard > known)
+        {
+            node.pong_received = Some(heard);
+        }
+        if node.is_failing() && !said.intersects(NodeFlags::NOADDR | NodeFlags::PFAIL | NodeFlags::FAIL) {
+            let address = Self::address_of(entry);
+            if address.ip.is_some() && Self::differs(&node.address, &address) {
+                node.flags.remove(NodeFlags::NOADDR);
+                self.move_node(now, out, at, address);
+            }
+        }
+    }
+
+    /// Ports and IP, as far as a gossip entry is compared; the plaintext port is not.
+    fn differs(known: &Address, said: &Address) -> bool {
+        known.ip != said.ip || known.port != said.port || known.bus_port != said.bus_port
+    }
+
+    fn address_of(entry: &Entry<'_>) -> Address {
+        Address {
+            ip: entry.ip(),
+            port: entry.port(),
+            bus_port: entry.bus_port(),
+            plain_port: entry.plain_port(),
+        }
+    }
+
+    /// A node lives elsewhere: our stream to it is given up.
+    pub(super) fn move_node(&mut self, now: Instant, out: Out<'_>, at: Ix, address: Address) {
+        let node = self.table.get_mut(at);
+        node.address = address;
+        let id = node.id;
+        if let Some(ip) = address.ip {
+            out.notice(Notice::AddressChanged { id, ip, bus_port: address.bus_port });
+        }
+        self.drop_outbound(now, out, at);
+        self.todo |= Todo::SAVE;
+    }
+
+    /// A node nobody told us of: taken in with the name, address and flags as told.
+    pub(super) fn hear_of_stranger(&mut self, now: Instant, out: Out<'_>, sender: Ix, entry: &Entry<'_>) {
+        let Some(id) = entry.id() else { return };
+        let said = entry.flags();
+        let address = Self::address_of(entry);
+        if said.intersects(NodeFlags::NOADDR | NodeFlags::HANDSHAKE)
+            || address.ip.is_none()
+            || address.bus_port == 0
+            || self.is_blacklisted(now, &id)
+        {
+            return;
+        }
+        // Redis takes the flags as they are told; what is the teller's own business is left out.
+        let mut flags = said.difference(NodeFlags::MYSELF | NodeFlags::MEET);
+        if flags.contains(NodeFlags::MASTER) {
+            flags.remove(NodeFlags::REPLICA);
+        }
+        let node = Node {
+            failed: flags.contains(NodeFlags::FAIL).then_some(now),
+            ..Node::new(id, flags, address, now)
+        };
+        match self.table.add(node) {
+            Some(_) => {
+                let of = self.table.get(sender).id;
+                out.notice(Notice::Heard { id, of });
+                self.todo |= Todo::SAVE;
+            }
+            None => self.table_full(out),
+        }
+    }
+
+    pub(super) fn table_full(&mut self, out: Out<'_>) {
+        if !self.standing.full {
+            self.standing.full = true;
+            out.notice(Notice::TableFull { nodes: self.table.len() as u32 });
+        }
+    }
+
+    pub(super) fn is_blacklisted(&mut self, now: Instant, id: &super::NodeId) -> bool {
+        self.blacklist.retain(|_, until| *until > now);
+        self.blacklist.contains_key(id) && !self.config.plants.has(Plant::BlacklistIgnored)
+    }
+}

@@ -1,0 +1,176 @@
+//! What must survive a power loss, and what waits until it would.
+//!
+//! A promise (a vote, an epoch of our own) is saved before anything that follows from it is
+//! sent. So while such a saving is under way, everything waits; the rest is saved in passing.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use super::super::nodes_conf::{Line, NodesConf};
+use super::super::notice::Notice;
+use super::super::table::{Ix, Node};
+use super::super::types::NodeFlags;
+use super::{Gossip, Out, Todo, Wake};
+use crate::host::{FileError, Job};
+use crate::machine::{Effect, JobId, LinkId};
+use crate::time::{Duration, Instant};
+
+/// How long a saving that failed is waited for before it is tried again.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// The state of the state file.
+#[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub(super) struct Saver {
+    /// The saving under way.
+    writing: Option<JobId>,
+    next: u64,
+    /// There is more to save.
+    dirty: bool,
+    /// So many savings must end well before anything is sent: the one under way, the next.
+    wanted: Wanted,
+    held: Vec<(LinkId, Vec<u8>)>,
+    failed: bool,
+    pub(super) stopping: bool,
+    /// Variables of the file we do not know.
+    pub(super) kept_vars: Vec<(Box<str>, Box<str>)>,
+}
+
+/// Which saving is waited for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+enum Wanted {
+    #[default]
+    None,
+    /// The one under way.
+    This,
+    /// The one after it.
+    Next,
+}
+
+impl Saver {
+    /// A stream is no more: nothing waits for it.
+    pub(super) fn drop_held(&mut self, link: LinkId) {
+        self.held.retain(|&(to, _)| to != link);
+    }
+}
+
+impl Gossip {
+    /// The end of an input: saves what is to be saved, sends what may be sent.
+    pub(super) fn flush(&mut self, now: Instant, out: Out<'_>) {
+        let todo = core::mem::take(&mut self.todo);
+        if todo.intersects(Todo::SAVE | Todo::SYNC) {
+            self.saver.dirty = true;
+        }
+        if todo.contains(Todo::SYNC) {
+            self.saver.wanted = Wanted::Next;
+        }
+        self.save(now, out);
+        if self.saver.wanted == Wanted::None {
+            for (link, bytes) in self.staged.drain(..) {
+                out.push(Effect::Send { link, bytes });
+            }
+        } else {
+            self.saver.held.append(&mut self.staged);
+        }
+    }
+
+    fn save(&mut self, now: Instant, out: Out<'_>) {
+        let saver = &mut self.saver;
+        if !saver.dirty || saver.writing.is_some() {
+            return;
+        }
+        saver.dirty = false;
+        if saver.wanted == Wanted::Next {
+            saver.wanted = Wanted::This;
+        }
+        saver.next += 1;
+        let job = JobId(saver.next);
+        saver.writing = Some(job);
+        let content = self.to_save(now).print().into_bytes();
+        let name = self.config.state_file.as_ref().into();
+        out.push(Effect::Start { job, what: Job::WriteFile { name, content } });
+    }
+
+    pub(super) fn saved(&mut self, now: Instant, out: Out<'_>, job: JobId, wrote: Result<(), FileError>) {
+        if self.saver.writing != Some(job) {
+            return;
+        }
+        self.saver.writing = None;
+        if let Err(error) = wrote {
+            if !core::mem::replace(&mut self.saver.failed, true) {
+                out.notice(Notice::SaveFailed { error });
+            }
+            self.saver.dirty = true;
+            if self.saver.wanted == Wanted::This {
+                self.saver.wanted = Wanted::Next;
+            }
+            if self.saver.stopping {
+                return self.exit(out, 1);
+            }
+            // Not at once: the timer does it.
+            self.saver.dirty = false;
+            self.timers.set(Wake::Save, now + AGAIN);
+            return;
+        }
+        if core::mem::replace(&mut self.saver.failed, false) {
+            out.notice(Notice::SaveRecovered);
+        }
+        if self.saver.wanted == Wanted::This {
+            self.saver.wanted = Wanted::None;
+            let held = core::mem::take(&mut self.saver.held);
+            self.staged.splice(0..0, held);
+        }
+        if self.saver.stopping && !self.saver.dirty {
+            self.exit(out, 0);
+        }
+    }
+
+    /// Writes the state file at once (`CLUSTER SAVECONFIG`); it is durable once the answer leaves.
+    pub(in super::super) fn save_now(&mut self) {
+        self.todo |= Todo::SAVE | Todo::SYNC;
+    }
+
+    /// What is saved.
+    fn to_save(&self, now: Instant) -> NodesConf {
+        let known = self.table.iter().filter(|(_, node)| !node.in_handshake());
+        NodesConf {
+            nodes: known.map(|(at, node)| self.describe(now, at, node)).collect(),
+            current_epoch: self.current_epoch,
+            last_vote_epoch: self.last_vote,
+            unknown_vars: self.saver.kept_vars.clone(),
+        }
+    }
+
+    /// A node's line, as `CLUSTER NODES` and the state file have it.
+    pub(in super::super) fn describe(&self, _now: Instant, at: Ix, node: &Node) -> Line {
+        let ms = |at: Option<Instant>| at.map_or(0, |at| self.wall_ms(at));
+        let open = |slots: &super::BTreeMap<u16, Ix>| {
+            let named = slots.iter().map(|(&slot, &other)| (slot, self.table.get(other).id));
+            if at == Ix::ME { named.collect() } else { Vec::new() }
+        };
+        let master = node.master.filter(|_| !node.is_master());
+        Line {
+            id: node.id,
+            ip: node.address.ip,
+            port: node.address.port,
+            bus_port: node.address.bus_port,
+            hostname: node.hostname.clone(),
+            aux: node.aux.clone(),
+            flags: node.flags & shown(),
+            master: master.map(|master| self.table.get(master).id),
+            ping_sent: ms(node.ping_sent),
+            pong_received: ms(node.pong_received),
+            epoch: master.map_or(node.epoch, |master| self.table.get(master).epoch),
+            connected: at == Ix::ME || node.has_link(),
+            slots: node.slots().clone(),
+            migrating: open(&self.migrating),
+            importing: open(&self.importing),
+        }
+    }
+}
+
+/// The flags that have a word.
+fn shown() -> NodeFlags {
+    NodeFlags::WORDS.iter().map(|&(flag, _)| flag).collect()
+}

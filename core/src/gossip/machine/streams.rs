@@ -1,0 +1,153 @@
+//! Streams come and go: ours to each node, theirs to us, and the clients'.
+
+use super::super::links::{BUS, CLIENTS};
+use super::super::notice::Notice;
+use super::super::table::Ix;
+use super::super::types::NodeFlags;
+use super::super::wire::Kind;
+use super::{Gossip, Out};
+use crate::machine::{Effect, Endpoint, How, LinkId, LinkInput, Why};
+use crate::time::Instant;
+
+impl Gossip {
+    /// Dials a node. A ping that waits for its answer goes on waiting.
+    pub(super) fn dial(&mut self, now: Instant, out: Out<'_>, at: Ix) {
+        let Some(to) = Self::dial_address(self.table.get(at)) else { return };
+        let link = self.links.number();
+        self.table.get_mut(at).outbound = Some(link);
+        self.links.dialled(link, at, to, now);
+        out.push(Effect::Dial { link, from: None, to });
+    }
+
+    pub(super) fn link(&mut self, now: Instant, out: Out<'_>, link: LinkId, input: LinkInput<'_>) {
+        match input {
+            LinkInput::Opened { local } => self.opened(now, out, link, &local),
+            LinkInput::Accepted { port: BUS, from, local, .. } => {
+                self.links.accepted(link, &from, &local, now);
+            }
+            LinkInput::Accepted { port: CLIENTS, from, local, .. } => {
+                self.clients.accepted(link, &from, &local)
+            }
+            LinkInput::Closed(why) => self.closed(now, out, link, why),
+            LinkInput::Accepted { .. } | LinkInput::Bytes(_) | LinkInput::Drained => {}
+        }
+    }
+
+    fn opened(&mut self, now: Instant, out: Out<'_>, link: LinkId, local: &Endpoint) {
+        if self.data.is_link(link) {
+            return self.data_opened(now, link);
+        }
+        let Some(known) = self.links.get_mut(link) else { return };
+        known.open = true;
+        known.local = local.ip();
+        let Some(at) = known.node else { return };
+        let node = self.table.get_mut(at);
+        let waiting = node.ping_sent;
+        let meet = node.flags.contains(NodeFlags::MEET);
+        node.flags.remove(NodeFlags::MEET);
+        let id = node.id;
+        let in_handshake = node.in_handshake();
+        self.ping(now, at, if meet { Kind::Meet } else { Kind::Ping });
+        if waiting.is_some() {
+            self.table.get_mut(at).ping_sent = waiting;
+        }
+        if !in_handshake {
+            out.notice(Notice::Connected { id });
+        }
+    }
+
+    fn closed(&mut self, now: Instant, out: Out<'_>, link: LinkId, why: Why) {
+        if self.data.is_link(link) {
+            return self.data_closed(out, link);
+        }
+        if self.clients.closed(link) {
+            return self.replica_gone(link);
+        }
+        if why == Why::Overflow {
+            self.traffic.overflowed += 1;
+        }
+        self.link_gone(now, out, link, Some(why));
+    }
+
+    /// A stream is no more: its node, if it has one, has no such stream any more.
+    fn link_gone(&mut self, now: Instant, out: Out<'_>, link: LinkId, why: Option<Why>) {
+        let Some(gone) = self.links.remove(link) else { return };
+        self.staged.retain(|&(to, _)| to != link);
+        self.saver.drop_held(link);
+        let Some(at) = gone.node else { return };
+        let node = self.table.get_mut(at);
+        if node.inbound == Some(link) {
+            node.inbound = None;
+        }
+        if node.outbound == Some(link) {
+            node.outbound = None;
+            if !gone.open && node.ping_sent.is_none() {
+                node.ping_sent = Some(now);
+            }
+            if gone.open && !node.in_handshake() {
+                let id = node.id;
+                out.notice(Notice::Disconnected { id, why });
+            }
+        }
+    }
+
+    /// Gives a stream up.
+    pub(super) fn drop_link(&mut self, now: Instant, out: Out<'_>, link: LinkId) {
+        if self.links.get(link).is_some() {
+            self.link_gone(now, out, link, None);
+            out.push(Effect::Close { link, how: How::Abort });
+        }
+    }
+
+    /// Gives up our stream to a node; it is dialled anew at the next tick.
+    pub(super) fn drop_outbound(&mut self, now: Instant, out: Out<'_>, at: Ix) {
+        if let Some(link) = self.table.get(at).outbound {
+            self.drop_link(now, out, link);
+        }
+    }
+
+    /// Binds a stream that came in to the node it comes from; an older one of that node is closed.
+    pub(super) fn bind_inbound(&mut self, now: Instant, out: Out<'_>, link: LinkId, at: Ix) {
+        if let Some(older) = self.table.get(at).inbound.filter(|&older| older != link) {
+            self.drop_link(now, out, older);
+        }
+        if let Some(known) = self.links.get_mut(link) {
+            known.node = Some(at);
+        }
+        self.table.get_mut(at).inbound = Some(link);
+    }
+
+    pub(super) fn bytes(&mut self, now: Instant, out: Out<'_>, link: LinkId, bytes: &[u8]) {
+        if self.data.is_link(link) {
+            return self.data_bytes(now, out, link, bytes);
+        }
+        if self.links.get(link).is_none() {
+            return self.client_bytes(now, out, link, bytes);
+        }
+        self.traffic.bytes_received += bytes.len() as u64;
+        let mut input = bytes;
+        loop {
+            // A packet may end its own stream.
+            let Some(known) = self.links.get_mut(link) else { return };
+            match known.buffer.next_frame(&mut input) {
+                Ok(Some(frame)) => self.packet(now, out, link, &frame),
+                Ok(None) => return,
+                Err(error) => {
+                    let from = known.remote;
+                    out.notice(Notice::FrameRefused { from, error });
+                    return self.drop_link(now, out, link);
+                }
+            }
+        }
+    }
+
+    pub(super) fn check_links(&self) {
+        for (link, known) in self.links.iter() {
+            if let Some(at) = known.node {
+                let node = self.table.get(at);
+                let holds = if known.inbound { node.inbound } else { node.outbound };
+                assert_eq!(holds, Some(link), "a stream of {} it does not know", node.id);
+            }
+        }
+    }
+}
