@@ -53,9 +53,6 @@ impl Gossip {
         let first = *self.standing.first.get_or_insert(now);
         let is_master = self.table.me().is_master();
         let served = self.standing.state.is_ok();
-        if is_master && !served && now.since(first) < WRITABLE_DELAY {
-            return;
-        }
         let owners = self.table.iter().filter(|(_, node)| node.is_owner());
         let failed = owners.clone().filter(|(_, node)| node.flags.contains(NodeFlags::FAIL)).count();
         let coverage = Coverage {
@@ -64,7 +61,11 @@ impl Gossip {
             size: owners.clone().count() as u32,
             reachable: owners.filter(|(_, node)| !node.is_failing()).count() as u32,
         };
+        // Redis counts only once the delay is over: till then one report would do.
         self.standing.size = coverage.size;
+        if is_master && !served && now.since(first) < WRITABLE_DELAY {
+            return;
+        }
         let mut state = rules::judge(&coverage);
         if state == ClusterState::Minority {
             self.standing.minority = Some(now);
