@@ -8,7 +8,7 @@ use super::super::links::{BUS, CLIENTS};
 use super::super::nodes_conf::NodesConf;
 use super::super::notice::{Notice, StartRefusal};
 use super::super::table::{Address, Node};
-use super::super::types::NodeFlags;
+use super::super::types::{Epoch, NodeFlags};
 use super::{EXIT_CONFIG, Gossip, Out, TICK, Todo, Wake};
 use crate::host::{Done, FileError, Job};
 use crate::machine::{Effect, Endpoint, JobId, PortId, Why};
@@ -111,7 +111,8 @@ impl Gossip {
             let mut node = Node::new(line.id, line.flags, address, now);
             node.hostname.clone_from(&line.hostname);
             node.aux.clone_from(&line.aux);
-            node.epoch = line.epoch;
+            // A replica's line has its master's.
+            node.epoch = if line.flags.contains(NodeFlags::REPLICA) { Epoch(0) } else { line.epoch };
             node.ping_sent = (line.ping_sent != 0).then_some(now);
             node.pong_received = (line.pong_received != 0).then_some(now);
             node.failed = line.flags.contains(NodeFlags::FAIL).then_some(now);
@@ -125,6 +126,9 @@ impl Gossip {
             let Some(at) = self.table.find(&line.id) else { continue };
             let master = line.master.and_then(|id| self.table.find(&id)).filter(|&of| of != at);
             self.table.get_mut(at).master = master;
+            if let Some(of) = master {
+                self.table.get_mut(of).flags.insert(NodeFlags::MIGRATE_TO);
+            }
             for slot in line.slots.iter() {
                 self.table.bind(slot, at);
             }
