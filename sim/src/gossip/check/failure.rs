@@ -219,9 +219,7 @@ impl Checker<Gossip> for Failure {
             Notice::FailCleared { id } => self.cleared(world, host, *id),
             // The same packet gave it slots, or made it a master again.
             Notice::SlotsMoved { to: id, .. } | Notice::RoleChanged { id, .. } => {
-                if self.early.is_some_and(|(_, at, of)| at == host && of == *id) {
-                    self.early = None;
-                }
+                self.early.take_if(|(_, at, of)| *at == host && of == id);
             }
             Notice::Listening { .. } => self.begins(world, host),
             Notice::Promoted { votes: 1.., .. } => self.replaced(world, host),

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use standin_core::gossip::Gossip;
 use standin_core::gossip::types::{Epoch, NodeId};
 
-use super::super::build::{STATE, usual_address};
+use super::super::build::STATE;
 use crate::check::Violation;
 use crate::world::World;
 use crate::world::host::Pace;
@@ -61,7 +61,7 @@ fn speaks(world: &World<Gossip>, host: HostId) -> bool {
 
 /// Whether what the second says may reach the first.
 pub(super) fn hears(world: &World<Gossip>, host: HostId, from: HostId) -> bool {
-    let wired = |host: HostId| world.host(host).kernel.usable(usual_address(Net::Private, host.0));
+    let wired = |host: HostId| world.host(host).kernel.answers_on(Net::Private).next().is_some();
     speaks(world, from) && world.network().open(Net::Private, from, host) && wired(host) && wired(from)
 }
 
