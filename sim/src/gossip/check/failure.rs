@@ -123,7 +123,8 @@ impl Failure {
         let Some(at) = machine.table().find(&id) else { return };
         let Some(&since) = self.failed.get(&(host, id)) else { return };
         let patience: Duration = self.cluster.config.node_timeout.times(2);
-        if there.brisk() && machine.table().get(at).is_owner() && now.since(since) + JUST <= patience {
+        let plain = self.suspicion.is_plain(world, host);
+        if plain && machine.table().get(at).is_owner() && now.since(since) + JUST <= patience {
             self.early = Some((world.now(), host, id));
         }
     }

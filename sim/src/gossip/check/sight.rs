@@ -69,19 +69,27 @@ pub(super) fn hears(world: &World<Gossip>, host: HostId, from: HostId) -> bool {
 /// taken at that moment, because a process woke up, it says nothing.
 #[derive(Debug, Default)]
 pub(super) struct Suspicion {
+    /// When conditions last changed.
+    changed: Option<Moment>,
     held: Option<(Moment, Violation)>,
 }
 
 impl Suspicion {
     /// It looks so, at a host that takes its inputs one by one.
     pub(super) fn raise(&mut self, world: &World<Gossip>, host: HostId, violation: Violation) {
-        if world.host(host).brisk() && self.held.is_none() {
+        if self.is_plain(world, host) && self.held.is_none() {
             self.held = Some((world.now(), violation));
         }
     }
 
+    /// Whether a host takes its inputs one by one at this moment.
+    pub(super) fn is_plain(&self, world: &World<Gossip>, host: HostId) -> bool {
+        world.host(host).brisk() && self.changed != Some(world.now())
+    }
+
     /// Conditions changed.
     pub(super) fn changed(&mut self, world: &World<Gossip>) {
+        self.changed = Some(world.now());
         self.held.take_if(|(at, _)| *at == world.now());
     }
 
