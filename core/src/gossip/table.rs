@@ -84,6 +84,8 @@ pub struct Node {
     pub voted: Option<Instant>,
     /// Since when this master has been without a working replica.
     pub orphaned: Option<Instant>,
+    /// When the tick looks at it next.
+    pub(super) look: Option<Instant>,
     /// Our link to it.
     pub(super) outbound: Option<LinkId>,
     /// Its link to us.
@@ -114,6 +116,7 @@ impl Node {
             failed: None,
             voted: None,
             orphaned: None,
+            look: None,
             outbound: None,
             inbound: None,
             reports: Vec::new(),

@@ -59,7 +59,7 @@ impl Gossip {
                 }
             },
             // A first start.
-            Err(FileError::Missing) => self.todo |= Todo::SAVE | Todo::SYNC,
+            Err(FileError::Missing) => self.todo |= Todo::SYNC,
             Err(error) => return self.refuse(out, StartRefusal::NoState(*error)),
         }
         self.boot = Boot::Listening(2);
@@ -116,8 +116,11 @@ impl Gossip {
             node.failed = line.flags.contains(NodeFlags::FAIL).then_some(now);
             if line.flags.contains(NodeFlags::MYSELF) {
                 self.adopt_myself(node);
-            } else {
-                self.table.add(node);
+            } else if let Some(at) = self.table.add(node) {
+                self.look_soon(now, at);
+                if line.flags.contains(NodeFlags::PFAIL) {
+                    self.suspects.push(at);
+                }
             }
         }
         for line in &state.nodes {
