@@ -3,8 +3,9 @@
 
 use serde_json::{Value, json};
 use standin_core::bytes::FrameBuffer;
+use standin_core::gossip::nodes_conf::NodesConf;
 use standin_core::gossip::slots::{Bitmap, SlotSet};
-use standin_core::gossip::types::NodeId;
+use standin_core::gossip::types::{Epoch, NodeId};
 use standin_core::gossip::wire::{
     Body, Bus, Entry, Header, Kind, NewEntry, Packet, begin, finish, push_entry, push_fail, push_hostname,
     push_module, push_publish, push_update,
@@ -42,6 +43,31 @@ fn the_recorded_packets_are_a_stream() {
         }
     }
     assert_eq!((read, buffer.held()), (frames, 0));
+}
+
+#[test]
+fn a_real_nodes_conf_reads_and_prints_as_it_is() {
+    let master = include_str!("captures/redis-nodes.conf");
+    let replica = include_str!("captures/redis-nodes-replica.conf");
+    let [of_master, of_replica] = [master, replica].map(|file| {
+        let conf = NodesConf::parse(file.as_bytes()).unwrap_or_else(|problems| {
+            panic!("{}", problems.render("nodes.conf", file));
+        });
+        // The file had room for more once: Redis pads it with empty lines.
+        assert_eq!(conf.print(), file.trim_end().to_owned() + "\n");
+        conf
+    });
+    let myself = of_master.myself().unwrap();
+    assert_eq!(myself.slots.to_string(), "0-5460 7000");
+    let moving = |moves: &[(u16, NodeId)]| moves.iter().map(|&(slot, _)| slot).collect::<Vec<_>>();
+    assert_eq!((moving(&myself.migrating), moving(&myself.importing)), (vec![99, 100, 5000], vec![7001]));
+    let replica = of_replica.myself().unwrap();
+    assert_eq!(replica.master, Some(myself.id));
+    assert_eq!(replica.hostname.as_deref(), Some("host-c.example.org"));
+    assert_eq!(
+        (replica.epoch, replica.own_epoch(), of_replica.current_epoch),
+        (Epoch(1), Epoch(0), Epoch(2))
+    );
 }
 
 /// A packet in the words of the recording.
