@@ -10,6 +10,7 @@ pub mod campaign;
 pub mod check;
 pub mod ctdb;
 pub mod kit;
+pub mod membership;
 pub mod outcome;
 pub mod plan;
 pub mod run;

@@ -130,6 +130,12 @@ impl Node {
         &self.slots
     }
 
+    /// Our link to it, open or being dialled.
+    #[must_use]
+    pub const fn link(&self) -> Option<LinkId> {
+        self.outbound
+    }
+
     /// Whether it is a master.
     #[must_use]
     pub const fn is_master(&self) -> bool {
