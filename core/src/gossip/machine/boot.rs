@@ -154,7 +154,7 @@ impl Gossip {
         saved.flags.remove(NodeFlags::PFAIL | NodeFlags::FAIL);
         saved.failed = None;
         saved.ping_sent = None;
-        self.table = super::Table::new(saved);
+        self.table.alone(saved);
     }
 
     /// What the configuration says of this node itself.

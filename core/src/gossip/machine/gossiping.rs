@@ -98,8 +98,7 @@ impl Gossip {
     /// What a known sender tells of others.
     pub(super) fn hear_gossip(&mut self, now: Instant, out: Out<'_>, sender: Ix, entries: Entries<'_>) {
         for entry in entries {
-            let Some(id) = entry.id() else { continue };
-            match self.table.find(&id) {
+            match self.table.find_raw(entry.raw_id()) {
                 Some(at) => self.hear_of_known(now, out, sender, at, &entry),
                 None => self.hear_of_stranger(now, out, sender, &entry),
             }

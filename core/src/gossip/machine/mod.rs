@@ -165,7 +165,7 @@ impl Gossip {
         let flags = NodeFlags::MYSELF | NodeFlags::MASTER;
         let me = Node::new(NodeId::random(&mut ids), flags, address, Instant::START);
         Self {
-            table: Table::new(me),
+            table: Table::new(me, Rng::new(seed, 6).bits()),
             current_epoch: Epoch(0),
             last_vote: Epoch(0),
             boot: Boot::Unborn,

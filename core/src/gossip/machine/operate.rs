@@ -330,7 +330,7 @@ impl Gossip {
             self.current_epoch = Epoch(0);
             self.last_vote = Epoch(0);
         }
-        self.table = super::Table::new(me);
+        self.table.alone(me);
         self.dress();
         self.migrating.clear();
         self.importing.clear();
