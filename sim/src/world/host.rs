@@ -69,6 +69,13 @@ impl<M: Machine> Host<M> {
         Some(self.time_of_day(now).saturating_sub_unsigned(self.clock.read(now).since(process.born).0))
     }
 
+    /// The time as its machine was last or would now be told it; nothing if none runs.
+    #[must_use]
+    pub fn machine_time(&self, now: Moment) -> Option<Instant> {
+        let process = self.process.as_ref()?;
+        Some(Instant(self.clock.read(now).since(process.born).0))
+    }
+
     /// Whether its kernel answers the network.
     #[must_use]
     pub fn awake(&self) -> bool {
