@@ -141,8 +141,10 @@ pub fn expand<A: Clone + 'static>(
     let setup = Setup { seed, nodes, settings, plant: wishes.plant.clone() };
 
     let opening = drawn.opening.iter();
-    let step = |(after, action): &(Duration, A)| {
-        Step { at: Moment::START + *after, deed: Deed::Protocol(action.clone()), family: None }
+    let step = |(after, action): &(Duration, A)| Step {
+        at: Moment::START + *after,
+        deed: Deed::Protocol(action.clone()),
+        family: None,
     };
     let mut steps: Vec<_> = opening.map(step).collect();
     let mut families = Vec::new();

@@ -200,14 +200,7 @@ impl Progress {
     }
 }
 
-fn report(
-    paint: Paint,
-    args: &Sim,
-    hand: &Hand,
-    totals: &Totals,
-    watch: &Stopwatch,
-    alone: bool,
-) -> String {
+fn report(paint: Paint, args: &Sim, hand: &Hand, totals: &Totals, watch: &Stopwatch, alone: bool) -> String {
     let mut text = String::new();
     for group in totals.groups() {
         let first = group.first;

@@ -19,7 +19,8 @@ use super::{PROTOCOLS, Refusal, print, wall};
 pub(crate) fn run<K: Kit>(args: &Sim, seed: u64, wishes: &Wishes) -> Result<u8, Refusal> {
     let (kit, plan) = prepare::<K>(seed, wishes)?;
     if args.plan {
-        let protocol = if K::NAME == PROTOCOLS[0] { String::new() } else { format!("protocol {}\n", K::NAME) };
+        let protocol =
+            if K::NAME == PROTOCOLS[0] { String::new() } else { format!("protocol {}\n", K::NAME) };
         print(&format!("{protocol}{plan}"));
         return Ok(0);
     }

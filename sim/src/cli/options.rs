@@ -7,8 +7,8 @@ use standin_sim::gossip::GossipKit;
 use standin_sim::kit::{ConfigFile, Configured, Kit};
 use standin_sim::plan::{NODES_MAX, Wishes, general_names};
 
-use super::values::{Choice, Faults, Span, faults, hours, minutes, setting, small, whole, within};
 use super::many::Hand;
+use super::values::{Choice, Faults, Span, faults, hours, minutes, setting, small, whole, within};
 use super::{BAD_FILE, BOTH, EXIT_STATUS, Errand, PROTOCOLS, Refusal, dispatch, many, one, print, wall};
 
 /// Run one seed, or a campaign of many.

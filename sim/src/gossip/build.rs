@@ -75,7 +75,11 @@ impl Cluster {
         let kernel = &world.host(host).kernel;
         let usual = usual_address(Net::Private, host.0);
         let mut held = kernel.addresses().map(|placed| placed.address);
-        let ip = if kernel.holds(usual) { Some(usual) } else { held.find(|ip| kernel.net_of(*ip) == Some(Net::Private)) };
+        let ip = if kernel.holds(usual) {
+            Some(usual)
+        } else {
+            held.find(|ip| kernel.net_of(*ip) == Some(Net::Private))
+        };
         Some(SocketAddr::new(ip?, self.config.port))
     }
 
@@ -99,7 +103,8 @@ impl Cluster {
     /// A claim's version in the beginning: masters and witnesses are numbered from 1.
     fn epoch(&self, host: HostId) -> u64 {
         let before = self.companions(host).filter(|other| *other <= host);
-        before.filter(|other| matches!(self.place(*other), Place::Master(..) | Place::Witness(_))).count() as u64
+        before.filter(|other| matches!(self.place(*other), Place::Master(..) | Place::Witness(_))).count()
+            as u64
     }
 
     /// The lines of a formed cluster's state file, without `myself`.
@@ -112,7 +117,9 @@ impl Cluster {
             let ip = usual_address(Net::Private, host.0);
             let head = format!("{id} {ip}:{port}@{bus} ");
             let (flags, master, epoch, slots) = match self.place(host) {
-                Place::Master(from, to) if from == to => ("master", None, epochs[host.index()], format!(" {from}")),
+                Place::Master(from, to) if from == to => {
+                    ("master", None, epochs[host.index()], format!(" {from}"))
+                }
                 Place::Master(from, to) => ("master", None, epochs[host.index()], format!(" {from}-{to}")),
                 Place::Witness(slot) => ("master", None, epochs[host.index()], format!(" {slot}")),
                 Place::Spare => ("master", None, 0, String::new()),

@@ -16,8 +16,22 @@ use crate::world::moment::HostId;
 
 /// The first words of facts.
 pub const FACTS: &[&str] = &[
-    "master", "replica", "knows", "mesh", "state", "sees", "slot", "epoch", "config-epoch",
-    "epochs-unique", "agreed", "covered", "value", "holds-writes", "running", "noticed",
+    "master",
+    "replica",
+    "knows",
+    "mesh",
+    "state",
+    "sees",
+    "slot",
+    "epoch",
+    "config-epoch",
+    "epochs-unique",
+    "agreed",
+    "covered",
+    "value",
+    "holds-writes",
+    "running",
+    "noticed",
 ];
 
 /// What can be expected of a gossip cluster.
@@ -159,7 +173,9 @@ pub(super) fn covered(world: &World<Gossip>) -> bool {
         table.assigned() == u32::from(SLOTS)
             && owners.all(|(_, node)| {
                 let owner = names.get(&node.id);
-                owner.is_some_and(|owner| owner.table().me().is_master() && owner.table().me().slots() == node.slots())
+                owner.is_some_and(|owner| {
+                    owner.table().me().is_master() && owner.table().me().slots() == node.slots()
+                })
             })
     };
     !names.is_empty() && names.values().all(|machine| whole(machine))
@@ -176,7 +192,8 @@ pub(super) fn holds(
     let same = |one: HostId, other: HostId| cluster.places[one.index()].0 == cluster.places[other.index()].0;
     let pairs = |so: &dyn Fn(&Gossip, &Gossip) -> bool| {
         let up: Vec<_> = all_up(world).collect();
-        let apart = |one: &(HostId, &Gossip), other: &(HostId, &Gossip)| one.0 != other.0 && same(one.0, other.0);
+        let apart =
+            |one: &(HostId, &Gossip), other: &(HostId, &Gossip)| one.0 != other.0 && same(one.0, other.0);
         !up.is_empty() && up.iter().all(|one| up.iter().all(|other| !apart(one, other) || so(one.1, other.1)))
     };
     match fact {
@@ -217,7 +234,10 @@ pub(super) fn holds(
         }
         Fact::EpochsUnique => pairs(&|one, other| {
             let (mine, theirs) = (one.table().me(), other.table().me());
-            !(mine.is_master() && theirs.is_master() && mine.epoch == theirs.epoch && known(one, &theirs.id).is_some())
+            !(mine.is_master()
+                && theirs.is_master()
+                && mine.epoch == theirs.epoch
+                && known(one, &theirs.id).is_some())
         }),
         Fact::Agreed => pairs(&|one, other| known(one, &other.id()).is_none() || agree(one, other).is_ok()),
         Fact::Covered => covered(world),

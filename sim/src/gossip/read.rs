@@ -21,7 +21,11 @@ pub(super) fn action(words: &[Piece<'_>], hosts: u32) -> Result<Action, Problem>
         "replicate" => Action::Replicate(words.host()?, words.host()?),
         "failover" => {
             let host = words.host()?;
-            let how = if words.peek().is_none() { How::Default } else { words.one_of("a way to take over", &HOWS)? };
+            let how = if words.peek().is_none() {
+                How::Default
+            } else {
+                words.one_of("a way to take over", &HOWS)?
+            };
             Action::Failover(host, how)
         }
         "forget" => Action::Forget(words.who()?, words.host()?),

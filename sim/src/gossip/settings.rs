@@ -25,7 +25,10 @@ pub(super) const SETTINGS: &[(&str, &str)] = &[
     ("full-coverage", "0 or 1: no slot is served while one is not"),
     ("migration", "0 or 1: replicas move to masters without any"),
     ("migration-barrier", "replicas a master keeps, 0 to 100"),
-    ("validity-factor", "node timeouts for which a replica's data stay good enough, 0 to 1000; 0 is for ever"),
+    (
+        "validity-factor",
+        "node timeouts for which a replica's data stay good enough, 0 to 1000; 0 is for ever",
+    ),
     ("repl-ping", "seconds between a master's pings to its replicas, 1 to 3600"),
     ("no-failover", "numbers of hosts that never stand for election, as 1 or 1,3, or none"),
 ];
@@ -207,7 +210,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_says_what_can() {
-        for (name, value) in [("masters", "0"), ("start", "warm"), ("node-timeout", "5s"), ("clusters", "3")] {
+        for (name, value) in [("masters", "0"), ("start", "warm"), ("node-timeout", "5s"), ("clusters", "3")]
+        {
             let wrong = cluster(3, &[(name, value)]).unwrap_err();
             assert_eq!(wrong.what, format!("{name} cannot be {value}"));
         }

@@ -8,8 +8,23 @@ use crate::world::moment::HostId;
 
 /// The first words of actions.
 pub const VERBS: &[&str] = &[
-    "meet", "addslots", "delslots", "replicate", "failover", "forget", "reset", "retire", "setslot",
-    "import", "bumpepoch", "set-epoch", "write", "create", "enlist", "stop", "command",
+    "meet",
+    "addslots",
+    "delslots",
+    "replicate",
+    "failover",
+    "forget",
+    "reset",
+    "retire",
+    "setslot",
+    "import",
+    "bumpepoch",
+    "set-epoch",
+    "write",
+    "create",
+    "enlist",
+    "stop",
+    "command",
 ];
 
 /// What can be done to a gossip cluster. Operators sit at the first host named.

@@ -59,7 +59,9 @@ fn without_comment(line: Piece<'_>) -> Piece<'_> {
 pub fn protocol(text: &str) -> Option<&str> {
     let statements = lines(text).map(without_comment).flat_map(|line| line.split(';'));
     let mut words = statements.map(|statement| statement.words());
-    words.find_map(|mut words| (words.next()?.text == "protocol").then(|| words.next().map(|word| word.text))?)
+    words.find_map(|mut words| {
+        (words.next()?.text == "protocol").then(|| words.next().map(|word| word.text))?
+    })
 }
 
 /// The first comment that says something.

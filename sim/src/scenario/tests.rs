@@ -10,7 +10,7 @@ use super::ticker::{Claim, Clockwork, Poke};
 use super::{Scenario, When};
 use crate::kit::Kit;
 use crate::outcome::Verdict;
-use crate::plan::{Drawn, Deed, NODES_MAX, Wishes, expand};
+use crate::plan::{Deed, Drawn, NODES_MAX, Wishes, expand};
 use crate::world::fault::{Fault, Who};
 use crate::world::moment::{HostId, Moment};
 
