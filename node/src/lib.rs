@@ -1,9 +1,10 @@
 //! `standind`: a machine on a real host. Everything impure, nothing clever.
 //!
-//! Reading order: [`driver`] (inputs in, effects out), [`clock`], [`links`] (streams), [`jobs`]
-//! (work that finishes later: files, scripts, the cluster lock), [`net`] (addresses, interfaces,
-//! announcements), [`guard`] (releases addresses when the daemon dies), [`ctdb`] (in ctdbd's
-//! place: its files, its environment, its event socket), [`daemon`], [`log`].
+//! Reading order: [`driver`] (inputs in, effects out), [`clock`], [`links`] (streams by number),
+//! [`streams`] (what the system gives), [`jobs`] (work that finishes later: files, scripts, the
+//! cluster lock), [`net`] (addresses, interfaces, announcements), [`guard`] (releases addresses when
+//! the daemon dies), [`ctdb`] (in ctdbd's place: its files, its environment, its event socket),
+//! [`daemon`], [`log`].
 
 pub mod clock;
 pub mod ctdb;
@@ -14,3 +15,4 @@ pub mod jobs;
 pub mod links;
 pub mod log;
 pub mod net;
+pub mod streams;
