@@ -91,6 +91,11 @@ const STEPS: &[Step] = &[
         ..STEP
     },
     Step {
+        name: "node-bare",
+        work: Work::Cargo(&["build", "-p", "standin-node", "--no-default-features"]),
+        ..STEP
+    },
+    Step {
         name: "example",
         work: Work::Cargo(&["run", "--quiet", "--profile", "sim", "-p", "standin-sim", "--example", "lease"]),
         about: Some("sim/examples/lease.rs"),
