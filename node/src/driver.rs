@@ -78,7 +78,8 @@ impl<M: Machine, H> fmt::Debug for Driver<M, H> {
 }
 
 impl<M: Machine, H: Hands<M> + Times<M>> Driver<M, H> {
-    /// A machine that has not been woken yet. Must be made and run inside a `LocalSet`.
+    /// A machine that has not been woken yet. Must be made and run inside a `LocalSet`, or
+    /// on a node of madsim.
     #[must_use]
     pub fn new(
         machine: M,

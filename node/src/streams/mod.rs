@@ -1,4 +1,22 @@
 //! Streams as links need them of the system: listened for, dialled, read, written, cut off.
+//!
+//! There are two faces of [`Sockets`]. The one the daemon has is the kernel's. The other is
+//! madsim's (`--cfg madsim`, `cargo xtask madsim`), under which driver, links and timers run in
+//! virtual time, seed by seed. What madsim cannot do, and what its face does instead:
+//!
+//! - *source-bound dialling*: a node has one address, and dials from it whatever is asked;
+//! - *unix sockets*: one can be listened on, and nobody ever comes;
+//! - *half-open TCP*: a stream whose other end is dropped ends at once, through a partition too.
+//!   A silent loss of power is out of reach; bytes do wait for the end of a partition, and so
+//!   does an end behind them. There is no RST, and a dial into a partition is refused at once
+//!   instead of being left without an answer;
+//! - *receive buffers*: what came while a node stood still is read a millisecond apart, so that it
+//!   is not there yet when the driver, late, wants to hear it before it wakes the machine;
+//! - *listening at once*: an address is bound a moment after it was said to be, so that one that
+//!   is taken, or another node's, is a warning in the log and not the machine's to know.
+//!
+//! Netlink, processes, files and the lock's helper are behind [`Hands`](crate::driver::Hands),
+//! whose real ones are part of the feature `tokio` and unknown to madsim.
 
 use std::fmt::Debug;
 use std::future::Future;
@@ -8,9 +26,15 @@ use std::net::{IpAddr, SocketAddr};
 use standin_core::machine::{Endpoint, Why};
 use tokio::io::{AsyncRead, AsyncWrite};
 
+#[cfg(not(madsim))]
 mod kernel;
+#[cfg(madsim)]
+mod simulated;
 
+#[cfg(not(madsim))]
 pub use self::kernel::Kernel as Here;
+#[cfg(madsim)]
+pub use self::simulated::Simulated as Here;
 
 /// A connected stream of the system this is built for.
 pub type Stream = <Here as Sockets>::Stream;
