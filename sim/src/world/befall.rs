@@ -1,5 +1,7 @@
 //! Letting faults happen, and undoing them.
 
+use std::net::SocketAddr;
+
 use standin_core::host::Fact;
 use standin_core::machine::{Endpoint, Machine};
 use standin_core::time::Duration;
@@ -285,10 +287,15 @@ impl<M: Machine> World<M> {
 
     fn knock(&mut self, host: HostId) {
         let Some(stranger) = self.stranger else { return };
-        let doors: Vec<_> = match &self.hosts[host.index()].process {
-            Some(process) => process.listens_on().collect(),
-            None => return,
+        let there = &self.hosts[host.index()];
+        let Some(process) = &there.process else { return };
+        // Who listens everywhere is met at the first address.
+        let first = there.kernel.addresses().map(|placed| placed.address).next();
+        let place = |door: SocketAddr| match first {
+            Some(first) if door.ip().is_unspecified() => SocketAddr::new(first, door.port()),
+            _ => door,
         };
+        let doors: Vec<_> = process.listens_on().map(place).collect();
         for door in doors {
             let mut says = vec![0; self.chance.between(1, 120) as usize];
             says.fill_with(|| self.chance.bits() as u8);

@@ -156,6 +156,16 @@ pub(super) struct Listener {
     pub(super) on: Endpoint,
 }
 
+impl Listener {
+    /// Whether who dials this address gets through to it: it listens there, or everywhere.
+    pub(super) fn takes(&self, dialled: &Endpoint) -> bool {
+        match (&self.on, dialled) {
+            (Endpoint::Tcp(on), Endpoint::Tcp(to)) if on.ip().is_unspecified() => on.port() == to.port(),
+            (on, to) => on == to,
+        }
+    }
+}
+
 /// A job under way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Running {
