@@ -54,9 +54,11 @@ pub(crate) struct Bench {
           value_delimiter = ',', value_parser = small(2, 2_000),
           conflicts_with_all = ["protocol", "nodes", "hours", "quick", "allocation", "figures"])]
     membership: Option<Vec<u32>>,
-    /// Measure Redis Cluster's gossip instead: its load, a death, a packet, a thousand nodes.
-    #[arg(long, conflicts_with_all = ["protocol", "nodes", "hours", "quick", "allocation", "figures", "membership"])]
-    gossip: bool,
+    /// Measure Redis Cluster's gossip instead, all of it or these parts.
+    #[arg(long, value_name = "PARTS", num_args = 0..=1, value_delimiter = ',',
+          default_missing_value = "rest,deaths,packets,thousand",
+          conflicts_with_all = ["protocol", "nodes", "hours", "quick", "allocation", "figures", "membership"])]
+    gossip: Option<Vec<bench_gossip::Part>>,
     /// Seeds each situation of --figures, and each death of --gossip, is played with, 1 to 10000.
     #[arg(long, value_name = "N", value_parser = within(1, 10_000), default_value = "40")]
     seeds: u64,
@@ -113,9 +115,9 @@ pub(crate) fn run(args: &Bench) -> Result<u8, Refusal> {
     if args.figures {
         return figures::run(args.seeds, args.json.as_deref());
     }
-    if args.gossip {
+    if let Some(parts) = &args.gossip {
         let (cpu, cores) = machine();
-        return bench_gossip::run(&format!("{cpu}, {cores} cores"), args.seeds, args.json.as_deref());
+        return bench_gossip::run(&format!("{cpu}, {cores} cores"), parts, args.seeds, args.json.as_deref());
     }
     if let Some(sizes) = &args.membership {
         return bench_membership::run(sizes, args.json.as_deref());

@@ -69,38 +69,57 @@ struct Thousand {
     bytes_a_second: u64,
 }
 
-/// Measures all of it and prints the tables.
-pub(super) fn run(machine: &str, seeds: u64, json: Option<&Path>) -> Result<u8, Refusal> {
+/// What can be measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Part {
+    /// The bus at rest.
+    Rest,
+    /// How long a master's death takes.
+    Deaths,
+    /// What a packet costs.
+    Packets,
+    /// A thousand nodes for ten minutes.
+    Thousand,
+}
+
+/// Measures what was asked for and prints the tables.
+pub(super) fn run(machine: &str, parts: &[Part], seeds: u64, json: Option<&Path>) -> Result<u8, Refusal> {
     let json = json.map(Aside::begin).transpose()?;
     let paint = Paint::stdout();
     print(&format!("{}\n{machine}\n", paint.bold("gossip bench")));
-    let busy = spinner("clusters at rest".to_owned());
-    let loads: Vec<Load> = LOADS.iter().map(|&(nodes, timeout, ..)| load(nodes, timeout)).collect();
-    busy.finish_and_clear();
-    print(&section(
-        paint,
-        "the bus at rest, sent by a node; Redis as measured",
-        &columns(&load_rows(&loads)),
-    ));
-    print(&claim(&loads));
-    let busy = spinner("masters die".to_owned());
-    let deaths: Vec<Death> = DEATHS.iter().map(|&(timeout, ..)| death(timeout, seeds)).collect();
-    busy.finish_and_clear();
-    let title =
-        format!("a master is killed, 3 masters with a replica each, {seeds} seeds: min / median / max");
-    print(&section(paint, &title, &columns(&death_rows(&deaths))));
-    let packets: Vec<(usize, f64)> = [6, 100, 1_000].into_iter().map(packet).collect();
-    print(&section(paint, "a PONG: decoded and handled", &columns(&packet_rows(&packets))));
-    let busy = spinner("a thousand nodes".to_owned());
-    let thousand = thousand(1_000, 600);
-    busy.finish_and_clear();
-    print(&section(paint, "a thousand nodes, ten minutes", &thousand_rows(&thousand)));
+    let wanted = |part| parts.contains(&part);
+    let mut all = serde_json::json!({ "machine": machine });
+    if wanted(Part::Rest) {
+        let busy = spinner("clusters at rest".to_owned());
+        let loads: Vec<Load> = LOADS.iter().map(|&(nodes, timeout, ..)| load(nodes, timeout)).collect();
+        busy.finish_and_clear();
+        let title = "the bus at rest, sent by a node; Redis as measured";
+        print(&section(paint, title, &columns(&load_rows(&loads))));
+        print(&claim(&loads));
+        all["loads"] = serde_json::json!(loads);
+    }
+    if wanted(Part::Deaths) {
+        let busy = spinner("masters die".to_owned());
+        let deaths: Vec<Death> = DEATHS.iter().map(|&(timeout, ..)| death(timeout, seeds)).collect();
+        busy.finish_and_clear();
+        let title =
+            format!("a master is killed, 3 masters with a replica each, {seeds} seeds: min / median / max");
+        print(&section(paint, &title, &columns(&death_rows(&deaths))));
+        all["deaths"] = serde_json::json!(deaths);
+    }
+    if wanted(Part::Packets) {
+        let packets: Vec<(usize, f64)> = [6, 100, 200].into_iter().map(packet).collect();
+        print(&section(paint, "a PONG: decoded and handled", &columns(&packet_rows(&packets))));
+        all["packets"] = serde_json::json!(packets);
+    }
+    if wanted(Part::Thousand) {
+        let busy = spinner("a thousand nodes".to_owned());
+        let thousand = thousand(1_000, 600);
+        busy.finish_and_clear();
+        print(&section(paint, "a thousand nodes, ten minutes", &thousand_rows(&thousand)));
+        all["thousand"] = serde_json::json!(thousand);
+    }
     if let Some(json) = json {
-        let packets: Vec<_> =
-            packets.iter().map(|(nodes, ns)| serde_json::json!({ "nodes": nodes, "ns": ns })).collect();
-        let all = serde_json::json!({
-            "machine": machine, "loads": loads, "deaths": deaths, "packets": packets, "thousand": thousand,
-        });
         json.finish(|out| writeln!(out, "{all:#}"))?;
     }
     Ok(0)
