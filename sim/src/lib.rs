@@ -11,6 +11,7 @@ pub mod check;
 pub mod ctdb;
 pub mod gossip;
 pub mod kit;
+pub mod membership;
 pub mod outcome;
 pub mod plan;
 pub mod run;

@@ -16,6 +16,8 @@ use standin_sim::scenario::command::{Protocol, REFUSED};
 pub(crate) mod allocate;
 pub(crate) mod bench;
 mod bench_allocation;
+mod bench_gossip;
+mod bench_membership;
 pub(crate) mod figures;
 pub(crate) mod file;
 pub(crate) mod many;

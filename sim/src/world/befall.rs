@@ -66,10 +66,12 @@ impl<M: Machine> World<M> {
                 world.clock_changed(host, *ahead);
             }),
             Fault::NetworkRestart(who, net, gap) => self.each(*who, |world, host| {
-                let Ok(facts) = world.hosts[host.index()].kernel.remove_interface(interface_name(*net))
-                else {
+                // Addresses go first, one by one, and only then the link: so it is reported.
+                let (kernel, name) = (&mut world.hosts[host.index()].kernel, interface_name(*net));
+                let (Ok(mut facts), Ok(gone)) = (kernel.flush(name), kernel.remove_interface(name)) else {
                     return;
                 };
+                facts.extend(gone);
                 world.rewired(host, facts);
                 world.schedule.push(world.now + *gap, Event::Step(Box::new(Step::Comeback(host, *net))));
             }),

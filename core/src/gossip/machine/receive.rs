@@ -2,7 +2,6 @@
 
 use core::net::SocketAddr;
 
-use super::super::config::Role;
 use super::super::notice::{Forgot, Notice, Oddity};
 use super::super::plant::Plant;
 use super::super::table::{Address, Ix, Node};
@@ -41,6 +40,12 @@ impl Gossip {
         };
         if sender == Some(Ix::ME) && !self.is_greeting(way) {
             let of = packet.sender;
+            if way.inbound && matches!(packet.kind, Ok(Kind::Ping | Kind::Meet)) {
+                // We were told to meet ourselves: the answer ends it.
+                let pong = self.gossip_message(Kind::Pong);
+                self.send(way.link, Kind::Pong, pong);
+                return;
+            }
             return out.notice(Notice::PacketRefused { of, why: Oddity::FromMyself });
         }
         if let Some(at) = sender
@@ -59,9 +64,15 @@ impl Gossip {
             Body::Unknown(number) => {
                 out.notice(Notice::PacketRefused { of: packet.sender, why: Oddity::Type(number) });
             }
-            body => {
+            Body::Fail(_)
+            | Body::Publish { .. }
+            | Body::AuthRequest
+            | Body::AuthAck
+            | Body::Update { .. }
+            | Body::MfStart
+            | Body::Module { .. } => {
                 if let Some(at) = sender.filter(|&at| at != Ix::ME) {
-                    self.one_way(now, out, way, at, &packet, body);
+                    self.one_way(now, out, way, at, &packet);
                 }
             }
         }
@@ -92,7 +103,7 @@ impl Gossip {
         let node = self.table.get_mut(at);
         if packet.config_epoch > node.epoch {
             node.epoch = packet.config_epoch;
-            self.todo |= Todo::SAVE | Todo::SYNC;
+            self.todo |= Todo::SYNC;
         }
         node.offset = packet.offset;
         self.learn_manual_offset(at, packet);
@@ -186,7 +197,8 @@ impl Gossip {
     ) {
         let id = NodeId::random(&mut self.rng.ids);
         match self.table.add(Node::new(id, flags, address, now)) {
-            Some(_) => {
+            Some(place) => {
+                self.look_soon(now, place);
                 out.notice(Notice::Handshake { address: at, ours: flags.contains(NodeFlags::MEET) });
             }
             None => self.table_full(out),
@@ -285,6 +297,7 @@ impl Gossip {
             out.notice(Notice::RoleChanged { id, master });
             self.todo |= Todo::STATE | Todo::SAVE;
         }
+        self.table.get_mut(at).flags.insert(NodeFlags::REPLICA);
         let master = packet.replica_of.and_then(|id| self.table.find(&id));
         if let Some(of) = master
             && self.table.get(at).master != master
@@ -324,16 +337,8 @@ impl Gossip {
     }
 
     /// Everything that is not answered.
-    fn one_way(
-        &mut self,
-        now: Instant,
-        out: Out<'_>,
-        way: Way,
-        sender: Ix,
-        packet: &Packet<'_>,
-        body: Body<'_>,
-    ) {
-        match body {
+    fn one_way(&mut self, now: Instant, out: Out<'_>, way: Way, sender: Ix, packet: &Packet<'_>) {
+        match packet.body {
             Body::Fail(Some(id)) => {
                 if let Some(about) = self.table.find(&id) {
                     self.told_of_failure(now, out, about, sender);
@@ -355,10 +360,5 @@ impl Gossip {
             Body::Module { .. } | Body::Fail(None) | Body::Update { id: None, .. } => {}
             Body::Gossip { .. } | Body::Unknown(_) => {}
         }
-    }
-
-    /// Whether this node takes part: owns slots, votes, replicates.
-    pub(super) fn is_observer(&self) -> bool {
-        self.config.role == Role::Observer
     }
 }

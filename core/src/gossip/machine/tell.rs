@@ -35,7 +35,8 @@ impl Gossip {
             state_ok: self.standing.state.is_ok(),
             mflags: [flags | paused, 0, 0],
         };
-        let mut out = Vec::with_capacity(wire::HEADER + 512);
+        let gossip = (self.table.len() / 10).max(4) + self.suspects_seen;
+        let mut out = Vec::with_capacity(wire::HEADER + gossip * wire::ENTRY + 64);
         wire::begin(&mut out, &header, claim.slots());
         out
     }
