@@ -111,7 +111,7 @@ impl Gossip {
             let mut node = Node::new(line.id, line.flags, address, now);
             node.hostname.clone_from(&line.hostname);
             node.aux.clone_from(&line.aux);
-            node.epoch = line.epoch;
+            node.epoch = line.own_epoch();
             node.ping_sent = (line.ping_sent != 0).then_some(now);
             node.pong_received = (line.pong_received != 0).then_some(now);
             node.failed = line.flags.contains(NodeFlags::FAIL).then_some(now);

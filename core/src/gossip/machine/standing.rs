@@ -31,7 +31,8 @@ impl Default for Standing {
     fn default() -> Self {
         Self {
             state: ClusterState::Waiting,
-            size: 0,
+            // Redis begins with 1; a majority of none and of one are the same.
+            size: 1,
             first: None,
             minority: None,
             full: false,
