@@ -14,13 +14,13 @@ use standin_core::host::Fact;
 use standin_node::clock::Clock;
 use standin_node::ctdb::place::Place;
 use standin_node::ctdb::settings::{self, Settings};
-use standin_node::ctdb::{CtdbHands, eventd};
+use standin_node::ctdb::{CtdbHands, eventd, loudness};
 use standin_node::daemon::{self, PidFile};
 use standin_node::driver::{Driver, News};
 use standin_node::guard::{self, Guard};
 use standin_node::jobs::Tools;
 use standin_node::jobs::scripts::{Scripts, Setting};
-use standin_node::log;
+use standin_node::log::{self, Volume};
 use standin_node::net::Net;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::UnixListener;
@@ -140,7 +140,7 @@ fn begin() -> Result<u8, Refused> {
     }
     config.pid = std::process::id();
     let form = if arguments.log == LogForm::Json { log::Form::Json } else { log::Form::Text };
-    log::begin(to, form, "info");
+    let volume = log::begin(to, form, loudness(config.debug_level));
     for warning in warnings {
         tracing::warn!("{warning}");
     }
@@ -155,7 +155,7 @@ fn begin() -> Result<u8, Refused> {
         .build()
         .map_err(|error| Refused(SYSTEM, format!("cannot begin: {error}")))?;
     let local = tokio::task::LocalSet::new();
-    let status = local.block_on(&runtime, run(place, config, for_real, debug_script, guard));
+    let status = local.block_on(&runtime, run(place, config, for_real, debug_script, (guard, volume)));
     drop(pid_file);
     status
 }
@@ -174,7 +174,7 @@ async fn run(
     config: Config,
     for_real: bool,
     debug_script: Option<PathBuf>,
-    guard: Option<Guard>,
+    (guard, volume): (Option<Guard>, Volume),
 ) -> Result<u8, Refused> {
     let system = |what: &str| {
         let what = what.to_owned();
@@ -207,7 +207,7 @@ async fn run(
     // Without one we hold lock files ourselves, and exclude who uses the helper.
     let lock_helper = std::env::var_os("CTDB_CLUSTER_MUTEX_HELPER").map(PathBuf::from);
     let tools = Tools { base: place.base.clone(), scripts, net, lock_helper };
-    let hands = CtdbHands::new(tools, guard, tell.clone()).watching(watched);
+    let hands = CtdbHands::new(tools, guard, tell.clone()).watching(watched).logging(volume);
     let machine = Ctdb::new(config, seed());
     let status = Driver::new(machine, hands, clock, observed, news).run().await;
     let _ = std::fs::remove_file(&place.socket);
