@@ -2,7 +2,6 @@
 
 use core::net::SocketAddr;
 
-use super::super::config::Role;
 use super::super::notice::{Forgot, Notice, Oddity};
 use super::super::plant::Plant;
 use super::super::table::{Address, Ix, Node};
@@ -65,7 +64,13 @@ impl Gossip {
             Body::Unknown(number) => {
                 out.notice(Notice::PacketRefused { of: packet.sender, why: Oddity::Type(number) });
             }
-            body => {
+            body @ (Body::Fail(_)
+            | Body::Publish { .. }
+            | Body::AuthRequest
+            | Body::AuthAck
+            | Body::Update { .. }
+            | Body::MfStart
+            | Body::Module { .. }) => {
                 if let Some(at) = sender.filter(|&at| at != Ix::ME) {
                     self.one_way(now, out, way, at, &packet, body);
                 }
@@ -363,10 +368,5 @@ impl Gossip {
             Body::Module { .. } | Body::Fail(None) | Body::Update { id: None, .. } => {}
             Body::Gossip { .. } | Body::Unknown(_) => {}
         }
-    }
-
-    /// Whether this node takes part: owns slots, votes, replicates.
-    pub(super) fn is_observer(&self) -> bool {
-        self.config.role == Role::Observer
     }
 }

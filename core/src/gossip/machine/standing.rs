@@ -31,8 +31,7 @@ impl Default for Standing {
     fn default() -> Self {
         Self {
             state: ClusterState::Waiting,
-            // Redis begins with 1; a majority of none and of one are the same.
-            size: 1,
+            size: 0,
             first: None,
             minority: None,
             full: false,
