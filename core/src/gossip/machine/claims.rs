@@ -199,6 +199,16 @@ impl Gossip {
         Some(next)
     }
 
+    /// Nobody replicates a replica for long. Redis looks only when slots change hands: roles that change
+    /// later leave it at the end of a chain, where its data stop.
+    pub(super) fn leave_chain(&mut self, now: Instant, out: Out<'_>) {
+        let master = self.table.me().master.filter(|&at| !self.table.get(at).is_master());
+        let grand = master.and_then(|at| self.table.get(at).master).filter(|&of| of != Ix::ME);
+        if let Some(grand) = grand.filter(|&of| self.table.get(of).is_master()) {
+            self.follow(now, out, grand, FollowCause::Chain);
+        }
+    }
+
     /// Becomes a replica of a master.
     pub(super) fn follow(&mut self, now: Instant, out: Out<'_>, master: Ix, cause: FollowCause) {
         let me = self.table.me_mut();

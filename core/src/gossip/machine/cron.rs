@@ -85,6 +85,7 @@ impl Gossip {
         self.data_tick(now, out);
         self.manual_deadline(now, out);
         if !self.table.me().is_master() {
+            self.leave_chain(now, out);
             self.manual_step(now, out);
             self.election_step(now, out);
             if self.ticks.is_multiple_of(10) {
