@@ -20,14 +20,19 @@ use crate::world::{News, World};
 pub(super) struct Minority {
     cluster: Rc<Cluster>,
     names: Shared,
+    /// Since when the first has heard nothing of the second.
+    silent: BTreeMap<(HostId, HostId), Moment>,
     /// Since when a host hears too few owners of slots.
     deaf: BTreeMap<HostId, Moment>,
+    /// When it is looked at again.
+    again: BTreeMap<HostId, Moment>,
     looked: u64,
 }
 
 impl Minority {
-    pub(super) const fn new(cluster: Rc<Cluster>, names: Shared) -> Self {
-        Self { cluster, names, deaf: BTreeMap::new(), looked: 0 }
+    pub(super) fn new(cluster: Rc<Cluster>, names: Shared) -> Self {
+        let (silent, deaf, again) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { cluster, names, silent, deaf, again, looked: 0 }
     }
 
     /// A ping is due, is not answered, and a tick sees that.
@@ -35,30 +40,38 @@ impl Minority {
         stretched(self.cluster.silence_max()) + SLACK
     }
 
-    /// Whether a host hears of a majority of those that own slots in its eyes.
-    fn hears(&self, world: &World<Gossip>, host: HostId) -> bool {
-        let Some(machine) = up(world, host).filter(|_| world.host(host).brisk()) else { return true };
+    /// Since when a host cannot hear of a majority of those that own slots in its eyes: since as
+    /// many as it takes have been silent, each without a pause.
+    fn deaf_since(&mut self, world: &World<Gossip>, host: HostId) -> Option<Moment> {
+        let machine = up(world, host).filter(|_| world.host(host).brisk())?;
         let names = self.names.borrow();
-        let (mut size, mut heard) = (0, 0);
+        let (mut size, mut silent) = (0, Vec::new());
         for (_, owner) in machine.table().iter().filter(|(_, node)| node.is_owner()) {
             size += 1;
-            let silent = match names.host(&owner.id) {
-                Some(from) => from != host && !sight::hears(world, host, from),
-                None => false,
-            };
-            heard += u32::from(!silent);
-        }
-        heard > size / 2
-    }
-
-    fn survey(&mut self, world: &World<Gossip>) {
-        for host in world.members() {
-            if self.hears(world, host) {
-                self.deaf.remove(&host);
+            let Some(from) = names.host(&owner.id).filter(|from| *from != host) else { continue };
+            if sight::hears(world, host, from) {
+                self.silent.remove(&(host, from));
             } else {
-                self.deaf.entry(host).or_insert(world.now());
+                silent.push(*self.silent.entry((host, from)).or_insert(world.now()));
             }
         }
+        silent.sort_unstable();
+        // So many that the others are no majority.
+        let needed: usize = size - size / 2;
+        silent.get(needed.checked_sub(1)?).copied()
+    }
+
+    fn survey(&mut self, world: &World<Gossip>, host: HostId) {
+        match self.deaf_since(world, host) {
+            Some(since) => drop(self.deaf.insert(host, since)),
+            None => drop(self.deaf.remove(&host)),
+        }
+    }
+
+    /// A process that slept has heard nothing, and may not know it yet.
+    fn forget(&mut self, host: HostId) {
+        self.deaf.remove(&host);
+        self.silent.retain(|(at, _), _| *at != host);
     }
 }
 
@@ -69,37 +82,47 @@ impl Checker<Gossip> for Minority {
 
     fn news(&mut self, world: &World<Gossip>, news: &News<Gossip>) -> Result<(), Violation> {
         match news {
-            News::Changed => self.survey(world),
+            News::Changed => {
+                for host in world.members() {
+                    if world.host(host).brisk() { self.survey(world, host) } else { self.forget(host) }
+                }
+            }
             // It may count other owners now.
             News::Notice(
                 host,
-                Notice::SlotsMoved { .. } | Notice::Forgotten { .. } | Notice::SlotsEdited { .. },
-            ) if self.hears(world, *host) => {
-                self.deaf.remove(host);
-            }
-            News::Started(host) | News::Exited(host, _) => drop(self.deaf.remove(host)),
+                Notice::SlotsMoved { .. }
+                | Notice::Forgotten { .. }
+                | Notice::SlotsEdited { .. }
+                | Notice::RoleChanged { .. },
+            ) if self.deaf.contains_key(host) => self.survey(world, *host),
+            News::Started(host) | News::Exited(host, _) => self.forget(*host),
             _ => {}
         }
         Ok(())
     }
 
     fn due(&self) -> Option<Moment> {
-        self.deaf.values().min().map(|since| *since + self.bound())
+        let due = self.deaf.iter().map(|(host, since)| {
+            self.again.get(host).copied().unwrap_or_default().max(*since + self.bound())
+        });
+        due.min()
     }
 
     fn look(&mut self, world: &World<Gossip>) -> Result<(), Violation> {
         let (now, bound) = (world.now(), self.bound());
-        let due: Vec<_> = self.deaf.iter().filter(|(_, since)| **since + bound <= now).collect();
-        let due: Vec<_> = due.into_iter().map(|(host, since)| (*host, *since)).collect();
-        for (host, since) in due {
-            self.looked += 1;
+        for host in self.deaf.keys().copied().collect::<Vec<_>>() {
             // Looked at again as long as it lasts.
-            self.deaf.insert(host, Moment(now.0 - bound.0 / 2));
-            if !world.host(host).caught_up() || self.hears(world, host) {
-                self.deaf.remove(&host);
+            if self.again.get(&host).is_some_and(|again| *again > now) {
                 continue;
             }
-            if up(world, host).is_some_and(|machine| machine.state() == ClusterState::Ok) {
+            self.survey(world, host);
+            let Some(since) = self.deaf.get(&host).copied().filter(|since| *since + bound <= now) else {
+                continue;
+            };
+            self.looked += 1;
+            self.again.insert(host, now + Duration(bound.0 / 2));
+            let serves = up(world, host).is_some_and(|machine| machine.state() == ClusterState::Ok);
+            if serves && world.host(host).caught_up() {
                 let what =
                     format!("{host} has heard no majority of the owners of slots since {since}, and serves");
                 return Err(Violation::safety("minority-stops", what));

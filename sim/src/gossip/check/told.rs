@@ -12,7 +12,8 @@ use super::super::build::Cluster;
 use super::super::facts::{all_up, known};
 use super::{SLACK, claims, sight, stretched};
 use crate::check::{Checker, Violation};
-use crate::world::moment::{HostId, Moment};
+use crate::world::moment::{HostId, Moment, Net};
+use crate::world::network::Weather;
 use crate::world::{News, World};
 
 /// The checker.
@@ -61,7 +62,10 @@ impl Told {
         all_up(world).filter(move |(_, machine)| machine.id() != me).filter_map(move |(host, machine)| {
             let owner = newer(machine)?;
             let touch = sight::hears(world, host, x) && sight::hears(world, x, host);
-            let touch = touch && world.host(host).caught_up();
+            // In bad weather links do not live long enough to say anything.
+            let weather = world.network().weather(Net::Private, host, x);
+            let calm = weather == Weather::CALM && world.host(host).caught_up();
+            let touch = touch && calm;
             let links = known(machine, &me)?.has_link() && known(knows, &machine.id())?.has_link();
             // It hears of owners it knows, if their epoch is news to it.
             let news = known(knows, &owner)?.epoch <= mine;
