@@ -98,7 +98,8 @@ mod tests {
     #[test]
     fn each_rule_of_a_vote_says_no_by_itself() {
         assert_eq!(vote(&YES), Ok(()));
-        let rows: [(&str, fn(&mut Ballot), Result<(), NoVote>); 9] = [
+        type Row = (&'static str, fn(&mut Ballot), Result<(), NoVote>);
+        let rows: [Row; 9] = [
             ("an old epoch", |it| it.asked_in = Epoch(6), Err(NoVote::OldEpoch)),
             ("voted in it", |it| it.last_vote = Epoch(7), Err(NoVote::Voted)),
             // Rule 3 compares for equality: a later vote does not count.

@@ -16,7 +16,8 @@ struct Row {
 }
 
 /// What lies below every protocol.
-const BELOW: &[&str] = &["time", "rng", "limited", "machine", "host", "timers", "gather", "bytes", "text"];
+const BELOW: &[&str] =
+    &["time", "rng", "limited", "kinds", "machine", "host", "timers", "gather", "bytes", "text"];
 
 /// What the parts of the CTDB machine share; they meet nowhere else but in `machine` and `serve`.
 const SHARED: &[&str] = &[
@@ -53,6 +54,7 @@ const TABLE: &[Row] = &[
     Row { module: "time", may: &[] },
     Row { module: "rng", may: &[&["time"]] },
     Row { module: "limited", may: &[] },
+    Row { module: "kinds", may: &[] },
     Row { module: "machine", may: &[&["time"]] },
     Row { module: "host", may: &[&["time", "machine"]] },
     Row { module: "timers", may: &[&["machine", "time"]] },

@@ -155,8 +155,8 @@ mod tests {
         for slot in [0, 1, 8191, SLOTS - 1] {
             assert_eq!(key_slot(some_key(slot).as_bytes()), slot);
         }
-        let mut missing: alloc::collections::BTreeSet<u16> = (0..SLOTS).collect();
-        (0..150_000).for_each(|key| drop(missing.remove(&key_slot(alloc::format!("{key}").as_bytes()))));
-        assert!(missing.is_empty(), "{missing:?}");
+        let keys = (0..150_000).map(|key| key_slot(alloc::format!("{key}").as_bytes()));
+        let found: alloc::collections::BTreeSet<u16> = keys.collect();
+        assert_eq!(found.len(), usize::from(SLOTS));
     }
 }

@@ -241,7 +241,8 @@ mod tests {
         let same: &[&[u8]] = &[b"a", b"{a}b"];
         let twice: &[&[u8]] = &[b"a", b"a"];
         let cross: &[&[u8]] = &[b"a", b"b"];
-        let rows: &[(&str, &[&[u8]], Slot, bool, Asked, Route)] = &[
+        type Answered<'a> = (&'a str, &'a [&'a [u8]], Slot, bool, Asked, Route);
+        let rows: &[Answered<'_>] = &[
             ("no key", &[], NOBODYS, false, Asked { state_ok: false, ..SERVED }, Route::Here),
             ("mine", one, MINE, false, SERVED, Route::Here),
             ("theirs", one, THEIRS, false, SERVED, Route::Moved(A)),

@@ -209,16 +209,17 @@ fn set(machine: &mut Gossip, call: &mut Call<'_>) {
         let Some(setting) = find(&pair[0]) else {
             return call.error(format!("Unknown option or number of arguments for CONFIG SET - '{name}'"));
         };
-        let changed = match &setting.change {
-            _ if seen.contains(&setting.name) => Err(String::from("duplicate parameter")),
-            change => apply(change, &mut config, &pair[1]),
+        let changed = if seen.contains(&setting.name) {
+            Err(String::from("duplicate parameter"))
+        } else {
+            apply(&setting.change, &mut config, &pair[1])
         };
         if let Err(why) = changed {
             return call.error(format!("CONFIG SET failed (possibly related to argument '{name}') - {why}"));
         }
         seen.push(setting.name);
     }
-    machine.reconfigure(config);
+    machine.reconfigure(call.now, config);
     call.ok();
 }
 

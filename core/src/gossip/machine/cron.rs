@@ -26,7 +26,7 @@ pub(super) struct Agenda {
 
 impl Gossip {
     /// Has the next tick look at a node.
-    pub(super) fn look_soon(&mut self, now: Instant, at: Ix) {
+    pub(in super::super) fn look_soon(&mut self, now: Instant, at: Ix) {
         self.look_at(at, now);
     }
 

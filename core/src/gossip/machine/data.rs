@@ -357,15 +357,18 @@ impl Gossip {
         let Some(upstream) = &mut self.data.upstream else { return Ok(false) };
         match upstream.stage {
             Stage::Dialling => Err(()),
-            Stage::Ping | Stage::Port | Stage::Capabilities => {
+            stage @ (Stage::Ping | Stage::Port | Stage::Capabilities) => {
                 let Some(line) = upstream.replies.next_line().map_err(drop)? else { return Ok(false) };
                 let port = format!("{}", self.config.port);
-                #[expect(clippy::wildcard_enum_match_arm, reason = "one of three, as just matched")]
-                let (next, words): (Stage, &[&[u8]]) = match upstream.stage {
-                    Stage::Ping if line.first() != Some(&b'+') => return Err(()),
-                    Stage::Ping => (Stage::Port, &[b"REPLCONF", b"listening-port", port.as_bytes()]),
-                    Stage::Port => (Stage::Capabilities, &[b"REPLCONF", b"capa", b"eof", b"capa", b"psync2"]),
-                    _ => (Stage::Sync, &[b"PSYNC", b"?", b"-1"]),
+                if stage == Stage::Ping && line.first() != Some(&b'+') {
+                    return Err(());
+                }
+                let (next, words): (Stage, &[&[u8]]) = if stage == Stage::Ping {
+                    (Stage::Port, &[b"REPLCONF", b"listening-port", port.as_bytes()])
+                } else if stage == Stage::Port {
+                    (Stage::Capabilities, &[b"REPLCONF", b"capa", b"eof", b"capa", b"psync2"])
+                } else {
+                    (Stage::Sync, &[b"PSYNC", b"?", b"-1"])
                 };
                 upstream.stage = next;
                 self.say(link, command(words));

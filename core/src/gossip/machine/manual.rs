@@ -108,6 +108,8 @@ impl Gossip {
             paused_until: Some(now + PAUSE),
             ..ManualFailover::default()
         };
+        // It is told with every tick that we wait.
+        self.look_soon(now, by);
         let replica = self.table.get(by).id;
         out.notice(Notice::ManualPaused { replica });
         let ping = self.gossip_message(Kind::Ping);
