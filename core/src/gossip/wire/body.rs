@@ -2,7 +2,7 @@
 
 use core::net::IpAddr;
 
-use super::{ENTRY, HOSTNAME_MAX, IP};
+use super::{ENTRY, HOSTNAME_MAX, IP, at};
 use crate::bytes::Reader;
 use crate::gossip::slots::Bitmap;
 use crate::gossip::types::{Epoch, NodeFlags, NodeId};
@@ -111,7 +111,7 @@ impl<'a> Entry<'a> {
     #[must_use]
     #[inline]
     pub fn raw_id(&self) -> &'a [u8; 40] {
-        self.array::<0, 40>()
+        at::<0, 40, ENTRY>(self.0)
     }
 
     /// When the sender sent the ping that it awaits the answer of: seconds since 1970, 0 if it
@@ -119,55 +119,48 @@ impl<'a> Entry<'a> {
     #[must_use]
     #[inline]
     pub fn ping_sent(&self) -> u32 {
-        u32::from_be_bytes(*self.array::<40, 4>())
+        u32::from_be_bytes(*at::<40, 4, ENTRY>(self.0))
     }
 
     /// When the sender last got a pong: seconds since 1970, 0 for never.
     #[must_use]
     #[inline]
     pub fn pong_received(&self) -> u32 {
-        u32::from_be_bytes(*self.array::<44, 4>())
+        u32::from_be_bytes(*at::<44, 4, ENTRY>(self.0))
     }
 
     /// The node's address; `None` if the text is none.
     #[must_use]
     pub fn ip(&self) -> Option<IpAddr> {
-        ip_of(self.array::<48, IP>())
+        ip_of(at::<48, IP, ENTRY>(self.0))
     }
 
     /// Where the node serves clients, by TLS if the cluster uses it.
     #[must_use]
     #[inline]
     pub fn port(&self) -> u16 {
-        u16::from_be_bytes(*self.array::<94, 2>())
+        u16::from_be_bytes(*at::<94, 2, ENTRY>(self.0))
     }
 
     /// Where the node's bus is.
     #[must_use]
     #[inline]
     pub fn bus_port(&self) -> u16 {
-        u16::from_be_bytes(*self.array::<96, 2>())
+        u16::from_be_bytes(*at::<96, 2, ENTRY>(self.0))
     }
 
     /// What the sender thinks of the node.
     #[must_use]
     #[inline]
     pub fn flags(&self) -> NodeFlags {
-        NodeFlags::from_bits_retain(u16::from_be_bytes(*self.array::<98, 2>()))
+        NodeFlags::from_bits_retain(u16::from_be_bytes(*at::<98, 2, ENTRY>(self.0)))
     }
 
     /// Where the node serves clients without TLS, if [`port`](Self::port) is for TLS; 0 otherwise.
     #[must_use]
     #[inline]
     pub fn plain_port(&self) -> u16 {
-        u16::from_be_bytes(*self.array::<100, 2>())
-    }
-
-    /// `N` bytes from byte `AT`.
-    #[inline(always)]
-    fn array<const AT: usize, const N: usize>(&self) -> &'a [u8; N] {
-        const { assert!(AT + N <= ENTRY) };
-        self.0[AT..].first_chunk().expect("within the entry, as just checked")
+        u16::from_be_bytes(*at::<100, 2, ENTRY>(self.0))
     }
 }
 

@@ -10,6 +10,8 @@ mod body;
 mod framing;
 mod kind;
 mod packet;
+#[cfg(test)]
+mod tests;
 mod write;
 
 pub use self::body::{Body, Entries, Entry, Extension, Extensions};
@@ -29,6 +31,38 @@ pub const ENTRY: usize = 104;
 
 /// Bytes of an address as text, NULs included.
 const IP: usize = 46;
+
+/// The version of the protocol.
+const VERSION: u16 = 1;
+
+/// Where the fields of the header are; reserved are 30 bytes behind the extensions.
+mod place {
+    pub(super) const TOTLEN: usize = 4;
+    pub(super) const VERSION: usize = 8;
+    pub(super) const PORT: usize = 10;
+    pub(super) const KIND: usize = 12;
+    pub(super) const COUNT: usize = 14;
+    pub(super) const CURRENT_EPOCH: usize = 16;
+    pub(super) const CONFIG_EPOCH: usize = 24;
+    pub(super) const OFFSET: usize = 32;
+    pub(super) const SENDER: usize = 40;
+    pub(super) const SLOTS: usize = 80;
+    pub(super) const REPLICA_OF: usize = 2128;
+    pub(super) const IP: usize = 2168;
+    pub(super) const EXTENSIONS: usize = 2214;
+    pub(super) const PLAIN_PORT: usize = 2246;
+    pub(super) const BUS_PORT: usize = 2248;
+    pub(super) const FLAGS: usize = 2250;
+    pub(super) const STATE: usize = 2252;
+    pub(super) const MFLAGS: usize = 2253;
+}
+
+/// The `N` bytes at `AT` of something whose length is known.
+#[inline(always)]
+fn at<const AT: usize, const N: usize, const LENGTH: usize>(bytes: &[u8; LENGTH]) -> &[u8; N] {
+    const { assert!(AT + N <= LENGTH) };
+    bytes[AT..].first_chunk().expect("within the bytes, as the compiler checked")
+}
 
 /// Characters of a hostname at most.
 pub const HOSTNAME_MAX: usize = 255;

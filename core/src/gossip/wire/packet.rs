@@ -4,13 +4,10 @@ use core::fmt;
 use core::net::IpAddr;
 
 use super::body::{Body, EXTENSION_HEAD, Entries, Extensions, ip_of, text_of};
-use super::{ENTRY, EXT_DATA, FORCEACK, HEADER, IP, Kind, PAUSED};
+use super::{ENTRY, EXT_DATA, FORCEACK, HEADER, IP, Kind, PAUSED, VERSION, at, place};
 use crate::bytes::{DecodeError, Reader};
 use crate::gossip::slots::{BITMAP, Bitmap};
 use crate::gossip::types::{Epoch, NodeFlags, NodeId};
-
-/// The version of the protocol.
-pub(super) const VERSION: u16 = 1;
 
 /// One packet; what is long in it lies in the frame it was read from.
 #[derive(Clone, Copy, Debug)]
@@ -138,7 +135,7 @@ impl<'a> Packet<'a> {
     /// Redis 7.0 does not know, and frames too short to say.
     #[must_use]
     pub fn kind_of(frame: &[u8]) -> Option<Kind> {
-        Kind::from_wire(u16::from_be_bytes(*frame.get(12..)?.first_chunk()?))
+        Kind::from_wire(u16::from_be_bytes(*frame.get(place::KIND..)?.first_chunk()?))
     }
 
     /// Reads one frame: the checks Redis makes, in its order.
@@ -148,24 +145,58 @@ impl<'a> Packet<'a> {
     pub fn read(frame: &'a [u8]) -> Result<Self, Refused> {
         let length = u32::try_from(frame.len()).unwrap_or(u32::MAX);
         let totlen =
-            frame.get(4..).and_then(<[u8]>::first_chunk).map_or(0, |&bytes| u32::from_be_bytes(bytes));
-        let version = frame.get(8..).and_then(<[u8]>::first_chunk).map(|&bytes| u16::from_be_bytes(bytes));
-        if (frame.len() >= 8 && totlen < 16) || version.is_some_and(|version| version != VERSION) {
+            frame.get(place::TOTLEN..).and_then(<[u8]>::first_chunk).copied().map(u32::from_be_bytes);
+        let version = frame.get(place::VERSION..).and_then(<[u8]>::first_chunk).copied();
+        if totlen.is_some_and(|totlen| totlen < SENSIBLE)
+            || version.is_some_and(|bytes| bytes != VERSION_BYTES)
+        {
             return Err(Refused::Silent);
         }
-        if totlen != length {
-            return Err(Refused::Cut { length, totlen });
+        let totlen = totlen.unwrap_or(0);
+        match frame.split_first_chunk() {
+            Some((header, body)) if totlen == length => Self::of(header, body, totlen),
+            _ => Err(Refused::Cut { length, totlen }),
         }
-        let Some((header, body)) = frame.split_at_checked(HEADER) else {
-            return Err(Refused::Cut { length, totlen });
-        };
-        Self::header(header, body, totlen)?.map_err(|_| Refused::Cut { length, totlen })
     }
 
-    /// The header's fields, in their order, then the body by them.
-    fn header(header: &'a [u8], body: &'a [u8], totlen: u32) -> Result<Result<Self, DecodeError>, Refused> {
-        let _ = (header, body, totlen, Reader::new(header));
-        panic!("written next")
+    /// The header's fields, and the body by them.
+    #[inline]
+    fn of(header: &'a [u8; HEADER], body: &'a [u8], totlen: u32) -> Result<Self, Refused> {
+        let kind = number::<{ place::KIND }>(header);
+        let kind = Kind::from_wire(kind).ok_or(kind);
+        let count = number::<{ place::COUNT }>(header);
+        let extensions = number::<{ place::EXTENSIONS }>(header);
+        let mflags = *at::<{ place::MFLAGS }, 3, HEADER>(header);
+        let body = match kind {
+            Ok(kind) => {
+                let told = if mflags[0] & EXT_DATA == 0 { 0 } else { extensions };
+                Check { kind, totlen }.body(body, count, told)?
+            }
+            Err(unknown) => Body::Unknown(unknown),
+        };
+        let sender_raw = at::<{ place::SENDER }, 40, HEADER>(header);
+        let replica_of = at::<{ place::REPLICA_OF }, 40, HEADER>(header);
+        Ok(Self {
+            kind,
+            port: number::<{ place::PORT }>(header),
+            plain_port: number::<{ place::PLAIN_PORT }>(header),
+            bus_port: number::<{ place::BUS_PORT }>(header),
+            current_epoch: Epoch(wide::<{ place::CURRENT_EPOCH }>(header)),
+            config_epoch: Epoch(wide::<{ place::CONFIG_EPOCH }>(header)),
+            offset: wide::<{ place::OFFSET }>(header),
+            sender: NodeId::new(sender_raw),
+            sender_raw,
+            slots: Bitmap(at::<{ place::SLOTS }, BITMAP, HEADER>(header)),
+            replica_of: NodeId::new(replica_of),
+            replica_of_set: *replica_of != [0; 40],
+            flags: NodeFlags::from_bits_retain(number::<{ place::FLAGS }>(header)),
+            state_ok: header[place::STATE] == 0,
+            mflags,
+            count,
+            extensions,
+            body,
+            ip: at::<{ place::IP }, IP, HEADER>(header),
+        })
     }
 
     /// The address the sender announces; `None` if it announces none (then the socket's is its
@@ -198,4 +229,110 @@ impl<'a> Packet<'a> {
     pub const fn force_ack(&self) -> bool {
         self.mflags[0] & FORCEACK != 0
     }
+}
+
+/// A shorter packet tells nothing.
+const SENSIBLE: u32 = 16;
+
+const VERSION_BYTES: [u8; 2] = VERSION.to_be_bytes();
+
+#[inline(always)]
+fn number<const AT: usize>(header: &[u8; HEADER]) -> u16 {
+    u16::from_be_bytes(*at::<AT, 2, HEADER>(header))
+}
+
+#[inline(always)]
+fn wide<const AT: usize>(header: &[u8; HEADER]) -> u64 {
+    u64::from_be_bytes(*at::<AT, 8, HEADER>(header))
+}
+
+/// Holds a packet's length against its contents.
+struct Check {
+    kind: Kind,
+    totlen: u32,
+}
+
+impl Check {
+    /// What follows the header, if it is as long as it says.
+    fn body<'a>(&self, body: &'a [u8], count: u16, extensions: u16) -> Result<Body<'a>, Refused> {
+        let mut from = Reader::new(body);
+        let read = match self.kind {
+            Kind::Ping | Kind::Pong | Kind::Meet => {
+                let Ok(entries) = from.bytes(usize::from(count) * ENTRY) else {
+                    return Err(Refused::GossipBeyondEnd { kind: self.kind, count, totlen: self.totlen });
+                };
+                let extensions = self.extensions(&mut from, extensions)?;
+                Ok(Body::Gossip { entries: Entries::new(entries), extensions })
+            }
+            Kind::Fail => from.array::<40>().map(|id| Body::Fail(NodeId::new(id))),
+            Kind::Publish | Kind::PublishShard => publish(&mut from),
+            Kind::AuthRequest => Ok(Body::AuthRequest),
+            Kind::AuthAck => Ok(Body::AuthAck),
+            Kind::Update => update(&mut from),
+            Kind::MfStart => Ok(Body::MfStart),
+            Kind::Module => module(&mut from),
+        };
+        match read {
+            Ok(read) if from.is_empty() => Ok(read),
+            _ => Err(Refused::Length {
+                kind: self.kind,
+                computed: self.computed(body, &from),
+                totlen: self.totlen,
+            }),
+        }
+    }
+
+    /// The extensions, each of them as long as it says.
+    fn extensions<'a>(&self, from: &mut Reader<'a>, told: u16) -> Result<Extensions<'a>, Refused> {
+        let mut ahead = *from;
+        for _ in 0..told {
+            let left = ahead.remaining();
+            let length = ahead.clone().u32_be().unwrap_or(0);
+            // Redis takes a length of 0, and reads the next extension in the same place.
+            let fits = length.is_multiple_of(8) && length as usize >= EXTENSION_HEAD;
+            if !fits || ahead.skip(length as usize).is_err() {
+                return Err(Refused::BadExtension { kind: self.kind, length, left: left as u32 });
+            }
+        }
+        let all = from.rest();
+        *from = ahead;
+        Ok(Extensions::new(&all[..all.len() - ahead.remaining()]))
+    }
+
+    /// The length that follows from what is there.
+    fn computed(&self, body: &[u8], behind: &Reader<'_>) -> u64 {
+        let mut from = Reader::new(body);
+        let length = |from: &mut Reader<'_>| u64::from(from.u32_be().unwrap_or(0));
+        let body = match self.kind {
+            Kind::Ping | Kind::Pong | Kind::Meet => (body.len() - behind.remaining()) as u64,
+            Kind::Fail => 40,
+            Kind::Publish | Kind::PublishShard => 8 + length(&mut from) + length(&mut from),
+            Kind::AuthRequest | Kind::AuthAck | Kind::MfStart => 0,
+            Kind::Update => (8 + 40 + BITMAP) as u64,
+            Kind::Module => {
+                let _ = from.skip(8);
+                13 + length(&mut from)
+            }
+        };
+        HEADER as u64 + body
+    }
+}
+
+fn publish<'a>(from: &mut Reader<'a>) -> Result<Body<'a>, DecodeError> {
+    let channel = from.u32_be()? as usize;
+    let message = from.u32_be()? as usize;
+    Ok(Body::Publish { channel: from.bytes(channel)?, message: from.bytes(message)? })
+}
+
+fn update<'a>(from: &mut Reader<'a>) -> Result<Body<'a>, DecodeError> {
+    let config_epoch = Epoch(from.u64_be()?);
+    let id = NodeId::new(from.array::<40>()?);
+    Ok(Body::Update { config_epoch, id, slots: Bitmap(from.array()?) })
+}
+
+fn module<'a>(from: &mut Reader<'a>) -> Result<Body<'a>, DecodeError> {
+    let module_id = *from.array()?;
+    let length = from.u32_be()? as usize;
+    let kind = from.u8()?;
+    Ok(Body::Module { module_id, kind, payload: from.bytes(length)? })
 }

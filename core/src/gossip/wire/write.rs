@@ -1,10 +1,13 @@
 //! Packets, written in place.
 
 use alloc::vec::Vec;
+use core::fmt::Write as _;
 use core::net::IpAddr;
 
-use super::Kind;
-use crate::gossip::slots::SlotSet;
+use super::body::{EXTENSION_HEAD, HOSTNAME};
+use super::{EXT_DATA, HEADER, HOSTNAME_MAX, IP, Kind, VERSION, place};
+use crate::bytes::Writer;
+use crate::gossip::slots::{BITMAP, SlotSet};
 use crate::gossip::types::{Epoch, NodeFlags, NodeId};
 
 /// What a packet's header says, but for the slots and what [`finish`] finds out.
@@ -59,68 +62,197 @@ pub struct NewEntry {
     pub flags: NodeFlags,
 }
 
-/// Begins a packet: appends its header. `out` holds packets only.
+/// Begins a packet: appends its header, which says neither length nor gossip yet. What belongs
+/// behind it is pushed, in order, then [`finish`] ends the packet.
+///
+/// `out` is empty or holds whole packets, nothing else: that is how the pushes find this one's
+/// beginning.
 pub fn begin(out: &mut Vec<u8>, header: &Header, slots: &SlotSet) {
-    let _ = (out, header, slots);
-    panic!("written next")
+    let Header {
+        kind,
+        port,
+        plain_port,
+        bus_port,
+        current_epoch,
+        config_epoch,
+        offset,
+        sender,
+        replica_of,
+        announced_ip,
+        flags,
+        state_ok,
+        mflags,
+    } = *header;
+    let start = out.len();
+    let mut to = Writer::new(out);
+    to.bytes(b"RCmb");
+    to.u32_be(0);
+    to.u16_be(VERSION);
+    to.u16_be(port);
+    to.u16_be(kind.to_wire());
+    to.u16_be(0);
+    to.u64_be(current_epoch.0);
+    to.u64_be(config_epoch.0);
+    to.u64_be(offset);
+    to.bytes(sender.bytes());
+    to.zeros(BITMAP);
+    to.bytes(&replica_of.map_or([0; NodeId::LENGTH], |id| *id.bytes()));
+    to.bytes(&ip_field(announced_ip));
+    // No extensions yet, and what is reserved.
+    to.zeros(place::PLAIN_PORT - place::EXTENSIONS);
+    to.u16_be(plain_port);
+    to.u16_be(bus_port);
+    to.u16_be(flags.bits());
+    to.u8(u8::from(!state_ok));
+    to.bytes(&[mflags[0] & !EXT_DATA, mflags[1], mflags[2]]);
+    assert_eq!(to.position(), HEADER, "the header's layout");
+    slots.write_bitmap(&mut out[start + place::SLOTS..][..BITMAP]);
 }
 
-/// Begins a packet with a header made by [`begin`] before.
+/// Begins a packet with a header that [`begin`] made, be its packet finished or not: what was
+/// pushed behind it then is forgotten.
+///
+/// # Panics
+/// If `template` is shorter than [`HEADER`].
 pub fn begin_from(out: &mut Vec<u8>, template: &[u8]) {
-    let _ = (out, template);
-    panic!("written next")
+    let start = out.len();
+    out.extend_from_slice(&template[..HEADER]);
+    let header = &mut out[start..];
+    put(header, place::TOTLEN, [0; 4]);
+    put(header, place::COUNT, [0; 2]);
+    put(header, place::EXTENSIONS, [0; 2]);
+    header[place::MFLAGS] &= !EXT_DATA;
 }
 
-/// Makes the packet begun another one.
+/// Makes the packet begun one of another kind, which nothing that was pushed may belie.
 pub fn set_kind(out: &mut [u8], kind: Kind) {
-    let _ = (out, kind);
-    panic!("written next")
+    put(begun(out), place::KIND, kind.to_wire().to_be_bytes());
 }
 
-/// Gives the packet begun other flags.
+/// Gives the packet begun other flags; [`EXT_DATA`] stays as it is.
 pub fn set_mflags(out: &mut [u8], mflags: [u8; 3]) {
-    let _ = (out, mflags);
-    panic!("written next")
+    let packet = begun(out);
+    let first = (mflags[0] & !EXT_DATA) | (packet[place::MFLAGS] & EXT_DATA);
+    put(packet, place::MFLAGS, [first, mflags[1], mflags[2]]);
 }
 
-/// Appends a gossip entry.
+/// Appends a gossip entry and counts it.
+///
+/// # Panics
+/// If there are 65535 already.
 pub fn push_entry(out: &mut Vec<u8>, entry: &NewEntry) {
-    let _ = (out, entry);
-    panic!("written next")
+    let NewEntry { id, ping_sent, pong_received, ip, port, bus_port, plain_port, flags } = *entry;
+    count_one(begun(out), place::COUNT);
+    let mut to = Writer::new(out);
+    to.bytes(id.bytes());
+    to.u32_be(ping_sent);
+    to.u32_be(pong_received);
+    to.bytes(&ip_field(ip));
+    to.u16_be(port);
+    to.u16_be(bus_port);
+    to.u16_be(flags.bits());
+    to.u16_be(plain_port);
+    to.u16_be(0);
 }
 
-/// Appends our hostname, behind all gossip.
+/// Appends our hostname as an extension, behind all gossip, and counts it.
+///
+/// # Panics
+/// If the name is empty or longer than [`HOSTNAME_MAX`], or has a NUL inside.
 pub fn push_hostname(out: &mut Vec<u8>, hostname: &str) {
-    let _ = (out, hostname);
-    panic!("written next")
+    let length = hostname.len();
+    assert!((1..=HOSTNAME_MAX).contains(&length), "a hostname of {length} bytes");
+    assert!(!hostname.contains('\0'), "no text: {hostname:?}");
+    let packet = begun(out);
+    count_one(packet, place::EXTENSIONS);
+    packet[place::MFLAGS] |= EXT_DATA;
+    let padded = (length + 1).next_multiple_of(8);
+    let mut to = Writer::new(out);
+    to.count_be(EXTENSION_HEAD + padded);
+    to.u16_be(HOSTNAME);
+    to.u16_be(0);
+    to.bytes(hostname.as_bytes());
+    to.zeros(padded - length);
 }
 
 /// Appends who has failed.
 pub fn push_fail(out: &mut Vec<u8>, id: NodeId) {
-    let _ = (out, id);
-    panic!("written next")
+    out.extend_from_slice(id.bytes());
 }
 
 /// Appends what is published.
 pub fn push_publish(out: &mut Vec<u8>, channel: &[u8], message: &[u8]) {
-    let _ = (out, channel, message);
-    panic!("written next")
+    let mut to = Writer::new(out);
+    to.count_be(channel.len());
+    to.count_be(message.len());
+    to.bytes(channel);
+    to.bytes(message);
 }
 
 /// Appends whose slots those are.
 pub fn push_update(out: &mut Vec<u8>, epoch: Epoch, id: NodeId, slots: &SlotSet) {
-    let _ = (out, epoch, id, slots);
-    panic!("written next")
+    let mut to = Writer::new(out);
+    to.u64_be(epoch.0);
+    to.bytes(id.bytes());
+    to.zeros(BITMAP);
+    let bitmap = out.len() - BITMAP;
+    slots.write_bitmap(&mut out[bitmap..]);
 }
 
 /// Appends what a module says.
 pub fn push_module(out: &mut Vec<u8>, module_id: [u8; 8], kind: u8, payload: &[u8]) {
-    let _ = (out, module_id, kind, payload);
-    panic!("written next")
+    let mut to = Writer::new(out);
+    to.bytes(&module_id);
+    to.count_be(payload.len());
+    to.u8(kind);
+    to.bytes(payload);
 }
 
-/// Ends the packet: its length is known now.
-pub fn finish(out: &mut Vec<u8>) {
-    let _ = out;
-    panic!("written next")
+/// Ends the packet: writes its length.
+///
+/// # Panics
+/// If no packet was begun.
+pub fn finish(out: &mut [u8]) {
+    let packet = begun(out);
+    let length = u32::try_from(packet.len()).expect("nothing we build is that long");
+    put(packet, place::TOTLEN, length.to_be_bytes());
+}
+
+/// The packet that has no length yet, behind those that have.
+fn begun(out: &mut [u8]) -> &mut [u8] {
+    let mut start = 0;
+    loop {
+        let length = out.get(start + place::TOTLEN..).and_then(<[u8]>::first_chunk);
+        match length.copied().map(u32::from_be_bytes).expect("a packet that was begun") {
+            0 => return &mut out[start..],
+            length => start += length as usize,
+        }
+    }
+}
+
+fn count_one(packet: &mut [u8], place: usize) {
+    let count = packet[place..].first_chunk().copied().map_or(0, u16::from_be_bytes);
+    put(packet, place, count.checked_add(1).expect("a count of 16 bits").to_be_bytes());
+}
+
+fn put<const N: usize>(packet: &mut [u8], place: usize, bytes: [u8; N]) {
+    packet[place..place + N].copy_from_slice(&bytes);
+}
+
+/// An address as text, padded; all zero for none.
+fn ip_field(ip: Option<IpAddr>) -> [u8; IP] {
+    struct Field([u8; IP], usize);
+    impl core::fmt::Write for Field {
+        fn write_str(&mut self, text: &str) -> core::fmt::Result {
+            let end = self.1 + text.len();
+            self.0.get_mut(self.1..end).ok_or(core::fmt::Error)?.copy_from_slice(text.as_bytes());
+            self.1 = end;
+            Ok(())
+        }
+    }
+    let mut field = Field([0; IP], 0);
+    if let Some(ip) = ip {
+        write!(field, "{ip}").expect("no address is that long");
+    }
+    field.0
 }
