@@ -1,25 +1,88 @@
 //! The clients' side: what they ask for, in Redis' commands and words.
+//!
+//! A request is looked up ([`table`]), refused or sent elsewhere ([`keys`]), queued
+//! ([`transactions`]) or run. What is refused is refused in the words of Redis 7.0.15.
+//!
+//! A client waits, its further requests unread, while a promise of ours is being saved, while a
+//! manual failover holds its write, and once it was told more than [`SPENT_MAX`] in one go.
 
-use alloc::collections::BTreeMap;
+mod cluster;
+mod cluster_read;
+mod cluster_write;
+mod hello;
+mod info;
+mod keys;
+mod list;
+mod pubsub;
+mod registers;
+mod replication;
+mod settings;
+mod table;
+mod transactions;
+
+use alloc::borrow::Cow;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::String;
 use alloc::vec::Vec;
-use core::net::IpAddr;
+use core::fmt;
 
+use self::replication::Replica;
+use self::table::{Flags, Row};
+use self::transactions::Transaction;
 use super::machine::Gossip;
 use super::notice::Notice;
-use super::resp::{Out as Write, Requests, Resp};
-use crate::machine::{Effect, Endpoint, How, LinkId, Outbox};
+use super::resp::{Out as Write, Requests, Resp, is};
+use crate::machine::{Endpoint, LinkId, Outbox};
 use crate::time::Instant;
+
+/// Clients at a time; Redis' default (`maxclients`).
+pub(super) const CLIENTS_MAX: usize = 10_000;
+/// Bytes said on behalf of clients in one input; who wants more waits for the next one.
+const SPENT_MAX: usize = 8 << 20;
+/// Bytes a waiting client may have unread.
+const UNREAD_MAX: usize = 2 << 20;
+/// Bytes kept for all clients together …
+const KEPT_MAX: usize = 64 << 20;
+/// … from where on nobody may keep more than this.
+const KEPT_EACH: usize = 4 << 10;
 
 /// A client.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Client {
+    /// Counts from 1, as Redis' `CLIENT ID`.
+    id: u64,
     requests: Requests,
     resp: Resp,
-    /// Our end, as it sees it.
-    local: Option<IpAddr>,
+    name: Vec<u8>,
+    /// Their end and ours.
+    remote: Endpoint,
+    local: Endpoint,
+    /// `READONLY`: a replica's data are good enough.
     readonly: bool,
+    /// `ASKING`: the next request may use a slot that is on its way here.
     asking: bool,
+    transaction: Option<Transaction>,
+    /// Registers that must not have changed until `EXEC`.
+    watched: Vec<(u16, u64)>,
+    /// A write that waits until a manual failover is over.
+    postponed: Option<Vec<Vec<u8>>>,
+    /// Channels; true: of a shard.
+    channels: BTreeSet<(bool, Vec<u8>)>,
+    channel_bytes: usize,
+    /// It replicates us, or is about to.
+    replica: Replica,
+    /// Bytes kept for it when last looked at.
+    kept: usize,
+}
+
+impl Client {
+    fn weigh(&self) -> usize {
+        let postponed = self.postponed.iter().flatten().map(Vec::len).sum::<usize>();
+        let queued = self.transaction.as_ref().map_or(0, Transaction::bytes);
+        let watched = 16 * self.watched.len();
+        self.requests.held() + postponed + queued + watched + self.name.len() + self.channel_bytes
+    }
 }
 
 /// Everybody on the clients' port.
@@ -27,57 +90,301 @@ pub(super) struct Client {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Clients {
     all: BTreeMap<LinkId, Client>,
+    /// Who subscribed to what; true: a channel of a shard.
+    subscribers: BTreeSet<(bool, Vec<u8>, LinkId)>,
+    /// Who has requests left that could not be served yet.
+    waiting: BTreeSet<LinkId>,
+    /// Who said QUIT just now.
+    leaving: Option<LinkId>,
+    /// Bytes said in this input.
+    spent: usize,
+    /// Bytes kept for all of them.
+    kept: usize,
+    /// Clients, and requests, so far.
+    accepted: u64,
+    refused: u64,
+    requests: u64,
 }
 
 impl Clients {
-    pub(super) fn accepted(&mut self, link: LinkId, _from: &Endpoint, local: &Endpoint) {
+    /// Whether there is room for it.
+    pub(super) fn accepted(&mut self, link: LinkId, from: &Endpoint, local: &Endpoint) -> bool {
+        if self.all.len() >= CLIENTS_MAX {
+            self.refused += 1;
+            return false;
+        }
+        self.accepted += 1;
         let client = Client {
+            id: self.accepted,
             requests: Requests::new(),
             resp: Resp::Two,
-            local: local.ip(),
+            name: Vec::new(),
+            remote: from.clone(),
+            local: local.clone(),
             readonly: false,
             asking: false,
+            transaction: None,
+            watched: Vec::new(),
+            postponed: None,
+            channels: BTreeSet::new(),
+            channel_bytes: 0,
+            replica: Replica::default(),
+            kept: 0,
         };
         self.all.insert(link, client);
+        true
     }
 
     /// Whether it was a client's.
     pub(super) fn closed(&mut self, link: LinkId) -> bool {
-        self.all.remove(&link).is_some()
+        let Some(client) = self.all.remove(&link) else { return false };
+        self.kept -= client.kept;
+        self.waiting.remove(&link);
+        for (sharded, channel) in client.channels {
+            self.subscribers.remove(&(sharded, channel, link));
+        }
+        true
+    }
+
+    /// Another input begins.
+    pub(super) const fn begin(&mut self) {
+        self.spent = 0;
     }
 }
 
+/// A request on its way.
+struct Call<'a> {
+    now: Instant,
+    out: &'a mut Outbox<Gossip>,
+    link: LinkId,
+    words: &'a [Vec<u8>],
+    /// Where the answer goes.
+    bytes: &'a mut Vec<u8>,
+    resp: Resp,
+}
+
+impl Call<'_> {
+    const fn reply(&mut self) -> Write<'_> {
+        Write::new(self.bytes, self.resp)
+    }
+
+    fn error(&mut self, text: impl fmt::Display) {
+        self.reply().error(text);
+    }
+
+    /// A word of the request, empty if there is none.
+    fn word(&self, at: usize) -> &[u8] {
+        self.words.get(at).map_or(&[], Vec::as_slice)
+    }
+
+    /// A word as an error repeats it.
+    fn text(&self, at: usize) -> String {
+        shown(self.word(at)).into_owned()
+    }
+
+    fn ok(&mut self) {
+        self.reply().simple("OK");
+    }
+
+    fn not_an_integer(&mut self) {
+        self.reply().error("value is not an integer or out of range");
+    }
+
+    fn syntax_error(&mut self) {
+        self.reply().error("syntax error");
+    }
+}
+
+/// A word as an error repeats it: not more than 128 bytes of it.
+fn shown(word: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(&word[..word.len().min(128)])
+}
+
 impl Gossip {
+    /// There is no room for another client.
+    pub(super) fn refuse_client(&mut self, out: &mut Outbox<Self>, link: LinkId) {
+        let mut reply = Vec::new();
+        Write::new(&mut reply, Resp::Two).error("max number of clients reached");
+        self.say(link, reply);
+        out.notice(Notice::ClientRefused);
+        self.hang_up(link);
+    }
+
     pub(super) fn client_bytes(&mut self, now: Instant, out: &mut Outbox<Self>, link: LinkId, bytes: &[u8]) {
         let Some(client) = self.clients.all.get_mut(&link) else { return };
         client.requests.feed(bytes);
-        loop {
-            let Some(client) = self.clients.all.get_mut(&link) else { return };
-            match client.requests.next() {
-                Ok(Some(words)) => self.command(now, out, link, &words),
-                Ok(None) => return,
-                Err(error) => {
-                    let mut reply = Vec::new();
-                    Write::new(&mut reply, Resp::Two).error(&alloc::format!("{error}"));
-                    self.say(link, reply);
-                    self.clients.closed(link);
-                    out.notice(Notice::ClientRefused);
-                    return out.push(Effect::Close { link, how: How::Orderly });
-                }
+        self.serve(now, out, link);
+    }
+
+    /// Serves those who had to wait, if they need to no longer.
+    pub(super) fn resume_clients(&mut self, now: Instant, out: &mut Outbox<Self>) {
+        if self.clients.waiting.is_empty() || self.is_saving() {
+            return;
+        }
+        let paused = self.holds_writes(now);
+        for link in core::mem::take(&mut self.clients.waiting) {
+            let held = self.clients.all.get(&link).is_some_and(|client| client.postponed.is_some());
+            if held && paused {
+                self.clients.waiting.insert(link);
+            } else {
+                self.serve(now, out, link);
             }
         }
     }
 
-    fn command(&mut self, _now: Instant, _out: &mut Outbox<Self>, link: LinkId, words: &[Vec<u8>]) {
-        let mut reply = Vec::new();
-        let mut write = Write::new(&mut reply, Resp::Two);
-        match words.first().map(|word| word.to_ascii_lowercase()).as_deref() {
-            Some(b"ping") => write.simple("PONG"),
-            _ => write.error("unknown command"),
+    /// Serves what a client asked, as far as it may be served now.
+    fn serve(&mut self, now: Instant, out: &mut Outbox<Self>, link: LinkId) {
+        self.clients.waiting.remove(&link);
+        let waits = loop {
+            if self.is_saving() || self.clients.spent > SPENT_MAX {
+                break true;
+            }
+            let Some(client) = self.clients.all.get_mut(&link) else { return };
+            let words =
+                match client.postponed.take().map_or_else(|| client.requests.next(), |it| Ok(Some(it))) {
+                    Ok(Some(words)) => words,
+                    Ok(None) => break false,
+                    Err(error) => {
+                        let mut reply = Vec::new();
+                        Write::new(&mut reply, Resp::Two).error(error);
+                        self.answer(link, reply);
+                        return self.give_up(out, link);
+                    }
+                };
+            if let Some(postponed) = self.request(now, out, link, words)
+                && let Some(client) = self.clients.all.get_mut(&link)
+            {
+                client.postponed = Some(postponed);
+                break true;
+            }
+        };
+        let clients = &mut self.clients;
+        let Some(client) = clients.all.get_mut(&link) else { return };
+        let kept = client.weigh();
+        clients.kept = clients.kept - client.kept + kept;
+        client.kept = kept;
+        if waits {
+            // What is unread may be nothing: looked at again, that is found out.
+            clients.waiting.insert(link);
         }
-        self.say(link, reply);
+        if kept > UNREAD_MAX || clients.kept > KEPT_MAX && kept > KEPT_EACH {
+            self.give_up(out, link);
+        }
     }
 
-    /// PUBLISH on the bus: to those who subscribed here.
-    pub(super) fn publish(&mut self, _sharded: bool, _channel: &[u8], _message: &[u8]) {}
+    /// A client cannot be served any longer.
+    fn give_up(&mut self, out: &mut Outbox<Self>, link: LinkId) {
+        out.notice(Notice::ClientRefused);
+        self.end_client(link);
+    }
+
+    /// Ends a client's stream behind what it is told.
+    fn end_client(&mut self, link: LinkId) {
+        self.clients.closed(link);
+        self.replica_gone(link);
+        self.hang_up(link);
+    }
+
+    fn answer(&mut self, link: LinkId, bytes: Vec<u8>) {
+        self.clients.spent += bytes.len();
+        self.say(link, bytes);
+    }
+
+    /// One request; it comes back if it has to wait.
+    fn request(
+        &mut self,
+        now: Instant,
+        out: &mut Outbox<Self>,
+        link: LinkId,
+        words: Vec<Vec<u8>>,
+    ) -> Option<Vec<Vec<u8>>> {
+        let client = self.clients.all.get(&link)?;
+        let resp = client.resp;
+        let queues = client.transaction.is_some();
+        let asks = words.first().is_some_and(|word| is(word, "asking"));
+        self.clients.requests += 1;
+        let mut bytes = Vec::new();
+        let mut call = Call { now, out, link, words: &words, bytes: &mut bytes, resp };
+        match self.admit(&mut call, queues) {
+            Admitted::Refused => self.spoil(link),
+            Admitted::Postponed => return Some(words),
+            Admitted::Queue => {
+                call.reply().simple("QUEUED");
+                self.queue(link, words);
+            }
+            Admitted::Run(row) => self.run(&mut call, row),
+        }
+        // ASKING is good for one request, or for the transaction that follows.
+        if !asks
+            && let Some(client) = self.clients.all.get_mut(&link)
+            && client.transaction.is_none()
+        {
+            client.asking = false;
+        }
+        self.answer(link, bytes);
+        if self.clients.leaving.take() == Some(link) {
+            self.end_client(link);
+        }
+        None
+    }
+
+    /// What becomes of a request, in Redis' order of questions.
+    fn admit(&mut self, call: &mut Call<'_>, queues: bool) -> Admitted {
+        let row = match table::find(call.words) {
+            Ok(row) => row,
+            Err(why) => {
+                call.reply().error(why);
+                return Admitted::Refused;
+            }
+        };
+        if queues && row.flags.contains(Flags::NO_MULTI) {
+            call.reply().error("Command not allowed inside a transaction");
+            return Admitted::Refused;
+        }
+        let elsewhere = if row.is_exec() { self.redirect_queued(call) } else { self.redirect(call, row) };
+        if let Some(error) = elsewhere {
+            call.reply().error_code(error);
+            if row.is_exec() {
+                self.discard(call.link);
+            }
+            return Admitted::Refused;
+        }
+        if self.only_listens(call.link) && !row.flags.contains(Flags::WHILE_LISTENING) {
+            let name = row.name;
+            call.reply().error(format_args!(
+                "Can't execute '{name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are \
+                 allowed in this context"
+            ));
+            return Admitted::Refused;
+        }
+        let writes = if row.is_exec() { self.queued_writes(call.link) } else { row.flags.writes() };
+        if writes && self.holds_writes(call.now) {
+            return Admitted::Postponed;
+        }
+        if queues && !row.flags.contains(Flags::ENDS_MULTI) {
+            if !self.may_queue(call) {
+                return Admitted::Refused;
+            }
+            return Admitted::Queue;
+        }
+        Admitted::Run(row)
+    }
+
+    fn run(&mut self, call: &mut Call<'_>, row: &'static Row) {
+        (row.run)(self, call);
+    }
 }
+
+/// What becomes of a request.
+enum Admitted {
+    /// It was answered with an error.
+    Refused,
+    /// It waits.
+    Postponed,
+    /// It waits for `EXEC`.
+    Queue,
+    Run(&'static Row),
+}
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
+use super::super::config::Config;
 use super::super::links::{BUS, CLIENTS};
 use super::super::nodes_conf::NodesConf;
 use super::super::notice::{Notice, StartRefusal};
@@ -152,6 +153,13 @@ impl Gossip {
         saved.failed = None;
         saved.ping_sent = None;
         self.table = super::Table::new(saved);
+    }
+
+    /// `CONFIG SET`: another configuration from here on. Ports and addresses stay.
+    pub(in super::super) fn reconfigure(&mut self, config: Config) {
+        self.config = config;
+        self.dress();
+        self.todo |= Todo::STATE | Todo::SAVE;
     }
 
     /// What the configuration says of this node itself.

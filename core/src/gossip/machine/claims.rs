@@ -187,7 +187,7 @@ impl Gossip {
     }
 
     /// Takes a new epoch without asking anybody, unless ours is the greatest already. The new one.
-    pub(super) fn bump_epoch(&mut self, out: Out<'_>, cause: EpochCause) -> Option<Epoch> {
+    pub(in super::super) fn bump_epoch(&mut self, out: Out<'_>, cause: EpochCause) -> Option<Epoch> {
         let greatest = self.table.iter().map(|(_, node)| node.epoch).max().unwrap_or_default();
         let greatest = greatest.max(self.current_epoch);
         let mine = self.table.me().epoch;

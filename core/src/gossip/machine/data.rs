@@ -106,6 +106,11 @@ impl Data {
         self.registers.get(&slot).copied()
     }
 
+    /// Whose history this is, as Redis' replication id.
+    pub(in super::super) const fn history(&self) -> u64 {
+        self.history
+    }
+
     pub(super) fn drop_slots(&mut self, slots: &[u16]) {
         for slot in slots {
             self.registers.remove(slot);
@@ -152,6 +157,22 @@ impl Data {
         }
     }
 
+    /// A command of the master: what it wrote, we write.
+    fn obey(&mut self, words: &[Value]) {
+        let [Value::Bulk(name), Value::Bulk(slot), value @ ..] = words else { return };
+        let slot = number(slot).and_then(|slot| u16::try_from(slot).ok());
+        let Some(slot) = slot.filter(|&slot| slot < super::super::slots::SLOTS) else { return };
+        match value {
+            [] if name.eq_ignore_ascii_case(b"DEL") => drop(self.registers.remove(&slot)),
+            [Value::Bulk(value)] if name.eq_ignore_ascii_case(b"SET") => {
+                if let Some(value) = number(value) {
+                    self.write(slot, value);
+                }
+            }
+            _ => {}
+        }
+    }
+
     fn write(&mut self, slot: u16, value: u64) {
         let register = self.registers.entry(slot).or_default();
         register.value = value;
@@ -187,6 +208,12 @@ impl Gossip {
         self.pass_on(&command(&[b"SET", format!("{slot}").as_bytes(), format!("{value}").as_bytes()]));
     }
 
+    /// A client deleted a slot's register.
+    pub(in super::super) fn erase(&mut self, slot: u16) {
+        self.data.registers.remove(&slot);
+        self.pass_on(&command(&[b"DEL", format!("{slot}").as_bytes()]));
+    }
+
     fn pass_on(&mut self, bytes: &[u8]) {
         self.data.offset += bytes.len() as u64;
         for link in self.data.downstream.clone() {
@@ -194,18 +221,20 @@ impl Gossip {
         }
     }
 
-    /// PSYNC from a replica: it gets everything.
-    pub(in super::super) fn give_snapshot(&mut self, link: LinkId) {
+    /// PSYNC from a replica: it gets everything, so many bytes.
+    pub(in super::super) fn give_snapshot(&mut self, link: LinkId) -> usize {
         let snapshot = self.data.snapshot();
         let history = self.data.history;
         let head = format!("+FULLRESYNC {history:040x} {}\r\n${}\r\n", self.data.offset, snapshot.len());
         let mut bytes = head.into_bytes();
         bytes.extend_from_slice(&snapshot);
+        let length = bytes.len();
         self.say(link, bytes);
         self.data.downstream.insert(link);
+        length
     }
 
-    pub(super) fn replica_gone(&mut self, link: LinkId) {
+    pub(in super::super) fn replica_gone(&mut self, link: LinkId) {
         self.data.downstream.remove(&link);
     }
 
@@ -382,13 +411,8 @@ impl Gossip {
                 let Some(value) = upstream.replies.next().map_err(drop)? else { return Ok(false) };
                 let bytes = upstream.replies.consumed() - before;
                 self.data.offset += bytes;
-                if let Value::Array(words) = value
-                    && let [Value::Bulk(name), Value::Bulk(slot), Value::Bulk(value)] = &words[..]
-                    && name.eq_ignore_ascii_case(b"SET")
-                    && let (Some(slot), Some(value)) = (number(slot), number(value))
-                    && let Ok(slot) = u16::try_from(slot)
-                {
-                    self.data.write(slot, value);
+                if let Value::Array(words) = value {
+                    self.data.obey(&words);
                 }
                 self.todo |= super::Todo::MANUAL;
                 Ok(true)

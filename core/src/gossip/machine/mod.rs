@@ -18,6 +18,7 @@ mod tell;
 mod view;
 
 pub use self::operate::Denied;
+pub(super) use self::operate::SetSlot;
 pub use self::view::Register;
 
 use alloc::collections::BTreeMap;
@@ -227,6 +228,7 @@ impl Gossip {
         if self.boot != Boot::Done {
             return self.flush(now, out);
         }
+        self.resume_clients(now, out);
         if self.todo.contains(Todo::MANUAL) {
             self.manual_step(now, out);
         }
@@ -278,6 +280,7 @@ impl Machine for Gossip {
         if self.over {
             return;
         }
+        self.clients.begin();
         self.input(now, out, input);
         if !self.over {
             self.settle(now, out);

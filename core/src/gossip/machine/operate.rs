@@ -1,10 +1,12 @@
 //! What an operator changes by command. What Redis refuses is refused in its words.
 
+use alloc::vec::Vec;
 use core::fmt;
 use core::net::{IpAddr, SocketAddr};
 
 use super::super::config::Role;
 use super::super::notice::{EpochCause, FollowCause, Forgot, Notice};
+use super::super::slots::SlotSet;
 use super::super::table::{Address, Ix, Node};
 use super::super::types::{Epoch, NodeFlags, NodeId};
 use super::{Gossip, Out, Todo};
@@ -13,20 +15,19 @@ use crate::time::{Duration, Instant};
 /// How long gossip does not bring a forgotten node back.
 const BLACKLISTED: Duration = Duration::from_secs(60);
 
-/// Why a command is refused; prints as the text after `-ERR `.
+/// Why a command is refused; prints as the text after `-ERR `. Those of an unknown node lack its
+/// name, which need not be one: whoever has the request's words adds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each prints as Redis' sentence")]
 pub enum Denied {
-    BadMeet {
-        ip: IpAddr,
-        port: u16,
-    },
     SlotBusy(u16),
     SlotUnassigned(u16),
+    SlotTwice(u16),
+    RangeReversed(u16, u16),
     NotOwner(u16),
     AlreadyOwner(u16),
-    UnknownNode(NodeId),
-    DontKnow(NodeId),
+    UnknownNode,
+    DontKnow,
     SetSlotAtReplica,
     TargetNotMaster,
     KeysLeft(u16),
@@ -48,13 +49,16 @@ pub enum Denied {
 impl fmt::Display for Denied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::BadMeet { ip, port } => write!(f, "Invalid node address specified: {ip}:{port}"),
             Self::SlotBusy(slot) => write!(f, "Slot {slot} is already busy"),
             Self::SlotUnassigned(slot) => write!(f, "Slot {slot} is already unassigned"),
+            Self::SlotTwice(slot) => write!(f, "Slot {slot} specified multiple times"),
+            Self::RangeReversed(first, last) => {
+                write!(f, "start slot number {first} is greater than end slot number {last}")
+            }
             Self::NotOwner(slot) => write!(f, "I'm not the owner of hash slot {slot}"),
             Self::AlreadyOwner(slot) => write!(f, "I'm already the owner of hash slot {slot}"),
-            Self::UnknownNode(id) => write!(f, "Unknown node {id}"),
-            Self::DontKnow(id) => write!(f, "I don't know about node {id}"),
+            Self::UnknownNode => f.write_str("Unknown node"),
+            Self::DontKnow => f.write_str("I don't know about node"),
             Self::SetSlotAtReplica => f.write_str("Please use SETSLOT only with masters."),
             Self::TargetNotMaster => f.write_str("Target node is not a master"),
             Self::KeysLeft(slot) => {
@@ -87,17 +91,17 @@ impl fmt::Display for Denied {
     }
 }
 
-/// Who a slot is on its way to or from, or has now.
+/// Who a slot is on its way to or from, or has now; none if the name is nobody's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) enum SetSlot {
-    Migrating(NodeId),
-    Importing(NodeId),
+    Migrating(Option<Ix>),
+    Importing(Option<Ix>),
     Stable,
-    Node(NodeId),
+    Node(Option<Ix>),
 }
 
 impl Gossip {
-    /// `CLUSTER MEET`.
+    /// `CLUSTER MEET`. Nothing happens if the two are shaking hands already.
     pub(in super::super) fn meet(
         &mut self,
         now: Instant,
@@ -105,17 +109,13 @@ impl Gossip {
         ip: IpAddr,
         port: u16,
         bus_port: u16,
-    ) -> Result<(), Denied> {
-        if port == 0 || bus_port == 0 {
-            return Err(Denied::BadMeet { ip, port });
-        }
+    ) {
         let address = Address { ip: Some(ip), port, bus_port, plain_port: 0 };
         let under_way = self.table.iter().any(|(_, node)| node.in_handshake() && node.address == address);
         if !under_way {
             let flags = NodeFlags::HANDSHAKE | NodeFlags::MEET;
             self.shake_hands(now, out, address, flags, SocketAddr::new(ip, bus_port));
         }
-        Ok(())
     }
 
     /// Whether this node may own slots, beyond what others would say.
@@ -126,14 +126,34 @@ impl Gossip {
         }
     }
 
-    /// `CLUSTER ADDSLOTS`: all or none. The slots are in range, each named once.
-    pub(in super::super) fn add_slots(&mut self, out: Out<'_>, slots: &[u16]) -> Result<(), Denied> {
-        self.may_own()?;
-        if let Some(&busy) = slots.iter().find(|&&slot| self.table.owner(slot).is_some()) {
-            return Err(Denied::SlotBusy(busy));
+    /// The slots of all ranges, each from its first to its last, if each is named once and is
+    /// (un)assigned. No range is looked at twice as long as there are slots.
+    fn slots_of(&self, ranges: &[(u16, u16)], assigned: bool) -> Result<Vec<u16>, Denied> {
+        let mut seen = SlotSet::new();
+        let mut slots = Vec::new();
+        for &(first, last) in ranges {
+            if first > last {
+                return Err(Denied::RangeReversed(first, last));
+            }
+            for slot in first..=last {
+                match (self.table.owner(slot).is_some(), assigned) {
+                    (true, false) => return Err(Denied::SlotBusy(slot)),
+                    (false, true) => return Err(Denied::SlotUnassigned(slot)),
+                    _ if seen.contains(slot) => return Err(Denied::SlotTwice(slot)),
+                    _ => seen.insert(slot),
+                }
+                slots.push(slot);
+            }
         }
+        Ok(slots)
+    }
+
+    /// `CLUSTER ADDSLOTS[RANGE]`: all or none.
+    pub(in super::super) fn add_slots(&mut self, out: Out<'_>, ranges: &[(u16, u16)]) -> Result<(), Denied> {
+        self.may_own()?;
+        let slots = self.slots_of(ranges, false)?;
         let had_none = self.table.me().slots().is_empty();
-        for &slot in slots {
+        for &slot in &slots {
             self.importing.remove(&slot);
             self.table.bind(slot, Ix::ME);
         }
@@ -144,12 +164,10 @@ impl Gossip {
         Ok(())
     }
 
-    /// `CLUSTER DELSLOTS`: all or none, whoever owns them in our eyes.
-    pub(in super::super) fn del_slots(&mut self, out: Out<'_>, slots: &[u16]) -> Result<(), Denied> {
-        if let Some(&free) = slots.iter().find(|&&slot| self.table.owner(slot).is_none()) {
-            return Err(Denied::SlotUnassigned(free));
-        }
-        for &slot in slots {
+    /// `CLUSTER DELSLOTS[RANGE]`: all or none, whoever owns them in our eyes.
+    pub(in super::super) fn del_slots(&mut self, out: Out<'_>, ranges: &[(u16, u16)]) -> Result<(), Denied> {
+        let slots = self.slots_of(ranges, true)?;
+        for &slot in &slots {
             self.table.unbind(slot);
         }
         self.edited(out, 0, slots.len());
@@ -182,23 +200,22 @@ impl Gossip {
             return Err(Denied::SetSlotAtReplica);
         }
         let owner = self.table.owner(slot);
-        let known = |id| self.table.find(&id).ok_or(Denied::DontKnow(id));
         let master = |at: Ix| {
             if self.table.get(at).is_master() { Ok(at) } else { Err(Denied::TargetNotMaster) }
         };
         match what {
-            SetSlot::Migrating(id) => {
+            SetSlot::Migrating(to) => {
                 if owner != Some(Ix::ME) {
                     return Err(Denied::NotOwner(slot));
                 }
-                let to = master(known(id)?)?;
+                let to = master(to.ok_or(Denied::DontKnow)?)?;
                 self.migrating.insert(slot, to);
             }
-            SetSlot::Importing(id) => {
+            SetSlot::Importing(from) => {
                 if owner == Some(Ix::ME) {
                     return Err(Denied::AlreadyOwner(slot));
                 }
-                let from = master(known(id)?)?;
+                let from = master(from.ok_or(Denied::DontKnow)?)?;
                 self.may_own()?;
                 self.importing.insert(slot, from);
             }
@@ -206,9 +223,8 @@ impl Gossip {
                 self.migrating.remove(&slot);
                 self.importing.remove(&slot);
             }
-            SetSlot::Node(id) => {
-                let to = self.table.find(&id).ok_or(Denied::UnknownNode(id))?;
-                let to = master(to)?;
+            SetSlot::Node(to) => {
+                let to = master(to.ok_or(Denied::UnknownNode)?)?;
                 self.give_slot(now, out, slot, owner, to)?;
             }
         }
@@ -252,13 +268,7 @@ impl Gossip {
     }
 
     /// `CLUSTER REPLICATE`.
-    pub(in super::super) fn replicate(
-        &mut self,
-        now: Instant,
-        out: Out<'_>,
-        id: NodeId,
-    ) -> Result<(), Denied> {
-        let at = self.table.find(&id).ok_or(Denied::UnknownNode(id))?;
+    pub(in super::super) fn replicate(&mut self, now: Instant, out: Out<'_>, at: Ix) -> Result<(), Denied> {
         if at == Ix::ME {
             return Err(Denied::ReplicateMyself);
         }
@@ -276,7 +286,7 @@ impl Gossip {
         Ok(())
     }
 
-    /// `CLUSTER FORGET`. The caller says `Unknown node` in Redis' way.
+    /// `CLUSTER FORGET`.
     pub(in super::super) fn forget(&mut self, now: Instant, out: Out<'_>, at: Ix) -> Result<(), Denied> {
         if at == Ix::ME {
             return Err(Denied::ForgetMyself);

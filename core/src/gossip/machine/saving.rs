@@ -12,7 +12,7 @@ use super::super::table::{Ix, Node};
 use super::super::types::NodeFlags;
 use super::{Gossip, Out, Todo, Wake};
 use crate::host::{FileError, Job};
-use crate::machine::{Effect, JobId, LinkId};
+use crate::machine::{Effect, How, JobId, LinkId};
 use crate::time::{Duration, Instant};
 
 /// How long a saving that failed is waited for before it is tried again.
@@ -68,7 +68,11 @@ impl Gossip {
         self.save(now, out);
         if self.saver.wanted == Wanted::None {
             for (link, bytes) in self.staged.drain(..) {
-                out.push(Effect::Send { link, bytes });
+                // Nothing to say is the end, see `hang_up`.
+                out.push(match bytes.is_empty() {
+                    true => Effect::Close { link, how: How::Orderly },
+                    false => Effect::Send { link, bytes },
+                });
             }
         } else {
             self.saver.held.append(&mut self.staged);
@@ -124,6 +128,11 @@ impl Gossip {
         if self.saver.stopping && !self.saver.dirty {
             self.exit(out, 0);
         }
+    }
+
+    /// Whether what is said waits until a promise is saved.
+    pub(in super::super) fn is_saving(&self) -> bool {
+        self.saver.wanted != Wanted::None
     }
 
     /// Writes the state file at once (`CLUSTER SAVECONFIG`); it is durable once the answer leaves.

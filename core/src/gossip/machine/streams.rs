@@ -26,7 +26,9 @@ impl Gossip {
                 self.links.accepted(link, &from, &local, now);
             }
             LinkInput::Accepted { port: CLIENTS, from, local, .. } => {
-                self.clients.accepted(link, &from, &local)
+                if !self.clients.accepted(link, &from, &local) {
+                    self.refuse_client(out, link);
+                }
             }
             LinkInput::Closed(why) => self.closed(now, out, link, why),
             LinkInput::Accepted { .. } | LinkInput::Bytes(_) | LinkInput::Drained => {}
@@ -60,6 +62,8 @@ impl Gossip {
         if self.data.is_link(link) {
             return self.data_closed(out, link);
         }
+        self.staged.retain(|&(to, _)| to != link);
+        self.saver.drop_held(link);
         if self.clients.closed(link) {
             return self.replica_gone(link);
         }

@@ -15,7 +15,7 @@ impl Gossip {
         self.table.me().master.filter(|_| !self.table.me().is_master()).unwrap_or(Ix::ME)
     }
 
-    pub(super) fn begin(&self, kind: Kind, flags: u8) -> Vec<u8> {
+    pub(in super::super) fn begin(&self, kind: Kind, flags: u8) -> Vec<u8> {
         let me = self.table.me();
         let claim = self.table.get(self.speaks_for());
         let replica_of = me.master.map(|master| self.table.get(master).id);
@@ -56,6 +56,11 @@ impl Gossip {
         }
     }
 
+    /// Ends a stream that is not of the bus, behind what was said on it.
+    pub(in super::super) fn hang_up(&mut self, link: LinkId) {
+        self.staged.push((link, Vec::new()));
+    }
+
     /// Sends to a node on our stream to it; silently nothing if there is none.
     pub(super) fn send_to(&mut self, at: Ix, kind: Kind, bytes: Vec<u8>) {
         if let Some(link) = self.table.get(at).outbound {
@@ -85,11 +90,24 @@ impl Gossip {
             .collect()
     }
 
-    /// Sends the same to everybody.
-    pub(super) fn broadcast(&mut self, kind: Kind, bytes: &[u8]) {
-        for at in self.audience() {
+    /// Sends the same to everybody; how many they are.
+    pub(in super::super) fn broadcast(&mut self, kind: Kind, bytes: &[u8]) -> usize {
+        let audience = self.audience();
+        for &at in &audience {
             self.send_to(at, kind, bytes.to_vec());
         }
+        audience.len()
+    }
+
+    /// Sends the same to our master and its other replicas, or to our replicas.
+    pub(in super::super) fn tell_shard(&mut self, kind: Kind, bytes: &[u8]) -> usize {
+        let head = self.speaks_for();
+        let mut audience = self.audience();
+        audience.retain(|&at| at == head || self.table.get(at).master == Some(head));
+        for &at in &audience {
+            self.send_to(at, kind, bytes.to_vec());
+        }
+        audience.len()
     }
 
     /// An unasked PONG to everybody, each with gossip of its own.

@@ -1,0 +1,242 @@
+//! Who the client is, and how it wants to be spoken to.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::super::machine::Gossip;
+use super::super::resp::{Resp, is, number};
+use super::table::{Row, sub};
+use super::{Call, Client};
+use crate::machine::Endpoint;
+
+/// The Redis version whose behaviour this is.
+pub(super) const VERSION: &str = "7.0.15";
+
+pub(super) static CLIENT: &[Row] = &[
+    sub("client|getname", 2, getname),
+    sub("client|help", 2, client_help),
+    sub("client|id", 2, id),
+    sub("client|info", 2, info),
+    sub("client|no-evict", 3, no_evict),
+    sub("client|setinfo", 4, setinfo),
+    sub("client|setname", 3, setname),
+];
+
+pub(super) fn ping(machine: &mut Gossip, call: &mut Call<'_>) {
+    let text = call.word(1).to_vec();
+    if call.words.len() > 2 {
+        return call.error("wrong number of arguments for 'ping' command");
+    }
+    if machine.only_listens(call.link) {
+        call.reply().array(2);
+        call.reply().bulk("pong");
+        return call.reply().bulk(text);
+    }
+    if call.words.len() == 1 { call.reply().simple("PONG") } else { call.reply().bulk(text) }
+}
+
+pub(super) fn echo(_: &mut Gossip, call: &mut Call<'_>) {
+    let text = call.word(1).to_vec();
+    call.reply().bulk(text);
+}
+
+/// `HELLO [2|3] [AUTH user password] [SETNAME name]`.
+pub(super) fn hello(machine: &mut Gossip, call: &mut Call<'_>) {
+    let mut resp = call.resp;
+    if call.words.len() > 1 {
+        resp = match number(call.word(1)) {
+            Some(2) => Resp::Two,
+            Some(3) => Resp::Three,
+            Some(_) => return call.reply().error_code("NOPROTO unsupported protocol version"),
+            None => return call.error("Protocol version is not an integer or out of range"),
+        };
+    }
+    let mut name = None;
+    let mut at = 2;
+    while at < call.words.len() {
+        let left = call.words.len() - at - 1;
+        if is(call.word(at), "auth") && left >= 2 {
+            if call.word(at + 1) != b"default" {
+                return wrong_password(call);
+            }
+            at += 3;
+        } else if is(call.word(at), "setname") && left >= 1 {
+            name = Some(call.word(at + 1).to_vec());
+            if name.as_deref().is_some_and(|name| !is_name(name)) {
+                return bad_name(call);
+            }
+            at += 2;
+        } else {
+            let option = call.text(at);
+            return call.error(format_args!("Syntax error in HELLO option '{option}'"));
+        }
+    }
+    let is_master = machine.table.me().is_master();
+    let Some(client) = machine.clients.all.get_mut(&call.link) else { return };
+    if let Some(name) = name {
+        client.name = name;
+    }
+    client.resp = resp;
+    let id = client.id;
+    call.resp = resp;
+    let mut reply = call.reply();
+    reply.map(7);
+    reply.bulk("server");
+    reply.bulk("redis");
+    reply.bulk("version");
+    reply.bulk(VERSION);
+    reply.bulk("proto");
+    reply.integer(if resp == Resp::Three { 3 } else { 2 });
+    reply.bulk("id");
+    reply.integer(id as i64);
+    reply.bulk("mode");
+    reply.bulk("cluster");
+    reply.bulk("role");
+    reply.bulk(if is_master { "master" } else { "replica" });
+    reply.bulk("modules");
+    reply.array(0);
+}
+
+/// There are no passwords: only Redis' default user, who needs none.
+pub(super) fn auth(_: &mut Gossip, call: &mut Call<'_>) {
+    match call.words {
+        [_, _] => call.error(
+            "AUTH <password> called without any password configured for the default user. \
+             Are you sure your configuration is correct?",
+        ),
+        [_, user, _] if user == b"default" => call.ok(),
+        [_, _, _] => wrong_password(call),
+        _ => call.syntax_error(),
+    }
+}
+
+fn wrong_password(call: &mut Call<'_>) {
+    call.reply().error_code("WRONGPASS invalid username-password pair or user is disabled.");
+}
+
+pub(super) fn select(_: &mut Gossip, call: &mut Call<'_>) {
+    match number(call.word(1)).map(i32::try_from) {
+        Some(Ok(0)) => call.ok(),
+        Some(Ok(_)) => call.error("SELECT is not allowed in cluster mode"),
+        Some(Err(_)) | None => call.not_an_integer(),
+    }
+}
+
+pub(super) fn quit(machine: &mut Gossip, call: &mut Call<'_>) {
+    call.ok();
+    machine.clients.leaving = Some(call.link);
+}
+
+/// As if the client had just come.
+pub(super) fn reset(machine: &mut Gossip, call: &mut Call<'_>) {
+    machine.discard(call.link);
+    machine.unsubscribe_all(call.link);
+    if let Some(client) = machine.clients.all.get_mut(&call.link) {
+        client.resp = Resp::Two;
+        client.name.clear();
+        client.readonly = false;
+        client.asking = false;
+    }
+    call.reply().simple("RESET");
+}
+
+fn set(machine: &mut Gossip, call: &mut Call<'_>, what: impl FnOnce(&mut Client)) {
+    if let Some(client) = machine.clients.all.get_mut(&call.link) {
+        what(client);
+    }
+    call.ok();
+}
+
+pub(super) fn readonly(machine: &mut Gossip, call: &mut Call<'_>) {
+    set(machine, call, |client| client.readonly = true);
+}
+
+pub(super) fn readwrite(machine: &mut Gossip, call: &mut Call<'_>) {
+    set(machine, call, |client| client.readonly = false);
+}
+
+pub(super) fn asking(machine: &mut Gossip, call: &mut Call<'_>) {
+    set(machine, call, |client| client.asking = true);
+}
+
+fn getname(machine: &mut Gossip, call: &mut Call<'_>) {
+    let name = machine.clients.all.get(&call.link).map_or(&[][..], |client| &client.name);
+    if name.is_empty() { call.reply().null() } else { call.reply().bulk(name) }
+}
+
+fn is_name(name: &[u8]) -> bool {
+    name.iter().all(|&byte| (b'!'..=b'~').contains(&byte))
+}
+
+fn bad_name(call: &mut Call<'_>) {
+    call.error("Client names cannot contain spaces, newlines or special characters.");
+}
+
+fn setname(machine: &mut Gossip, call: &mut Call<'_>) {
+    let name = call.word(2).to_vec();
+    if is_name(&name) { set(machine, call, |client| client.name = name) } else { bad_name(call) }
+}
+
+/// Later clients say which library they are. Redis 7.0 does not know the command.
+fn setinfo(_: &mut Gossip, call: &mut Call<'_>) {
+    call.ok();
+}
+
+/// Nobody is evicted.
+fn no_evict(_: &mut Gossip, call: &mut Call<'_>) {
+    let known = is(call.word(2), "on") || is(call.word(2), "off");
+    if known { call.ok() } else { call.syntax_error() }
+}
+
+fn id(machine: &mut Gossip, call: &mut Call<'_>) {
+    let id = machine.clients.all.get(&call.link).map_or(0, |client| client.id);
+    call.reply().integer(id as i64);
+}
+
+fn info(machine: &mut Gossip, call: &mut Call<'_>) {
+    let Some(client) = machine.clients.all.get(&call.link) else { return };
+    let end = |end: &Endpoint| match end {
+        Endpoint::Tcp(address) => format!("{address}"),
+        Endpoint::Unix(path) => format!("{path}:0"),
+    };
+    let listens = |sharded| client.channels.iter().filter(|(of, _)| *of == sharded).count();
+    let mut flags = String::new();
+    if client.readonly {
+        flags.push('r');
+    }
+    if client.replica.takes_stream() {
+        flags.push('S');
+    }
+    if !client.channels.is_empty() {
+        flags.push('P');
+    }
+    if flags.is_empty() {
+        flags.push('N');
+    }
+    let text = format!(
+        "id={} addr={} laddr={} name={} flags={flags} db=0 sub={} psub=0 ssub={} multi={} cmd=client|info \
+         user=default resp={}\n",
+        client.id,
+        end(&client.remote),
+        end(&client.local),
+        String::from_utf8_lossy(&client.name),
+        listens(false),
+        listens(true),
+        client.transaction.as_ref().map_or(-1, |queued| queued.requests().len() as i64),
+        if call.resp == Resp::Three { 3 } else { 2 },
+    );
+    call.reply().verbatim(&text);
+}
+
+fn client_help(_: &mut Gossip, call: &mut Call<'_>) {
+    help(call, "CLIENT", &CLIENT.iter().map(Row::short).collect::<Vec<_>>());
+}
+
+/// What a family has, a line each.
+pub(super) fn help(call: &mut Call<'_>, family: &str, names: &[&str]) {
+    let mut reply = call.reply();
+    reply.array(names.len() + 1);
+    reply.simple(&format!("{family} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"));
+    names.iter().for_each(|name| reply.simple(&name.to_ascii_uppercase()));
+}

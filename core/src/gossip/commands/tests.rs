@@ -1,0 +1,171 @@
+//! A node in a small room: clients talk to it, everything it asks for is granted.
+
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use super::super::config::{Config, Role};
+use super::super::links::{BUS, CLIENTS};
+use super::super::machine::Gossip;
+use super::*;
+use crate::host::{Done, FileError, Job};
+use crate::machine::{Effect, How, Input, JobId, LinkInput, Machine, PortId};
+use crate::time::Duration;
+
+const HOME: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+const OTHER: &str = "00000000000000000000000000000000000000aa";
+
+pub(super) struct Room {
+    pub(super) node: Gossip,
+    out: Outbox<Gossip>,
+    pub(super) now: Instant,
+    /// What each client was told and has not read.
+    told: BTreeMap<LinkId, Vec<u8>>,
+    ended: Vec<(LinkId, How)>,
+    /// Savings that wait because the disk is slow.
+    slow_disk: bool,
+    unsaved: Vec<JobId>,
+    next: u64,
+}
+
+impl Room {
+    pub(super) fn new(role: Role) -> Self {
+        Self::with(Config { role, ..Config::new(HOME, 7000) })
+    }
+
+    pub(super) fn with(config: Config) -> Self {
+        let mut room = Self {
+            node: Gossip::new(config, 1),
+            out: Outbox::new(),
+            now: Instant(1_000_000),
+            told: BTreeMap::new(),
+            ended: Vec::new(),
+            slow_disk: false,
+            unsaved: Vec::new(),
+            next: 1,
+        };
+        room.input(Input::Wake);
+        room.wait(Duration::from_secs(3));
+        assert!(room.node.is_up());
+        room
+    }
+
+    pub(super) fn input(&mut self, input: Input<'_, Gossip>) {
+        self.node.handle(self.now, input, &mut self.out);
+        let mut effects = self.out.take();
+        let mut answers: Vec<Input<'static, Gossip>> = Vec::new();
+        for effect in effects.drain(..) {
+            match effect {
+                Effect::Start { job, what: Job::ReadFile { .. } } => {
+                    answers.push(Input::Job(job, Done::Read(Err(FileError::Missing))));
+                }
+                Effect::Start { job, .. } if self.slow_disk => self.unsaved.push(job),
+                Effect::Start { job, .. } => answers.push(Input::Job(job, Done::Wrote(Ok(())))),
+                Effect::Listen { port, on } => answers.push(Input::Port(port, Ok(on))),
+                Effect::Send { link, bytes } => self.told.entry(link).or_default().extend(bytes),
+                Effect::Close { link, how } => self.ended.push((link, how)),
+                Effect::Dial { .. } | Effect::Notice(_) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+        self.out.restore(effects);
+        self.node.check(crate::machine::Depth::Whole);
+        answers.into_iter().for_each(|answer| self.input(answer));
+    }
+
+    pub(super) fn wait(&mut self, span: Duration) {
+        let end = self.now + span;
+        while let Some(deadline) = self.node.next_deadline().filter(|deadline| deadline.at <= end) {
+            self.now = deadline.at;
+            self.input(Input::Wake);
+        }
+        self.now = end;
+    }
+
+    fn dial(&mut self, port: PortId) -> LinkId {
+        self.next += 2;
+        let link = LinkId(self.next);
+        let from = Endpoint::Tcp(SocketAddr::new(HOME, 50_000));
+        let local = Endpoint::Tcp(SocketAddr::new(HOME, 7000));
+        self.input(Input::Link(link, LinkInput::Accepted { port, from, local, peer_pid: None }));
+        link
+    }
+
+    pub(super) fn client(&mut self) -> LinkId {
+        self.dial(CLIENTS)
+    }
+
+    pub(super) fn say(&mut self, link: LinkId, bytes: &[u8]) {
+        self.input(Input::Link(link, LinkInput::Bytes(bytes)));
+    }
+
+    pub(super) fn told(&mut self, link: LinkId) -> String {
+        String::from_utf8_lossy(&self.told.remove(&link).unwrap_or_default()).into_owned()
+    }
+
+    /// What a line of words is answered with; `¶` for its line ends, the last one left out.
+    pub(super) fn ask(&mut self, link: LinkId, line: &str) -> String {
+        self.say(link, format!("{line}\r\n").as_bytes());
+        let told = self.told(link);
+        told.strip_suffix("\r\n").unwrap_or(&told).replace("\r\n", "¶")
+    }
+
+    #[track_caller]
+    pub(super) fn expect(&mut self, link: LinkId, rows: &[(&str, &str)]) {
+        for (line, answer) in rows {
+            assert_eq!(self.ask(link, line), *answer, "{line}");
+        }
+    }
+
+    /// A master that owns all slots and is ready to serve.
+    pub(super) fn alone(role: Role) -> (Self, LinkId) {
+        let mut room = Self::new(role);
+        let link = room.client();
+        room.expect(link, &[("CLUSTER ADDSLOTSRANGE 0 16383", "+OK")]);
+        room.wait(Duration::from_secs(6));
+        assert!(room.node.state().is_ok(), "{:?}", room.node.state());
+        (room, link)
+    }
+
+    /// Another master in the table, with these slots.
+    pub(super) fn other(&mut self, first: u16, last: u16) -> super::super::table::Ix {
+        use super::super::table::{Address, Node};
+        use super::super::types::{NodeFlags, NodeId};
+        let address = Address { ip: Some(HOME), port: 7001, bus_port: 17001, plain_port: 0 };
+        let id = NodeId::new(OTHER.as_bytes()).unwrap();
+        let mut node = Node::new(id, NodeFlags::MASTER, address, self.now);
+        node.pong_received = Some(self.now);
+        let at = self.node.table.add(node).unwrap();
+        (first..=last).for_each(|slot| self.node.table.bind(slot, at));
+        at
+    }
+}
+
+#[test]
+fn a_fresh_node_says_what_redis_says() {
+    let mut room = Room::new(Role::Register);
+    let link = room.client();
+    let id = room.node.id();
+    let rows: &[(&str, &str)] = &[
+        ("PING", "+PONG"),
+        ("ping hi", "$2¶hi"),
+        ("CLUSTER MYID", &format!("$40¶{id}")),
+        ("CLUSTER KEYSLOT {a}b", ":15495"),
+        ("CLUSTER SLOTS", "*0"),
+        ("CLUSTER LINKS", "*0"),
+        ("CLUSTER ADDSLOTS 1 2 3", "+OK"),
+        ("CLUSTER COUNT-FAILURE-REPORTS 0", "-ERR Unknown node 0"),
+        ("CLUSTER SAVECONFIG", "+OK"),
+        (
+            "CLUSTER NODES",
+            &format!(
+                "${}¶{}",
+                40 + 49,
+                format_args!("{id} :7000@17000 myself,master - 0 0 0 connected 1-3\n")
+            ),
+        ),
+    ];
+    room.expect(link, rows);
+}
