@@ -200,11 +200,13 @@ fn encoded(packet: &Packet<'_>) -> Vec<u8> {
 
 /// The recording's name of a kind.
 fn long_name(kind: Kind) -> String {
-    match kind {
-        Kind::AuthRequest => "FAILOVER_AUTH_REQUEST".into(),
-        Kind::AuthAck => "FAILOVER_AUTH_ACK".into(),
-        other => other.name().to_uppercase(),
+    if kind == Kind::AuthRequest {
+        return "FAILOVER_AUTH_REQUEST".into();
     }
+    if kind == Kind::AuthAck {
+        return "FAILOVER_AUTH_ACK".into();
+    }
+    kind.name().to_uppercase()
 }
 
 fn ranges(slots: &Bitmap<'_>) -> Value {

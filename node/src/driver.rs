@@ -5,12 +5,13 @@
 
 use std::fmt;
 
-use standin_core::machine::{Depth, Effect, Endpoint, Input, JobId, LinkInput, Machine, Outbox, Why};
+use standin_core::machine::{Depth, Effect, Input, JobId, LinkInput, Machine, Outbox, Why};
 use standin_core::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 use crate::clock::Clock;
-use crate::links::{Heard, Links, Stream};
+use crate::links::{Heard, Links};
+use crate::streams::Connected as _;
 
 /// Work beside links and time: the machine's jobs.
 pub trait Hands<M: Machine> {
@@ -77,7 +78,8 @@ impl<M: Machine, H> fmt::Debug for Driver<M, H> {
 }
 
 impl<M: Machine, H: Hands<M> + Times<M>> Driver<M, H> {
-    /// A machine that has not been woken yet. Must be made and run inside a `LocalSet`.
+    /// A machine that has not been woken yet. Must be made and run inside a `LocalSet`, or
+    /// on a node of madsim.
     #[must_use]
     pub fn new(
         machine: M,
@@ -165,19 +167,14 @@ impl<M: Machine, H: Hands<M> + Times<M>> Driver<M, H> {
     fn hear(&mut self, heard: Heard) {
         match heard {
             Heard::Opened(link, stream) => {
-                let local = local_end(&stream);
+                let local = stream.local();
                 if self.links.opened(link, stream) {
                     self.input(Input::Link(link, LinkInput::Opened { local }));
                 }
             }
             Heard::Accepted(port, stream, from) => {
-                let local = local_end(&stream);
-                let peer_pid = match &stream {
-                    Stream::Tcp(_) => None,
-                    Stream::Unix(stream) => {
-                        stream.peer_cred().ok().and_then(|who| who.pid()).and_then(|pid| pid.try_into().ok())
-                    }
-                };
+                let local = stream.local();
+                let peer_pid = stream.peer_pid();
                 let link = self.links.accept(stream);
                 self.input(Input::Link(link, LinkInput::Accepted { port, from, local, peer_pid }));
             }
@@ -267,16 +264,5 @@ async fn until(clock: Clock, due: Option<Instant>) {
     let left = due.since(clock.now());
     if left > Duration::ZERO {
         tokio::time::sleep(std::time::Duration::from_micros(left.as_micros())).await;
-    }
-}
-
-fn local_end(stream: &Stream) -> Endpoint {
-    match stream {
-        Stream::Tcp(stream) => stream.local_addr().map_or_else(|_| Endpoint::Unix("".into()), Endpoint::Tcp),
-        Stream::Unix(stream) => {
-            let path = stream.local_addr().ok();
-            let path = path.as_ref().and_then(|address| address.as_pathname()).and_then(|path| path.to_str());
-            Endpoint::Unix(path.unwrap_or_default().into())
-        }
     }
 }

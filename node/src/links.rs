@@ -1,4 +1,4 @@
-//! TCP and unix streams by number: dialled, accepted, read, written, given up.
+//! Streams by number: dialled, accepted, read, written, given up.
 //!
 //! Each link has a task that reads and writes. What it reads goes to the driver through a short
 //! queue, so that a peer that floods us is slowed down by its own stream; what it is to write
@@ -8,18 +8,16 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use socket2::{SockRef, TcpKeepalive};
 use standin_core::machine::{Endpoint, How, LinkId, PortId, Why};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::net::{TcpSocket, TcpStream, UnixListener, UnixStream};
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, spawn_local};
+
+use crate::streams::{Connected as _, Cut as _, Grip, Here, Sockets as _, Stream, why};
 
 /// Bytes that may wait to be written to one peer.
 pub const QUEUED_MAX: usize = 64 * 1024 * 1024;
@@ -32,8 +30,6 @@ const SLOW: usize = 1024 * 1024;
 const HEARD_MAX: usize = 64;
 /// The largest piece.
 const PIECE: usize = 64 * 1024;
-/// Connections the kernel accepts ahead of us.
-const BACKLOG: u32 = 1024;
 /// How long a link that was closed in order may still write.
 const LINGER: Duration = Duration::from_secs(10);
 /// How long nothing is accepted after the kernel could not give us another socket.
@@ -54,15 +50,6 @@ pub enum Heard {
     Closed(LinkId, Why),
 }
 
-/// A connected socket.
-#[derive(Debug)]
-pub enum Stream {
-    /// TCP.
-    Tcp(TcpStream),
-    /// Unix.
-    Unix(UnixStream),
-}
-
 /// What the driver wants written.
 type Orders = mpsc::UnboundedSender<Vec<u8>>;
 
@@ -72,8 +59,8 @@ struct Link {
     /// None while it is dialled, and once it is closed in order.
     orders: Option<Orders>,
     queued: Arc<AtomicUsize>,
-    /// The socket once more, to give it up at once.
-    socket: Option<OwnedFd>,
+    /// The stream once more, to give it up at once.
+    grip: Option<Grip>,
 }
 
 /// All links and ports of one machine.
@@ -98,49 +85,20 @@ impl Links {
     /// # Errors
     /// As [`Why`] says; [`Why::InUse`] for a unix socket on which somebody answers.
     pub fn listen(&mut self, port: PortId, on: &Endpoint) -> Result<Endpoint, Why> {
-        let (task, at) = match on {
-            Endpoint::Tcp(address) => {
-                let socket = tcp_socket(address.ip()).map_err(|error| why(&error))?;
-                socket.set_reuseaddr(true).map_err(|error| why(&error))?;
-                socket.bind(*address).map_err(|error| why(&error))?;
-                let listener = socket.listen(BACKLOG).map_err(|error| why(&error))?;
-                let at = listener.local_addr().unwrap_or(*address);
-                let tell = self.tell.clone();
-                let task = spawn_local(async move {
-                    loop {
-                        match listener.accept().await {
-                            Ok((stream, from)) => {
-                                let heard = Heard::Accepted(port, Stream::Tcp(stream), Endpoint::Tcp(from));
-                                if tell.send(heard).await.is_err() {
-                                    return;
-                                }
-                            }
-                            Err(error) => accept_failed(&error).await,
+        let (mut listener, at) = Here::listen(on)?;
+        let tell = self.tell.clone();
+        let task = spawn_local(async move {
+            loop {
+                match Here::accept(&mut listener).await {
+                    Ok((stream, from)) => {
+                        if tell.send(Heard::Accepted(port, stream, from)).await.is_err() {
+                            return;
                         }
                     }
-                });
-                (task, Endpoint::Tcp(at))
+                    Err(error) => accept_failed(&error).await,
+                }
             }
-            Endpoint::Unix(path) => {
-                let listener = listen_unix(path)?;
-                let tell = self.tell.clone();
-                let task = spawn_local(async move {
-                    loop {
-                        match listener.accept().await {
-                            Ok((stream, _)) => {
-                                let from = Endpoint::Unix("".into());
-                                if tell.send(Heard::Accepted(port, Stream::Unix(stream), from)).await.is_err()
-                                {
-                                    return;
-                                }
-                            }
-                            Err(error) => accept_failed(&error).await,
-                        }
-                    }
-                });
-                (task, on.clone())
-            }
-        };
+        });
         if let Some(before) = self.ports.insert(port, task.abort_handle()) {
             before.abort();
         }
@@ -158,14 +116,14 @@ impl Links {
     pub fn dial(&mut self, link: LinkId, from: Option<IpAddr>, to: SocketAddr) {
         let tell = self.tell.clone();
         let task = spawn_local(async move {
-            let heard = match connect(from, to).await {
-                Ok(stream) => Heard::Opened(link, Stream::Tcp(stream)),
+            let heard = match Here::dial(from, to).await {
+                Ok(stream) => Heard::Opened(link, stream),
                 Err(error) => Heard::Closed(link, why(&error)),
             };
             let _ = tell.send(heard).await;
         });
         let queued = Arc::new(AtomicUsize::new(0));
-        self.links.insert(link, Link { task: task.abort_handle(), orders: None, queued, socket: None });
+        self.links.insert(link, Link { task: task.abort_handle(), orders: None, queued, grip: None });
     }
 
     /// A number for an accepted stream, which is read and written from now on.
@@ -188,22 +146,15 @@ impl Links {
     fn run(&mut self, link: LinkId, stream: Stream) {
         let (orders, wanted) = mpsc::unbounded_channel();
         let queued = Arc::new(AtomicUsize::new(0));
-        let (socket, task) = match stream {
-            Stream::Tcp(stream) => {
-                let _ = stream.set_nodelay(true);
-                let _ = SockRef::from(&stream).set_tcp_keepalive(&TcpKeepalive::new());
-                let socket = stream.as_fd().try_clone_to_owned().ok();
-                (socket, self.pump(link, stream, wanted, &queued))
-            }
-            Stream::Unix(stream) => (None, self.pump(link, stream, wanted, &queued)),
-        };
-        self.links.insert(link, Link { task, orders: Some(orders), queued, socket });
+        let grip = stream.settle();
+        let task = self.pump(link, stream, wanted, &queued);
+        self.links.insert(link, Link { task, orders: Some(orders), queued, grip });
     }
 
-    fn pump<S: AsyncRead + AsyncWrite + 'static>(
+    fn pump(
         &self,
         link: LinkId,
-        stream: S,
+        stream: Stream,
         wanted: mpsc::UnboundedReceiver<Vec<u8>>,
         queued: &Arc<AtomicUsize>,
     ) -> AbortHandle {
@@ -248,8 +199,8 @@ impl Links {
             // The task writes what is queued and ends.
             How::Orderly if held.orders.is_some() => drop(held.orders.take()),
             How::Orderly | How::Abort => {
-                if let Some(socket) = &held.socket {
-                    let _ = SockRef::from(socket).set_linger(Some(Duration::ZERO));
+                if let Some(grip) = &held.grip {
+                    grip.abort_when_dropped();
                 }
                 held.task.abort();
             }
@@ -300,29 +251,6 @@ async fn accept_failed(error: &io::Error) {
     tokio::time::sleep(ACCEPT_AGAIN).await;
 }
 
-fn tcp_socket(for_address: IpAddr) -> io::Result<TcpSocket> {
-    if for_address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }
-}
-
-async fn connect(from: Option<IpAddr>, to: SocketAddr) -> io::Result<TcpStream> {
-    let socket = tcp_socket(to.ip())?;
-    if let Some(from) = from {
-        socket.bind(SocketAddr::new(from, 0))?;
-    }
-    socket.connect(to).await
-}
-
-fn listen_unix(path: &str) -> Result<UnixListener, Why> {
-    // What a dead daemon left is taken away; a living one answers.
-    if std::os::unix::net::UnixStream::connect(path).is_ok() {
-        return Err(Why::InUse);
-    }
-    let _ = std::fs::remove_file(path);
-    let listener = UnixListener::bind(path).map_err(|error| why(&error))?;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700)).map_err(|error| why(&error))?;
-    Ok(listener)
-}
-
 async fn read(link: LinkId, mut from: impl AsyncRead + Unpin, tell: &mpsc::Sender<Heard>) -> Why {
     let mut buffer = Vec::new();
     loop {
@@ -371,21 +299,4 @@ async fn write(
     }
     let _ = to.shutdown().await;
     None
-}
-
-/// An error of the system in the machine's words.
-#[must_use]
-#[expect(clippy::wildcard_enum_match_arm, reason = "errors of the system are many")]
-pub fn why(error: &io::Error) -> Why {
-    use io::ErrorKind;
-    match error.kind() {
-        ErrorKind::ConnectionRefused => Why::Refused,
-        ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe => Why::Reset,
-        ErrorKind::TimedOut => Why::TimedOut,
-        ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => Why::Unreachable,
-        ErrorKind::AddrInUse => Why::InUse,
-        ErrorKind::AddrNotAvailable => Why::NoAddress,
-        ErrorKind::UnexpectedEof => Why::Eof,
-        _ => Why::System,
-    }
 }

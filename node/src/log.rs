@@ -8,10 +8,11 @@ use std::sync::Mutex;
 
 use nix::sys::stat::fstat;
 use standin_core::machine::{Level, Noticed};
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::{self, format::debug_fn};
-use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::fmt::{self, MakeWriter, format::debug_fn};
+use tracing_subscriber::layer::{Layered, SubscriberExt as _};
+use tracing_subscriber::reload::{self, Handle};
 use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer, Registry};
 
 /// Where lines go.
 #[derive(Debug)]
@@ -44,40 +45,71 @@ pub enum Form {
     Json,
 }
 
-/// Begins to log; `level` is a word of tracing's, and `STANDIN_LOG` overrules it.
-pub fn begin(to: To, form: Form, level: &str) {
-    let filter = EnvFilter::try_from_env("STANDIN_LOG").unwrap_or_else(|_| EnvFilter::new(level));
-    // A journal that cannot be reached reads standard error.
-    if matches!(to, To::Journal)
-        && let Ok(journal) = tracing_journald::layer()
-    {
-        tracing_subscriber::registry().with(filter).with(journal).init();
-        return;
+/// How much is logged: changed while the daemon runs.
+#[derive(Debug)]
+pub struct Volume {
+    filter: Handle<EnvFilter, Registry>,
+    level: Level,
+}
+
+impl Volume {
+    /// Logs as much as this level wants, from now on. What is logged already stays as it is, so
+    /// that `STANDIN_LOG` holds until somebody asks for another level.
+    pub fn set(&mut self, level: Level) {
+        if std::mem::replace(&mut self.level, level) == level {
+            return;
+        }
+        if let Err(error) = self.filter.reload(EnvFilter::new(word(level))) {
+            tracing::warn!(%error, "the log level stays");
+        }
     }
-    // A complaint about the log would go to standard error, and where that cannot be written
-    // either, panic.
-    let filtered = fmt::fmt().with_env_filter(filter).with_target(false).log_internal_errors(false);
+}
+
+fn word(level: Level) -> &'static str {
+    match level {
+        Level::Error => "error",
+        Level::Warn => "warn",
+        Level::Info => "info",
+        Level::Debug => "debug",
+        Level::Trace => "trace",
+    }
+}
+
+/// Begins to log; `STANDIN_LOG`, in tracing's words, overrules the level.
+#[must_use]
+pub fn begin(to: To, form: Form, level: Level) -> Volume {
+    let filter = EnvFilter::try_from_env("STANDIN_LOG").unwrap_or_else(|_| EnvFilter::new(word(level)));
+    let (filter, handle) = reload::Layer::new(filter);
+    let lines = match to {
+        To::Stderr => to_stderr(form),
+        // A journal that cannot be reached reads standard error.
+        To::Journal => tracing_journald::layer().map_or_else(|_| to_stderr(form), |journal| journal.boxed()),
+        To::File(file) => lines(form, false, Mutex::new(file)),
+    };
+    tracing_subscriber::registry().with(filter).with(lines).init();
+    Volume { filter: handle, level }
+}
+
+/// What writes lines, behind the filter.
+type Lines = Box<dyn Layer<Layered<reload::Layer<EnvFilter, Registry>, Registry>> + Send + Sync>;
+
+fn to_stderr(form: Form) -> Lines {
+    lines(form, io::stderr().is_terminal(), io::stderr)
+}
+
+fn lines(form: Form, ansi: bool, writer: impl for<'w> MakeWriter<'w> + Send + Sync + 'static) -> Lines {
     // The words are in the line already.
     let words = debug_fn(|line, field, value| match field.name() {
         "message" => write!(line, "{value:?}"),
         "kind" => Ok(()),
         name => write!(line, " {name}={value:?}"),
     });
-    match to {
-        To::Stderr | To::Journal => {
-            let lines = filtered.with_writer(io::stderr);
-            match form {
-                Form::Text => lines.fmt_fields(words).with_ansi(io::stderr().is_terminal()).init(),
-                Form::Json => lines.json().init(),
-            }
-        }
-        To::File(file) => {
-            let lines = filtered.with_ansi(false).with_writer(Mutex::new(file));
-            match form {
-                Form::Text => lines.fmt_fields(words).init(),
-                Form::Json => lines.json().init(),
-            }
-        }
+    // A complaint about the log would go to standard error, and where that cannot be written
+    // either, panic.
+    let layer = fmt::layer().with_target(false).log_internal_errors(false).with_writer(writer);
+    match form {
+        Form::Text => layer.fmt_fields(words).with_ansi(ansi).boxed(),
+        Form::Json => layer.json().with_ansi(false).boxed(),
     }
 }
 

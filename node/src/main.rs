@@ -11,10 +11,11 @@ use clap::{Parser, ValueEnum};
 use standin_core::ctdb::config::{Config, Fixes};
 use standin_core::ctdb::{Ctdb, Order};
 use standin_core::host::Fact;
+use standin_core::machine::Level;
 use standin_node::clock::Clock;
 use standin_node::ctdb::place::Place;
 use standin_node::ctdb::settings::{self, Settings};
-use standin_node::ctdb::{CtdbHands, eventd};
+use standin_node::ctdb::{CtdbHands, eventd, loudness};
 use standin_node::daemon::{self, PidFile};
 use standin_node::driver::{Driver, News};
 use standin_node::gossip;
@@ -22,7 +23,7 @@ use standin_node::gossip::state::StateFile;
 use standin_node::guard::{self, Guard};
 use standin_node::jobs::Tools;
 use standin_node::jobs::scripts::{Scripts, Setting};
-use standin_node::log;
+use standin_node::log::{self, Volume};
 use standin_node::net::Net;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::UnixListener;
@@ -130,7 +131,7 @@ fn begin() -> Result<u8, Refused> {
 fn begin_gossip(file: &Path, form: LogForm) -> Result<u8, Refused> {
     let settings = gossip::settings::read(file).map_err(|what| Refused(CONFIG, what))?;
     let state = StateFile::take(&settings.state_file()).map_err(|what| Refused(CONFIG, what))?;
-    begin_log(log_to_terminal(form), form);
+    let _volume = begin_log(log_to_terminal(form), form, Level::Info);
     in_runtime(async { gossip::serve(settings, state).await.map_err(refused("cannot begin")) })
 }
 
@@ -172,7 +173,7 @@ fn begin_ctdb(arguments: &Arguments) -> Result<u8, Refused> {
             .map_err(|error| Refused(SYSTEM, format!("cannot go to the background: {error}")))?;
     }
     config.pid = std::process::id();
-    begin_log(to, arguments.log);
+    let volume = begin_log(to, arguments.log, loudness(config.debug_level));
     for warning in warnings {
         tracing::warn!("{warning}");
     }
@@ -182,7 +183,7 @@ fn begin_ctdb(arguments: &Arguments) -> Result<u8, Refused> {
         .then(Guard::spawn)
         .transpose()
         .map_err(|error| Refused(SYSTEM, format!("cannot start the guard: {error}")))?;
-    let status = in_runtime(run(place, config, for_real, debug_script, guard));
+    let status = in_runtime(run(place, config, for_real, debug_script, (guard, volume)));
     drop(pid_file);
     status
 }
@@ -203,9 +204,9 @@ fn log_to_terminal(form: LogForm) -> log::To {
     if log::is_journal() && form == LogForm::Text { log::To::Journal } else { log::To::Stderr }
 }
 
-fn begin_log(to: log::To, form: LogForm) {
+fn begin_log(to: log::To, form: LogForm, level: Level) -> Volume {
     let form = if form == LogForm::Json { log::Form::Json } else { log::Form::Text };
-    log::begin(to, form, "info");
+    log::begin(to, form, level)
 }
 
 /// Whether the effective capabilities hold `CAP_NET_ADMIN` (12) and `CAP_NET_RAW` (13).
@@ -222,7 +223,7 @@ async fn run(
     config: Config,
     for_real: bool,
     debug_script: Option<PathBuf>,
-    guard: Option<Guard>,
+    (guard, volume): (Option<Guard>, Volume),
 ) -> Result<u8, Refused> {
     let clock = Clock::start();
     let (tell, news) = unbounded_channel::<News<Ctdb>>();
@@ -251,7 +252,7 @@ async fn run(
     // Without one we hold lock files ourselves, and exclude who uses the helper.
     let lock_helper = std::env::var_os("CTDB_CLUSTER_MUTEX_HELPER").map(PathBuf::from);
     let tools = Tools { base: place.base.clone(), scripts, net, lock_helper };
-    let hands = CtdbHands::new(tools, guard, tell.clone()).watching(watched);
+    let hands = CtdbHands::new(tools, guard, tell.clone()).watching(watched).logging(volume);
     let machine = Ctdb::new(config, seed());
     let status = Driver::new(machine, hands, clock, observed, news).run().await;
     let _ = std::fs::remove_file(&place.socket);

@@ -17,7 +17,7 @@ pub use self::addresses::{Addresses, Worst};
 use crate::check::Violation;
 use crate::kit::{Kit, WrongSetting};
 use crate::outcome::{Outcome, Verdict};
-use crate::plan::{Plan, Wishes, expand};
+use crate::plan::{Drawn, Plan, Wishes, expand};
 use crate::run::play;
 use crate::trace::diff::first_difference;
 use crate::world::Counts;
@@ -29,9 +29,11 @@ use crate::world::Counts;
 pub fn prepare<K: Kit>(seed: u64, wishes: &Wishes) -> Result<(K, Plan<K::Action>), WrongSetting> {
     // The setup comes first and alone, because only a kit made for it knows how to undo its actions.
     let calm = Wishes { families: Some(Vec::new()), ..wishes.clone() };
-    let setup = expand::<K::Action>(seed, &calm, K::draw_settings, &[], |_| None).setup;
+    let mut drawn = Drawn { sizes: K::SIZES, settings: K::draw_settings, own: &[], opening: Vec::new() };
+    let setup = expand::<K::Action>(seed, &calm, &drawn, |_| None).setup;
     let kit = K::new(&setup)?;
-    let plan = expand(seed, wishes, K::draw_settings, K::families(), |action| kit.undo(action));
+    (drawn.own, drawn.opening) = (K::families(), kit.opening());
+    let plan = expand(seed, wishes, &drawn, |action| kit.undo(action));
     Ok((kit, plan))
 }
 

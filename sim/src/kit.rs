@@ -29,6 +29,8 @@ pub trait Kit: Sized {
     const VERBS: &'static [&'static str];
     /// The first words of its facts.
     const FACTS: &'static [&'static str];
+    /// The numbers of nodes a seed may draw, each as likely as the others.
+    const SIZES: [u32; 8] = [2, 3, 3, 3, 4, 5, 6, 8];
     /// Its planted bugs, with the seeds within which a campaign must find each.
     const PLANTS: &'static [(&'static str, u64)];
 
@@ -53,6 +55,12 @@ pub trait Kit: Sized {
 
     /// What must hold.
     fn checkers(&self, setup: &Setup) -> Vec<Box<dyn Checker<Self::Machine>>>;
+
+    /// What is done to a seed's cluster before anything befalls it, each so long after the
+    /// start. A scenario says it itself.
+    fn opening(&self) -> Vec<(Duration, Self::Action)> {
+        Vec::new()
+    }
 
     /// Does an action now.
     fn act(&mut self, world: &mut World<Self::Machine>, action: &Self::Action);

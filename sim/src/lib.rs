@@ -4,12 +4,14 @@
 //! Reading order: [`world`] (what exists and what befalls it; knows no protocol), [`kit`] (what
 //! a protocol brings), [`check`] (what must hold), [`plan`] (what a seed expands to), [`run`]
 //! (one run), [`trace`], [`outcome`], [`scenario`] (a plan written by a person), [`campaign`]
-//! (many seeds), then the kit of [`ctdb`].
+//! (many seeds), then the kits: [`ctdb`], [`gossip`].
 
 pub mod campaign;
 pub mod check;
 pub mod ctdb;
+pub mod gossip;
 pub mod kit;
+pub mod membership;
 pub mod outcome;
 pub mod plan;
 pub mod run;

@@ -100,6 +100,18 @@ pub struct Wishes {
     pub plant: Option<String>,
 }
 
+/// What a protocol brings to the expansion of a seed.
+pub struct Drawn<A: 'static> {
+    /// The numbers of nodes there may be.
+    pub sizes: [u32; 8],
+    /// Draws settings: (name, value).
+    pub settings: fn(&mut Rng) -> Vec<(String, String)>,
+    /// Its own families.
+    pub own: &'static [Family<A>],
+    /// What is done first, each so long after the start.
+    pub opening: Vec<(Duration, A)>,
+}
+
 /// Streams of the plan's seed: sizes first, then one a family, in order: the world's, and far from
 /// them the protocol's own, so that one more of the world's moves none of these.
 const SIZES: u64 = 1_000;
@@ -113,26 +125,31 @@ const PEACE: Duration = Duration::from_secs(15);
 pub fn expand<A: Clone + 'static>(
     seed: u64,
     wishes: &Wishes,
-    draw_settings: fn(&mut Rng) -> Vec<(String, String)>,
-    own: &'static [Family<A>],
+    drawn: &Drawn<A>,
     undo: impl Fn(&A) -> Option<A>,
 ) -> Plan<A> {
     let mut sizes = Rng::new(seed, SIZES);
-    let drawn = [2, 3, 3, 3, 4, 5, 6, 8][sizes.below(8) as usize];
-    let mut settings = draw_settings(&mut sizes);
+    let size = drawn.sizes[sizes.below(8) as usize];
+    let mut settings = (drawn.settings)(&mut sizes);
     settings.retain(|(name, _)| !wishes.settings.iter().any(|(wished, _)| wished.eq_ignore_ascii_case(name)));
     settings.extend(wishes.settings.iter().cloned());
     let minutes = sizes.between(10, 40);
     // Some bugs need hours.
     let minutes = if sizes.chance(30_000) { minutes * 15 } else { minutes };
     let until = Moment::START + wishes.hours.unwrap_or(Duration::from_secs(60 * minutes));
-    let nodes = wishes.nodes.unwrap_or(drawn);
+    let nodes = wishes.nodes.unwrap_or(size);
     let setup = Setup { seed, nodes, settings, plant: wishes.plant.clone() };
 
-    let mut steps = Vec::new();
+    let opening = drawn.opening.iter();
+    let step = |(after, action): &(Duration, A)| Step {
+        at: Moment::START + *after,
+        deed: Deed::Protocol(action.clone()),
+        family: None,
+    };
+    let mut steps: Vec<_> = opening.map(step).collect();
     let mut families = Vec::new();
     let all = general::<A>();
-    for (stream, family) in (FAMILY..FAMILY_OWN).zip(&all).chain((FAMILY_OWN..).zip(own)) {
+    for (stream, family) in (FAMILY..FAMILY_OWN).zip(&all).chain((FAMILY_OWN..).zip(drawn.own)) {
         let mut rng = Rng::new(seed, stream);
         let on = rng.chance(350_000);
         let busy = rng.between(60, 600);

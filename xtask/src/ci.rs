@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::{cargo, shell_status, simulator, tidy};
+use crate::{cargo, madsim, shell_status, simulator, tidy};
 
 /// Options of `ci`.
 #[derive(clap::Args)]
@@ -40,6 +40,8 @@ enum Work {
     Tests { nextest: &'static [&'static str], plain: &'static [&'static str] },
     /// This program's own `tidy`.
     Tidy,
+    /// This program's own `madsim`, over so many seeds.
+    Madsim(u64),
     /// `standin-sim ARGS…`, built in profile `sim`.
     Simulator(&'static [&'static str]),
     /// `standin-sim ARGS…` from a debug build and from profile `sim`: the same campaign hash.
@@ -90,6 +92,12 @@ const STEPS: &[Step] = &[
         work: Work::Cargo(&["build", "-p", "standin-core", "--no-default-features"]),
         ..STEP
     },
+    Step {
+        name: "node-bare",
+        work: Work::Cargo(&["build", "-p", "standin-node", "--no-default-features"]),
+        ..STEP
+    },
+    Step { name: "madsim", work: Work::Madsim(10), ..STEP },
     Step {
         name: "example",
         work: Work::Cargo(&["run", "--quiet", "--profile", "sim", "-p", "standin-sim", "--example", "lease"]),
@@ -158,6 +166,7 @@ fn run_step(root: &Path, step: &Step) -> Ended {
             }
         }
         Work::Tidy => tidy::run(root, &tidy::Args::default()),
+        Work::Madsim(seeds) => madsim::run(root, &madsim::Args::seeds(*seeds)),
         Work::Simulator(args) => match simulator::build(root) {
             Ok(simulator) => simulator::run(root, &simulator, args.iter().map(OsString::from)),
             Err(why) => return Ended::Failed(why),
@@ -222,6 +231,7 @@ fn command_line(step: &Step) -> String {
     line += &match &step.work {
         Work::Cargo(args) | Work::Tests { nextest: args, .. } => format!("cargo {}", args.join(" ")),
         Work::Tidy => "cargo xtask tidy".into(),
+        Work::Madsim(seeds) => format!("cargo xtask madsim --seeds {seeds}"),
         Work::Simulator(args) => format!("cargo xtask {}", args.join(" ")),
         Work::BuildsAgree(args) => format!("cargo xtask {} (debug and profile sim)", args.join(" ")),
     };

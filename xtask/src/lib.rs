@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`simulator`] (build it, hand it the command line), [`cluster`] (real daemons in
 //! namespaces, by hand), [`failover`] (the same, measured),
-//! [`real`] (the simulator's stories, played by them), [`tidy`] (what the compiler does not
+//! [`real`] (the simulator's stories, played by them), [`madsim`] (the driver in virtual time), [`tidy`] (what the compiler does not
 //! check), [`ci`] (every check in order).
 
 use std::path::{Path, PathBuf};
@@ -12,6 +12,7 @@ mod build;
 pub mod ci;
 pub mod cluster;
 pub mod failover;
+pub mod madsim;
 pub mod real;
 pub mod simulator;
 pub mod tidy;

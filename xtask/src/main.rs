@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::process::exit;
 
 use clap::Parser;
-use xtask::{ci, cluster, failover, real, root, simulator, tidy};
+use xtask::{ci, cluster, failover, madsim, real, root, simulator, tidy};
 
 /// The workspace's own commands.
 #[derive(Parser)]
@@ -27,6 +27,8 @@ enum Command {
     Allocate(simulator::Args),
     /// Real daemons in network namespaces: make a cluster, break it, watch it.
     Cluster(cluster::Args),
+    /// The daemon's driver, links and timers in virtual time, seed by seed.
+    Madsim(madsim::Args),
     /// Check what the compiler does not: layers, packages, names, lengths, snapshots.
     Tidy(tidy::Args),
     /// Every check, in order, stopping at the first that fails.
@@ -36,7 +38,7 @@ enum Command {
 const EXIT_STATUS: &str = "\
 Exit status:
   0   all is well
-  1   tidy found something, a step of ci failed, or cluster could not do it
+  1   tidy found something, a step of ci or a seed of madsim failed, or cluster could not do it
   64  this command line is not understood
   70  the simulator or the daemon could not be built or started
 sim, scenario, bench and allocate otherwise end with the simulator's own status, cluster
@@ -57,6 +59,7 @@ fn main() {
         Command::Bench(args) => simulator::pass(&root, "bench", &args),
         Command::Allocate(args) => simulator::pass(&root, "allocate", &args),
         Command::Cluster(args) => cluster::run(&root, &args),
+        Command::Madsim(args) => madsim::run(&root, &args),
         Command::Tidy(args) => tidy::run(&root, &args),
         Command::Ci(args) => ci::run(&root, &args),
     })
@@ -70,7 +73,7 @@ fn parse(mut line: Vec<OsString>) -> Result<Command, clap::Error> {
         Command::Sim(args) | Command::Scenario(args) | Command::Bench(args) | Command::Allocate(args) => {
             args.args = line.split_off(2);
         }
-        Command::Cluster(_) | Command::Tidy(_) | Command::Ci(_) => {}
+        Command::Cluster(_) | Command::Madsim(_) | Command::Tidy(_) | Command::Ci(_) => {}
     }
     Ok(command)
 }
@@ -87,6 +90,7 @@ mod tests {
             | Command::Bench(_)
             | Command::Allocate(_)
             | Command::Cluster(_)
+            | Command::Madsim(_)
             | Command::Tidy(_)
             | Command::Ci(_) => {
                 panic!("another command")

@@ -29,6 +29,8 @@ pub(super) struct Link {
     /// Bytes can be sent.
     pub(super) open: bool,
     pub(super) since: Instant,
+    /// When anything last came.
+    pub(super) heard: Instant,
     /// Their end.
     pub(super) remote: Option<IpAddr>,
     /// Our end.
@@ -59,6 +61,7 @@ impl Links {
                 inbound: false,
                 open: false,
                 since: now,
+                heard: now,
                 remote: Some(to.ip()),
                 local: None,
                 buffer: FrameBuffer::new(),
@@ -74,6 +77,7 @@ impl Links {
                 inbound: true,
                 open: true,
                 since: now,
+                heard: now,
                 remote: from.ip(),
                 local: local.ip(),
                 buffer: FrameBuffer::new(),
@@ -89,6 +93,11 @@ impl Links {
     #[inline]
     pub(super) fn get_mut(&mut self, link: LinkId) -> Option<&mut Link> {
         self.all.get_mut(&link)
+    }
+
+    /// Streams that came in, from nobody we know yet.
+    pub(super) fn strangers(&self) -> usize {
+        self.all.values().filter(|link| link.inbound && link.node.is_none()).count()
     }
 
     pub(super) fn remove(&mut self, link: LinkId) -> Option<Link> {

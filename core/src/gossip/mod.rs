@@ -8,6 +8,7 @@
 
 pub(crate) mod commands;
 pub mod config;
+mod index;
 pub(crate) mod links;
 pub mod machine;
 pub mod nodes_conf;

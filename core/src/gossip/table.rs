@@ -1,10 +1,10 @@
 //! Who is known, and who owns which slot: this node's picture of the cluster.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
+use super::index::Index;
 use super::slots::{SLOTS, SlotSet};
 use super::types::{Epoch, NodeFlags, NodeId};
 use crate::machine::LinkId;
@@ -84,6 +84,8 @@ pub struct Node {
     pub voted: Option<Instant>,
     /// Since when this master has been without a working replica.
     pub orphaned: Option<Instant>,
+    /// When the tick looks at it next.
+    pub(super) look: Option<Instant>,
     /// Our link to it.
     pub(super) outbound: Option<LinkId>,
     /// Its link to us.
@@ -114,6 +116,7 @@ impl Node {
             failed: None,
             voted: None,
             orphaned: None,
+            look: None,
             outbound: None,
             inbound: None,
             reports: Vec::new(),
@@ -125,6 +128,12 @@ impl Node {
     #[must_use]
     pub const fn slots(&self) -> &SlotSet {
         &self.slots
+    }
+
+    /// Our link to it, open or being dialled.
+    #[must_use]
+    pub const fn link(&self) -> Option<LinkId> {
+        self.outbound
     }
 
     /// Whether it is a master.
@@ -166,7 +175,7 @@ pub struct Table {
     free: Vec<Ix>,
     /// The places in use, for draws.
     places: Vec<Ix>,
-    ids: BTreeMap<NodeId, Ix>,
+    ids: Index,
     /// The owner of each slot.
     owners: Vec<u16>,
     /// Slots whose owner has stopped claiming them.
@@ -175,11 +184,11 @@ pub struct Table {
 }
 
 impl Table {
-    /// This node alone.
+    /// This node alone. What names are found by depends on a key nobody else knows.
     #[must_use]
-    pub fn new(me: Node) -> Self {
-        let mut ids = BTreeMap::new();
-        ids.insert(me.id, Ix::ME);
+    pub fn new(me: Node, key: u64) -> Self {
+        let mut ids = Index::new(key);
+        ids.insert(&me.id, Ix::ME.0, |_| me.id);
         Self {
             nodes: alloc::vec![Some(me)],
             free: Vec::new(),
@@ -189,6 +198,11 @@ impl Table {
             unclaimed: SlotSet::new(),
             assigned: 0,
         }
+    }
+
+    /// This node alone, again.
+    pub(super) fn alone(&mut self, me: Node) {
+        *self = Self::new(me, self.ids.key());
     }
 
     /// How many are known, this node and those in handshake included.
@@ -235,7 +249,14 @@ impl Table {
     #[must_use]
     #[inline]
     pub fn find(&self, id: &NodeId) -> Option<Ix> {
-        self.ids.get(id).copied()
+        self.find_raw(id.bytes())
+    }
+
+    /// Who has the name that these bytes would be.
+    #[must_use]
+    #[inline]
+    pub fn find_raw(&self, id: &[u8; NodeId::LENGTH]) -> Option<Ix> {
+        self.ids.find(id, |place| self.get(Ix(place)).id.bytes() == id).map(Ix)
     }
 
     /// Everybody, in the order they became known (a place that fell free is filled anew).
@@ -255,7 +276,7 @@ impl Table {
 
     /// Adds a node, unless its name is taken or the table is full.
     pub(super) fn add(&mut self, node: Node) -> Option<Ix> {
-        if self.len() >= NODES_MAX || self.ids.contains_key(&node.id) {
+        if self.len() >= NODES_MAX || self.find(&node.id).is_some() {
             return None;
         }
         let id = node.id;
@@ -270,7 +291,8 @@ impl Table {
             }
         };
         self.places.push(at);
-        self.ids.insert(id, at);
+        let nodes = &self.nodes;
+        self.ids.insert(&id, at.0, |place| name(nodes, place));
         Some(at)
     }
 
@@ -280,8 +302,10 @@ impl Table {
         for slot in self.get(at).slots.clone().iter() {
             self.unbind(slot);
         }
+        let id = self.get(at).id;
+        let nodes = &self.nodes;
+        self.ids.remove(&id, at.0, |place| name(nodes, place));
         let node = self.nodes[at.at()].take().expect("a place outlived its node");
-        self.ids.remove(&node.id);
         self.places.retain(|&place| place != at);
         self.free.push(at);
         for other in self.nodes.iter_mut().flatten() {
@@ -295,9 +319,12 @@ impl Table {
 
     /// A node's made-up name gives way to its own.
     pub(super) fn rename(&mut self, at: Ix, id: NodeId) {
-        let old = core::mem::replace(&mut self.get_mut(at).id, id);
-        self.ids.remove(&old);
-        self.ids.insert(id, at);
+        let old = self.get(at).id;
+        let nodes = &self.nodes;
+        self.ids.remove(&old, at.0, |place| name(nodes, place));
+        self.get_mut(at).id = id;
+        let nodes = &self.nodes;
+        self.ids.insert(&id, at.0, |place| name(nodes, place));
     }
 
     /// Who owns a slot.
@@ -357,7 +384,7 @@ impl Table {
         let mut held = 0;
         for (at, node) in self.iter() {
             held += node.slots.len();
-            assert_eq!(self.ids.get(&node.id), Some(&at), "{} is not where it is said to be", node.id);
+            assert_eq!(self.find(&node.id), Some(at), "{} is not where it is said to be", node.id);
             assert!(
                 node.slots
                     .ranges()
@@ -371,4 +398,8 @@ impl Table {
         assert_eq!(held, self.assigned, "slots are counted wrongly");
         assert_eq!(self.ids.len(), self.len(), "a name without a node");
     }
+}
+
+fn name(nodes: &[Option<Node>], place: u16) -> NodeId {
+    nodes[usize::from(place)].as_ref().expect("a place outlived its node").id
 }

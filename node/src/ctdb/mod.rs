@@ -8,16 +8,29 @@ pub mod settings;
 
 use standin_core::ctdb::Ctdb;
 use standin_core::ctdb::notice::Notice;
+use standin_core::ctdb::wire::DebugLevel;
 use standin_core::host::{Done, Fact, Job, Placed};
-use standin_core::machine::JobId;
+use standin_core::machine::{JobId, Level};
 use standin_core::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::driver::{Hands, News, Times};
 use crate::guard::Guard;
 use crate::jobs::{Jobs, Tools};
-use crate::log;
+use crate::log::{self, Volume};
 use crate::net::Net;
+
+/// How much a debug level lets into the log. What ctdbd tells as a notice is information here.
+#[must_use]
+pub const fn loudness(level: DebugLevel) -> Level {
+    match level {
+        DebugLevel(..1) => Level::Error,
+        DebugLevel(..3) => Level::Warn,
+        DebugLevel(..5) => Level::Info,
+        DebugLevel(..10) => Level::Debug,
+        DebugLevel(_) => Level::Trace,
+    }
+}
 
 /// What the machine's hands hold.
 #[derive(Debug)]
@@ -27,6 +40,8 @@ pub struct CtdbHands {
     guard: Option<Guard>,
     /// Looks whether somebody else has one of them.
     watch: Option<Net>,
+    /// Follows the machine's debug level.
+    volume: Option<Volume>,
     changed: bool,
 }
 
@@ -42,13 +57,19 @@ impl CtdbHands {
                 }
             }
         });
-        Self { jobs: Jobs::new(tools, answers), guard, watch: None, changed: false }
+        Self { jobs: Jobs::new(tools, answers), guard, watch: None, volume: None, changed: false }
     }
 
     /// Who else answers for an address of ours is looked for, and named in the log.
     #[must_use]
     pub fn watching(self, net: Option<Net>) -> Self {
         Self { watch: net, ..self }
+    }
+
+    /// As much is logged as the machine is told to.
+    #[must_use]
+    pub fn logging(self, volume: Volume) -> Self {
+        Self { volume: Some(volume), ..self }
     }
 }
 
@@ -80,6 +101,9 @@ impl Hands<Ctdb> for CtdbHands {
     }
 
     fn turned(&mut self, machine: &Ctdb) {
+        if let Some(volume) = &mut self.volume {
+            volume.set(loudness(machine.config().debug_level));
+        }
         if !std::mem::take(&mut self.changed) {
             return;
         }

@@ -80,3 +80,31 @@ fn two_orders_to_end_are_one() {
         assert_eq!(fs::read_to_string(mark).unwrap(), "x\n", "the event has run once, to its end");
     });
 }
+
+#[test]
+fn the_log_is_as_loud_as_the_file_and_then_the_tool_say() {
+    in_namespace(|| {
+        ip("link set lo up");
+        let site = Site::new();
+        let conf = fs::read_to_string(site.base().join("ctdb.conf")).unwrap();
+        site.write("ctdb.conf", &format!("[logging]\nlog level = WARNING\n{conf}"));
+        let daemon = site.start();
+        let mut nodes = String::from("127.0.0.1\n127.0.0.2\n127.0.0.3\n");
+        let mut reloads = 0;
+        // One more node each time: its notice is information, which is what ctdbd calls a notice.
+        for (level, tells) in [("", false), ("NOTICE", true), ("ERROR", false), ("DEBUG", true)] {
+            if !level.is_empty() {
+                assert_eq!(site.tool(&format!("setdebug {level}")).status, 0, "{level}");
+                assert!(site.tool("getdebug").out.contains(level), "{level}");
+            }
+            let node = nodes.lines().count();
+            nodes += &format!("127.0.0.{}\n", node + 1);
+            site.write("nodes", &nodes);
+            daemon.signal(Signal::SIGHUP);
+            wait_until("the new node", || site.tool("status").out.contains(&format!("pnn:{node} ")));
+            reloads += usize::from(tells);
+            let log = site.log();
+            assert_eq!(log.matches("nodes-reloaded").count(), reloads, "{level}: {log}");
+        }
+    });
+}

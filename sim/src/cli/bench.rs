@@ -20,7 +20,10 @@ use standin_sim::world::moment::{HostId, Moment};
 use super::file::Aside;
 use super::show::{Paint, columns, grouped, long, rate, section, spinner};
 use super::values::{Span, hours, small, within};
-use super::{CRASH, Errand, PROTOCOLS, Refusal, bench_allocation, dispatch, figures, print, rival, wall};
+use super::{
+    CRASH, Errand, PROTOCOLS, Refusal, bench_allocation, bench_gossip, bench_membership, dispatch, figures,
+    print, rival, wall,
+};
 
 /// Measure the simulator: an idle cluster in which a host loses power every 10 minutes.
 #[derive(Clone, Debug, clap::Args)]
@@ -45,9 +48,17 @@ pub(crate) struct Bench {
     /// Hold simulated outages and waits against those measured of real ctdbd instead.
     #[arg(long, conflicts_with_all = ["protocol", "nodes", "hours", "quick", "allocation"])]
     figures: bool,
-    /// Seeds each situation of --figures is played with, 1 to 10000.
-    #[arg(long, value_name = "N", value_parser = within(1, 10_000), default_value = "40",
-          requires = "figures")]
+    /// Measure what it costs nodes to find each other, by five topologies, at these sizes, 2 to
+    /// 2000 each.
+    #[arg(long, value_name = "LIST", num_args = 0..=1, default_missing_value = "10,100,1000",
+          value_delimiter = ',', value_parser = small(2, 2_000),
+          conflicts_with_all = ["protocol", "nodes", "hours", "quick", "allocation", "figures"])]
+    membership: Option<Vec<u32>>,
+    /// Measure Redis Cluster's gossip instead: its load, a death, a packet, a thousand nodes.
+    #[arg(long, conflicts_with_all = ["protocol", "nodes", "hours", "quick", "allocation", "figures", "membership"])]
+    gossip: bool,
+    /// Seeds each situation of --figures, and each death of --gossip, is played with, 1 to 10000.
+    #[arg(long, value_name = "N", value_parser = within(1, 10_000), default_value = "40")]
     seeds: u64,
     /// Write the rows as one JSON object.
     #[arg(long, value_name = "FILE")]
@@ -101,6 +112,13 @@ pub(crate) fn run(args: &Bench) -> Result<u8, Refusal> {
     }
     if args.figures {
         return figures::run(args.seeds, args.json.as_deref());
+    }
+    if args.gossip {
+        let (cpu, cores) = machine();
+        return bench_gossip::run(&format!("{cpu}, {cores} cores"), args.seeds, args.json.as_deref());
+    }
+    if let Some(sizes) = &args.membership {
+        return bench_membership::run(sizes, args.json.as_deref());
     }
     if let Some(nodes) = args.one {
         let span = span(args, nodes);

@@ -9,7 +9,7 @@ use std::time::Duration as Wall;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
-use standin_sim::campaign::{Difference, InOrder, Spread, Totals, check_determinism, run_seed};
+use standin_sim::campaign::{Difference, InOrder, Spread, Totals, check_determinism, prepare, run_seed};
 use standin_sim::kit::{Kit, WrongSetting};
 use standin_sim::outcome::Outcome;
 use standin_sim::plan::Wishes;
@@ -23,8 +23,33 @@ use super::{Refusal, print, show};
 /// Seeds named of each group of failures.
 const SEEDS_SHOWN: usize = 5;
 
-/// Runs it; the answer is the worst failure's exit status.
-pub(crate) fn run<K: Kit>(args: &Sim, seeds: u64, wishes: &Wishes) -> Result<u8, Refusal> {
+/// A protocol's part in a campaign.
+pub(crate) struct Hand {
+    name: &'static str,
+    plants: &'static [(&'static str, u64)],
+    wishes: Wishes,
+    run: fn(u64, &Wishes) -> Result<Outcome, WrongSetting>,
+    twice: fn(u64, &Wishes) -> Result<Outcome, WrongSetting>,
+}
+
+impl Hand {
+    /// A kit's, if what is asked for can be done with it.
+    pub(crate) fn of<K: Kit>(args: &Sim) -> Result<Self, Refusal> {
+        let wishes = args.wishes::<K>()?;
+        prepare::<K>(args.from, &Wishes { families: Some(Vec::new()), ..wishes.clone() })?;
+        let twice = |seed, wishes: &Wishes| {
+            let same = check_determinism::<K>(seed, wishes)?;
+            let outcome = same.unwrap_or_else(Difference::into_outcome);
+            Ok(Outcome { lines: Vec::new(), ..outcome })
+        };
+        let run = |seed, wishes: &Wishes| run_seed::<K>(seed, wishes, false);
+        Ok(Self { name: K::NAME, plants: K::PLANTS, wishes, run, twice })
+    }
+}
+
+/// Runs it; the answer is the worst failure's exit status. Several hands take turns: odd seeds are
+/// the first's, even ones the second's.
+pub(crate) fn run(args: &Sim, seeds: u64, hands: &[Hand]) -> Result<u8, Refusal> {
     let last = args.from.checked_add(seeds - 1).ok_or_else(|| {
         Refusal::usage(format!("--from {} leaves no room for {seeds} seeds below {}", args.from, u64::MAX))
     })?;
@@ -33,29 +58,29 @@ pub(crate) fn run<K: Kit>(args: &Sim, seeds: u64, wishes: &Wishes) -> Result<u8,
     let jobs = args.jobs.map_or(cores, |jobs| jobs as usize);
     let paint = Paint::stdout();
     let crowd = if jobs == 1 { "one at a time".to_owned() } else { format!("{jobs} at a time") };
-    print(&format!("{}, {crowd}\n", paint.bold(&format!("{} seeds {} to {last}", K::NAME, args.from))));
+    let names: Vec<_> = hands.iter().map(|hand| hand.name).collect();
+    let names = names.join(" and ");
+    print(&format!("{}, {crowd}\n", paint.bold(&format!("{names} seeds {} to {last}", args.from))));
 
-    let run = |place: u64| -> Result<Outcome, WrongSetting> {
+    let whose = |seed: u64| ((seed.wrapping_sub(1)) % hands.len() as u64) as usize;
+    let run = |place: u64| -> (usize, Result<Outcome, WrongSetting>) {
         let seed = args.from + place;
-        if args.check_determinism {
-            let same = check_determinism::<K>(seed, wishes)?;
-            let outcome = same.unwrap_or_else(Difference::into_outcome);
-            Ok(Outcome { lines: Vec::new(), ..outcome })
-        } else {
-            run_seed::<K>(seed, wishes, false)
-        }
+        let at = whose(seed);
+        let hand = &hands[at];
+        let run = if args.check_determinism { hand.twice } else { hand.run };
+        (at, run(seed, &hand.wishes))
     };
     let watch = Stopwatch::start();
     let until = args.minutes.as_ref().map(|minutes| Wall::from_micros(minutes.span.as_micros()));
     let over = || until.is_some_and(|until| watch.wall() >= until);
-    let mut totals = Totals::new();
+    let mut totals: Vec<Totals> = hands.iter().map(|_| Totals::new()).collect();
     let mut wrong = None;
     let mut progress = Progress::new(seeds, watch);
-    fan_out(seeds, jobs, over, run, |ended| match ended {
+    fan_out(seeds, jobs, over, run, |(at, ended)| match ended {
         Ok(outcome) => {
-            totals.add(outcome);
+            totals[at].add(outcome);
             progress.show(&totals);
-            args.plant.is_none() || totals.failures.is_empty()
+            args.plant.is_none() || totals[at].failures.is_empty()
         }
         Err(refused) => {
             wrong = Some(refused);
@@ -67,10 +92,24 @@ pub(crate) fn run<K: Kit>(args: &Sim, seeds: u64, wishes: &Wishes) -> Result<u8,
         return Err(wrong.into());
     }
     if let Some(json) = json {
-        json.finish(|out| writeln!(out, "{:#}", summary::<K>(args, &totals)))?;
+        let mut told: Vec<_> =
+            hands.iter().zip(&totals).map(|(hand, totals)| summary(args, hand, totals)).collect();
+        let told = if told.len() == 1 { told.remove(0) } else { json!({ "protocols": told }) };
+        json.finish(|out| writeln!(out, "{told:#}"))?;
     }
-    print(&report::<K>(paint, args, seeds, &totals, &watch));
-    Ok(totals.exit_status())
+    let ran: u64 = totals.iter().map(|totals| totals.runs).sum();
+    for (hand, totals) in hands.iter().zip(&totals) {
+        if hands.len() > 1 {
+            print(&format!("\n{}\n", paint.bold(&format!("== {}", hand.name))));
+        }
+        print(&report(paint, args, hand, totals, &watch, hands.len() == 1));
+    }
+    if args.plant.is_none() && ran < seeds {
+        print(&format!("stopped after {} of {}\n", grouped(ran), show::seeds(seeds)));
+    }
+    let statuses = totals.iter().map(Totals::exit_status);
+    // The worst counts: 3, then 1, then 2.
+    Ok(statuses.max_by_key(|status| [0, 2, 1, 3][usize::from(*status).min(3)]).unwrap_or_default())
 }
 
 /// Does `work` for the places 0 to `count` in `jobs` threads, and hands what comes of it to
@@ -133,19 +172,21 @@ impl Progress {
         Self { bar, seeds, watch, next_line: BETWEEN_LINES }
     }
 
-    fn show(&mut self, totals: &Totals) {
+    fn show(&mut self, totals: &[Totals]) {
         let wall = self.watch.wall();
+        let runs: u64 = totals.iter().map(|totals| totals.runs).sum();
         let said = || {
-            let speed = rate(totals.counts.events, wall.as_nanos());
-            format!("{} failed  {} events/s", totals.failures.len(), grouped(speed))
+            let events = totals.iter().map(|totals| totals.counts.events).sum();
+            let failed: usize = totals.iter().map(|totals| totals.failures.len()).sum();
+            format!("{failed} failed  {} events/s", grouped(rate(events, wall.as_nanos())))
         };
         match &self.bar {
             Some(bar) => {
-                bar.set_position(totals.runs);
+                bar.set_position(runs);
                 bar.set_message(said());
             }
             None if wall >= self.next_line => {
-                eprintln!("{}s  {}/{} seeds  {}", wall.as_secs(), totals.runs, self.seeds, said());
+                eprintln!("{}s  {runs}/{} seeds  {}", wall.as_secs(), self.seeds, said());
                 self.next_line = wall + BETWEEN_LINES;
             }
             None => {}
@@ -159,7 +200,7 @@ impl Progress {
     }
 }
 
-fn report<K: Kit>(paint: Paint, args: &Sim, asked: u64, totals: &Totals, watch: &Stopwatch) -> String {
+fn report(paint: Paint, args: &Sim, hand: &Hand, totals: &Totals, watch: &Stopwatch, alone: bool) -> String {
     let mut text = String::new();
     for group in totals.groups() {
         let first = group.first;
@@ -168,7 +209,7 @@ fn report<K: Kit>(paint: Paint, args: &Sim, asked: u64, totals: &Totals, watch: 
         let shown: Vec<_> = group.seeds.iter().take(SEEDS_SHOWN).map(u64::to_string).collect();
         let more = if group.seeds.len() > SEEDS_SHOWN { " ..." } else { "" };
         text += &format!("  {}: {}{more}\n", show::seeds(group.seeds.len() as u64), shown.join(" "));
-        text += &format!("  run again: {}\n", args.again(first.seed));
+        text += &format!("  run again: {}\n", args.again_with(hand.name, first.seed));
     }
     text += &section(paint, "figures", &figures(&totals.figures));
     text += &section(paint, "addresses", &worst(&totals.addresses));
@@ -180,13 +221,16 @@ fn report<K: Kit>(paint: Paint, args: &Sim, asked: u64, totals: &Totals, watch: 
     // A second run of each seed, to compare, takes its time too.
     let runs = if args.check_determinism { 2 } else { 1 };
     let speed = grouped(rate(totals.counts.events * runs, cpu));
-    let rows = [
+    let mut rows = vec![
         ("simulated", long(totals.simulated)),
         ("events", grouped(totals.counts.events)),
         ("notices", grouped(totals.notices)),
         ("took", format!("{:.1}s", watch.wall().as_secs_f64())),
-        ("speed", format!("{speed} events/s per core")),
     ];
+    // Side by side nobody knows whose time it was.
+    if alone {
+        rows.push(("speed", format!("{speed} events/s per core")));
+    }
     text += &section(paint, "totals", &facts(&rows));
     text += &format!("\ncampaign hash {:016x}\n", totals.hash());
     let failed = totals.failures.len() as u64;
@@ -196,16 +240,14 @@ fn report<K: Kit>(paint: Paint, args: &Sim, asked: u64, totals: &Totals, watch: 
         _ => format!("{}  {} {of}\n", paint.bad("FAILED"), grouped(failed)),
     };
     if let Some(plant) = &args.plant {
-        text += &found::<K>(plant, totals);
-    } else if totals.runs < asked {
-        text += &format!("stopped after {} of {}\n", grouped(totals.runs), show::seeds(asked));
+        text += &found(plant, hand, totals);
     }
     text
 }
 
 /// Whether and how soon a planted bug was found.
-fn found<K: Kit>(plant: &str, totals: &Totals) -> String {
-    let limit = K::PLANTS.iter().find(|(name, _)| *name == plant).map_or(0, |(_, limit)| *limit);
+fn found(plant: &str, hand: &Hand, totals: &Totals) -> String {
+    let limit = hand.plants.iter().find(|(name, _)| *name == plant).map_or(0, |(_, limit)| *limit);
     let seeds = show::seeds(totals.runs);
     match totals.failures.first() {
         Some(first) => {
@@ -217,7 +259,7 @@ fn found<K: Kit>(plant: &str, totals: &Totals) -> String {
 }
 
 /// The campaign for other programs.
-fn summary<K: Kit>(args: &Sim, totals: &Totals) -> serde_json::Value {
+fn summary(args: &Sim, hand: &Hand, totals: &Totals) -> serde_json::Value {
     let spreads: serde_json::Map<_, _> = totals
         .figures
         .iter()
@@ -228,7 +270,7 @@ fn summary<K: Kit>(args: &Sim, totals: &Totals) -> serde_json::Value {
         .iter()
         .map(|failure| {
             let mut object = json!(failure);
-            object["again"] = json!(args.again(failure.seed));
+            object["again"] = json!(args.again_with(hand.name, failure.seed));
             object
         })
         .collect();
@@ -236,7 +278,7 @@ fn summary<K: Kit>(args: &Sim, totals: &Totals) -> serde_json::Value {
         all.iter().map(|&(name, times)| (name.to_owned(), json!(times))).collect()
     };
     json!({
-        "protocol": K::NAME,
+        "protocol": hand.name,
         "from": args.from,
         "seeds": totals.runs,
         "passed": totals.passed(),

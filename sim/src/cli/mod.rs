@@ -9,12 +9,15 @@ use std::path::Path;
 
 use standin_core::text::nearest;
 use standin_sim::ctdb::CtdbKit;
+use standin_sim::gossip::GossipKit;
 use standin_sim::kit::{Kit, WrongSetting};
 use standin_sim::scenario::command::{Protocol, REFUSED};
 
 pub(crate) mod allocate;
 pub(crate) mod bench;
 mod bench_allocation;
+mod bench_gossip;
+mod bench_membership;
 pub(crate) mod figures;
 pub(crate) mod file;
 pub(crate) mod many;
@@ -55,10 +58,13 @@ pub(crate) trait Errand {
 }
 
 /// The protocols that [`dispatch`] knows, the default first.
-pub(crate) const PROTOCOLS: &[&str] = &["ctdb"];
+pub(crate) const PROTOCOLS: &[&str] = &[CtdbKit::NAME, GossipKit::NAME];
+
+/// As `--protocol` takes it: a campaign of all protocols.
+pub(crate) const BOTH: &str = "both";
 
 /// The protocols whose scenarios can be played: those of [`PROTOCOLS`].
-pub(crate) const PLAYED: &[Protocol] = &[Protocol::of::<CtdbKit>()];
+pub(crate) const PLAYED: &[Protocol] = &[Protocol::of::<CtdbKit>(), Protocol::of::<GossipKit>()];
 
 /// Hands an errand to the kit of a protocol. The one place that knows them all.
 pub(crate) fn dispatch(protocol: &str, errand: impl Errand) -> Result<u8, Refusal> {
@@ -66,6 +72,7 @@ pub(crate) fn dispatch(protocol: &str, errand: impl Errand) -> Result<u8, Refusa
         #[cfg(test)]
         toy::Toy::NAME => errand.run::<toy::Toy>(),
         CtdbKit::NAME => errand.run::<CtdbKit>(),
+        GossipKit::NAME => errand.run::<GossipKit>(),
         _ => Err(Refusal::unknown("--protocol", protocol, "protocol", PROTOCOLS)),
     }
 }

@@ -13,13 +13,15 @@ use standin_sim::trace::Line;
 use super::file::Aside;
 use super::options::{Sim, families};
 use super::show::{Paint, addresses, facts, figures, grouped, indented, long, rate, section, spinner, tally};
-use super::{Refusal, print, wall};
+use super::{PROTOCOLS, Refusal, print, wall};
 
 /// Runs it; the answer is the verdict's exit status.
 pub(crate) fn run<K: Kit>(args: &Sim, seed: u64, wishes: &Wishes) -> Result<u8, Refusal> {
     let (kit, plan) = prepare::<K>(seed, wishes)?;
     if args.plan {
-        print(&plan.to_string());
+        let protocol =
+            if K::NAME == PROTOCOLS[0] { String::new() } else { format!("protocol {}\n", K::NAME) };
+        print(&format!("{protocol}{plan}"));
         return Ok(0);
     }
     let json = args.trace_json.as_deref().map(Aside::begin).transpose()?;
@@ -117,7 +119,7 @@ fn report(paint: Paint, args: &Sim, outcome: &Outcome, cpu: Wall) -> String {
     }
     text += &section(paint, "totals", &facts(&rows));
     text += &format!("\ntrace hash {:016x}\n", outcome.hash);
-    text += &format!("run again: {}\n", args.again(outcome.seed));
+    text += &format!("run again: {}\n", args.again_with(outcome.protocol, outcome.seed));
     text
 }
 

@@ -2,11 +2,14 @@
 
 use std::path::PathBuf;
 
+use standin_sim::ctdb::CtdbKit;
+use standin_sim::gossip::GossipKit;
 use standin_sim::kit::{ConfigFile, Configured, Kit};
 use standin_sim::plan::{NODES_MAX, Wishes, general_names};
 
+use super::many::Hand;
 use super::values::{Choice, Faults, Span, faults, hours, minutes, setting, small, whole, within};
-use super::{BAD_FILE, EXIT_STATUS, Errand, PROTOCOLS, Refusal, dispatch, many, one, print, wall};
+use super::{BAD_FILE, BOTH, EXIT_STATUS, Errand, PROTOCOLS, Refusal, dispatch, many, one, print, wall};
 
 /// Run one seed, or a campaign of many.
 ///
@@ -18,9 +21,11 @@ pub(crate) struct Sim {
     /// Run this seed; without --seed and --seeds one is drawn from the clock.
     #[arg(long, value_name = "N", value_parser = whole, conflicts_with = "seeds")]
     pub(crate) seed: Option<u64>,
-    /// The protocol to rehearse.
-    #[arg(long, value_name = "NAME", default_value = PROTOCOLS[0])]
-    pub(crate) protocol: String,
+    /// The protocol to rehearse: `ctdb`, `gossip`, or `both` in a campaign, where odd seeds are
+    /// CTDB's and even ones gossip's. Without it a single seed is CTDB's, and a campaign is of both
+    /// as far as its other options fit both.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) protocol: Option<String>,
     /// Hosts that run a daemon, 1 to 250; else the seed draws 2 to 8.
     #[arg(long, value_name = "N", value_parser = small(1, NODES_MAX), help_heading = "The cluster")]
     pub(crate) nodes: Option<u32>,
@@ -94,8 +99,38 @@ With --plant a campaign stops at the first seed that fails.";
 
 /// Does what `sim` was asked for.
 pub(crate) fn run(args: Sim) -> Result<u8, Refusal> {
-    let protocol = args.protocol.clone();
-    dispatch(&protocol, args)
+    let asked = args.protocol.as_deref();
+    match args.seeds {
+        Some(seeds) if args.lists().is_none() && asked.is_none_or(|asked| asked == BOTH) => {
+            let hands = hands(&args)?;
+            many::run(&args, seeds, &hands)
+        }
+        _ if asked == Some(BOTH) => {
+            Err(Refusal::usage("--protocol: `both` is a campaign's: it goes with --seeds".to_owned()))
+        }
+        _ => {
+            let protocol = asked.unwrap_or(PROTOCOLS[0]).to_owned();
+            dispatch(&protocol, args)
+        }
+    }
+}
+
+/// Whoever can do what is asked: all protocols if all can, or else if all were asked for, those
+/// that can. If none can, what the first has to say.
+fn hands(args: &Sim) -> Result<Vec<Hand>, Refusal> {
+    let all: Vec<_> = PROTOCOLS.iter().map(|protocol| hand(protocol, args)).collect();
+    if args.protocol.is_some() || all.iter().all(Result::is_err) {
+        return all.into_iter().collect();
+    }
+    Ok(all.into_iter().flatten().collect())
+}
+
+fn hand(protocol: &str, args: &Sim) -> Result<Hand, Refusal> {
+    match protocol {
+        CtdbKit::NAME => Hand::of::<CtdbKit>(args),
+        GossipKit::NAME => Hand::of::<GossipKit>(args),
+        _ => Err(Refusal::unknown("--protocol", protocol, "protocol", PROTOCOLS)),
+    }
 }
 
 impl Errand for Sim {
@@ -120,13 +155,20 @@ impl Errand for Sim {
         }
         let wishes = self.wishes::<K>()?;
         match self.seeds {
-            Some(seeds) => many::run::<K>(&self, seeds, &wishes),
+            Some(seeds) => many::run(&self, seeds, &[Hand::of::<K>(&self)?]),
             None => one::run::<K>(&self, self.seed.unwrap_or_else(wall::seed), &wishes),
         }
     }
 }
 
 impl Sim {
+    /// Whether names are asked for and no run.
+    fn lists(&self) -> Option<()> {
+        let plants = self.plant.as_deref() == Some("list");
+        let families = self.faults.as_ref().is_some_and(|faults| faults.text == "list");
+        (plants || families).then_some(())
+    }
+
     /// What is fixed of every plan.
     pub(crate) fn wishes<K: Kit>(&self) -> Result<Wishes, Refusal> {
         let plants: Vec<&str> = K::PLANTS.iter().map(|(name, _)| *name).collect();
@@ -184,12 +226,17 @@ impl Sim {
         Ok(all)
     }
 
+    /// The command that runs a seed of this again, whichever protocol's it was.
+    pub(crate) fn again_with(&self, protocol: &str, seed: u64) -> String {
+        Self { protocol: Some(protocol.to_owned()), ..self.clone() }.again(seed)
+    }
+
     /// The command that runs a seed of this again: every option that shapes a run.
     pub(crate) fn again(&self, seed: u64) -> String {
         let mut words = vec![format!("cargo xtask sim --seed {seed}")];
         let mut say = |option: &str, value: &str| words.push(format!("{option} {}", quoted(value)));
-        if self.protocol != PROTOCOLS[0] {
-            say("--protocol", &self.protocol);
+        if let Some(protocol) = self.protocol.as_deref().filter(|protocol| *protocol != PROTOCOLS[0]) {
+            say("--protocol", protocol);
         }
         if let Some(nodes) = self.nodes {
             say("--nodes", &nodes.to_string());

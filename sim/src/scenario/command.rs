@@ -1,5 +1,6 @@
 //! `scenario run`, `check`, `list` and `accept`: files in, text and a status out.
 
+use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, Read as _, Write};
@@ -7,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use standin_core::text::{Piece, Problems};
 
-use super::parse::{SIZE_MAX, parse, title};
+use super::parse::{SIZE_MAX, parse, protocol, title};
 use super::run::{Kept, play};
 use super::snapshot::{self, Checked, trace_text};
 use super::told::tell;
@@ -150,12 +151,9 @@ fn one(verb: Verb, file: &Path, protocols: &[Protocol]) -> (u8, String) {
     if verb == Verb::List {
         return (0, format!("{shown}  {}\n", title(&text).unwrap_or_default()));
     }
-    let Some(protocol) = protocol_of(file, protocols) else {
+    let Some(protocol) = protocol_of(file, &text, protocols) else {
         let names: Vec<_> = protocols.iter().map(|one| one.name).collect();
-        return (
-            REFUSED,
-            format!("{shown}: none of its folders is named for a protocol: {}\n", names.join(", ")),
-        );
+        return (REFUSED, format!("{shown}: its protocol is none of these: {}\n", names.join(", ")));
     };
     if verb == Verb::Tell {
         let told = (protocol.tell)(&shown.to_string(), &text);
@@ -218,14 +216,15 @@ fn accepted(file: &Path, report: &Report) -> (u8, String) {
     }
 }
 
-/// The protocol a folder of the file is named for; the only one there is needs no such folder.
-fn protocol_of(file: &Path, protocols: &[Protocol]) -> Option<Protocol> {
-    let named = |folder: &Path| {
-        let name = folder.file_name()?;
-        protocols.iter().find(|protocol| name == protocol.name).copied()
-    };
-    let only = if let [only] = protocols { Some(*only) } else { None };
-    file.ancestors().skip(1).find_map(named).or(only)
+/// The protocol a scenario names in its head, else the one a folder of the file is named for, else
+/// the first.
+fn protocol_of(file: &Path, text: &str, protocols: &[Protocol]) -> Option<Protocol> {
+    let called = |name: &OsStr| protocols.iter().find(|protocol| name == protocol.name).copied();
+    if let Some(name) = protocol(text) {
+        return called(OsStr::new(name));
+    }
+    let named = |folder: &Path| called(folder.file_name()?);
+    file.ancestors().skip(1).find_map(named).or_else(|| protocols.first().copied())
 }
 
 /// A file's text, up to just over what a scenario may have. Bytes that are not UTF-8 are replaced.

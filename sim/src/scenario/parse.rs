@@ -20,7 +20,7 @@ pub const SEED_DEFAULT: u64 = 1;
 /// How long a run goes on after its last step, if nothing asks for more.
 pub const AFTERMATH: Duration = Duration::from_secs(60);
 
-const HEADERS: &[&str] = &["nodes", "seed", "set", "plant", "start"];
+const HEADERS: &[&str] = &["protocol", "nodes", "seed", "set", "plant", "start"];
 const STORY: &[&str] = &["at", "expect", "end"];
 
 /// Reads a scenario of a kit's protocol.
@@ -52,6 +52,16 @@ fn without_comment(line: Piece<'_>) -> Piece<'_> {
         blank = c.is_ascii_whitespace();
     }
     line
+}
+
+/// The protocol a scenario names in its head.
+#[must_use]
+pub fn protocol(text: &str) -> Option<&str> {
+    let statements = lines(text).map(without_comment).flat_map(|line| line.split(';'));
+    let mut words = statements.map(|statement| statement.words());
+    words.find_map(|mut words| {
+        (words.next()?.text == "protocol").then(|| words.next().map(|word| word.text))?
+    })
 }
 
 /// The first comment that says something.
@@ -134,7 +144,7 @@ impl<'t, K: Kit> Reader<'t, K> {
             } else if self.story {
                 "`at`, `expect` or `end`".to_owned()
             } else {
-                "`nodes`, `seed`, `set`, `plant`, `start`, `at`, `expect` or `end`".to_owned()
+                "`protocol`, `nodes`, `seed`, `set`, `plant`, `start`, `at`, `expect` or `end`".to_owned()
             };
             return Err(first
                 .problem(format!("{} begins no line", first.quoted()), expected)
@@ -187,6 +197,13 @@ impl<'t, K: Kit> Reader<'t, K> {
                 };
             }
             "plant" => self.plant = Some(rest.take("the name of a planted bug")?),
+            "protocol" => {
+                let word = rest.take("the name of a protocol")?;
+                if word.text != K::NAME {
+                    let what = format!("this is played as a story of {}", K::NAME);
+                    return Err(word.problem(what, format!("`{}`", K::NAME)));
+                }
+            }
             _ => return self.setting(whole, rest),
         }
         rest.end()

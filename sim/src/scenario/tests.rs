@@ -10,7 +10,7 @@ use super::ticker::{Claim, Clockwork, Poke};
 use super::{Scenario, When};
 use crate::kit::Kit;
 use crate::outcome::Verdict;
-use crate::plan::{Deed, NODES_MAX, Wishes, expand};
+use crate::plan::{Deed, Drawn, NODES_MAX, Wishes, expand};
 use crate::world::fault::{Fault, Who};
 use crate::world::moment::{HostId, Moment};
 
@@ -292,7 +292,9 @@ fn what_cannot_be_is_refused_before_it_runs() {
 fn a_plan_reads_back_from_its_text_and_runs_alike() {
     for seed in 1..60 {
         let wishes = Wishes { plant: (seed % 2 == 0).then(|| "lazy".to_owned()), ..Wishes::default() };
-        let plan = expand(seed, &wishes, Clockwork::draw_settings, Clockwork::families(), |_| None);
+        let (settings, own) = (Clockwork::draw_settings, Clockwork::families());
+        let drawn = Drawn { sizes: Clockwork::SIZES, settings, own, opening: Vec::new() };
+        let plan = expand(seed, &wishes, &drawn, |_| None);
         let text = plan.to_string();
         let scenario = read(&text).unwrap_or_else(|problems| panic!("{}", problems.render("plan", &text)));
         assert_eq!(scenario.setup, plan.setup);

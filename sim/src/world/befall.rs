@@ -1,5 +1,7 @@
 //! Letting faults happen, and undoing them.
 
+use std::net::SocketAddr;
+
 use standin_core::host::Fact;
 use standin_core::machine::{Endpoint, Machine};
 use standin_core::time::Duration;
@@ -64,10 +66,12 @@ impl<M: Machine> World<M> {
                 world.clock_changed(host, *ahead);
             }),
             Fault::NetworkRestart(who, net, gap) => self.each(*who, |world, host| {
-                let Ok(facts) = world.hosts[host.index()].kernel.remove_interface(interface_name(*net))
-                else {
+                // Addresses go first, one by one, and only then the link: so it is reported.
+                let (kernel, name) = (&mut world.hosts[host.index()].kernel, interface_name(*net));
+                let (Ok(mut facts), Ok(gone)) = (kernel.flush(name), kernel.remove_interface(name)) else {
                     return;
                 };
+                facts.extend(gone);
                 world.rewired(host, facts);
                 world.schedule.push(world.now + *gap, Event::Step(Box::new(Step::Comeback(host, *net))));
             }),
@@ -285,10 +289,15 @@ impl<M: Machine> World<M> {
 
     fn knock(&mut self, host: HostId) {
         let Some(stranger) = self.stranger else { return };
-        let doors: Vec<_> = match &self.hosts[host.index()].process {
-            Some(process) => process.listens_on().collect(),
-            None => return,
+        let there = &self.hosts[host.index()];
+        let Some(process) = &there.process else { return };
+        // Who listens everywhere is met at the first address.
+        let first = there.kernel.addresses().map(|placed| placed.address).next();
+        let place = |door: SocketAddr| match first {
+            Some(first) if door.ip().is_unspecified() => SocketAddr::new(first, door.port()),
+            _ => door,
         };
+        let doors: Vec<_> = process.listens_on().map(place).collect();
         for door in doors {
             let mut says = vec![0; self.chance.between(1, 120) as usize];
             says.fill_with(|| self.chance.bits() as u8);

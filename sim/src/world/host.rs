@@ -69,6 +69,13 @@ impl<M: Machine> Host<M> {
         Some(self.time_of_day(now).saturating_sub_unsigned(self.clock.read(now).since(process.born).0))
     }
 
+    /// The time as its machine was last or would now be told it; nothing if none runs.
+    #[must_use]
+    pub fn machine_time(&self, now: Moment) -> Option<Instant> {
+        let process = self.process.as_ref()?;
+        Some(Instant(self.clock.read(now).since(process.born).0))
+    }
+
     /// Whether its kernel answers the network.
     #[must_use]
     pub fn awake(&self) -> bool {
@@ -147,6 +154,16 @@ pub struct Process<M: Machine> {
 pub(super) struct Listener {
     pub(super) port: PortId,
     pub(super) on: Endpoint,
+}
+
+impl Listener {
+    /// Whether who dials this address gets through to it: it listens there, or everywhere.
+    pub(super) fn takes(&self, dialled: &Endpoint) -> bool {
+        match (&self.on, dialled) {
+            (Endpoint::Tcp(on), Endpoint::Tcp(to)) if on.ip().is_unspecified() => on.port() == to.port(),
+            (on, to) => on == to,
+        }
+    }
 }
 
 /// A job under way.

@@ -287,6 +287,19 @@ mod tests {
     }
 
     #[test]
+    fn the_gossip_machine_has_words_and_rooms() {
+        let text = "use super::{slots::SlotSet, wire::Packet, table::Table}; use crate::rng::Rng;";
+        assert_eq!(refused("core/src/gossip/links.rs", text), [""; 0]);
+        assert_eq!(
+            refused("core/src/gossip/links.rs", "use super::votes::Vote;"),
+            ["crate::gossip::votes::Vote"]
+        );
+        assert_eq!(refused("core/src/gossip/commands/meet.rs", "use crate::gossip::votes::Vote;"), [""; 0]);
+        assert_eq!(refused("core/src/gossip/wire/packet.rs", "use crate::gossip::slots::Bitmap;"), [""; 0]);
+        assert_eq!(refused("core/src/gossip/wire/packet.rs", "use crate::gossip::resp::Out;").len(), 1);
+    }
+
+    #[test]
     fn a_part_in_a_folder_sees_its_own_folder() {
         let file = "core/src/ctdb/leader/election.rs";
         assert_eq!(refused(file, "use crate::ctdb::leader::lease; use super::survey;"), [""; 0]);

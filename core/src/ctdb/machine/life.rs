@@ -107,6 +107,7 @@ impl Ctdb {
             After::Monitor => self.monitored(now, out, ended),
             After::Shutdown(status) => self.exit(out, status),
         }
+        self.look_at_lost_link(now);
         self.shut_down(now, out);
     }
 
@@ -192,6 +193,8 @@ impl Ctdb {
         let soon = ended == Ended::Cancelled && self.config.fixes.prompt_rounds;
         let wait = if soon { self.monitor.wait().min(MONITOR_AGAIN) } else { self.monitor.wait() };
         let next = now + wait;
+        // It has looked at a lost link, unless that was lost meanwhile.
+        self.link_lost &= ended == Ended::Cancelled || self.hurried.is_some();
         let hurried = self.hurried.take().unwrap_or(next);
         self.timers.set(Wake::Monitor, next.min(hurried).max(now + Duration::from_micros(1)));
         let (set, clear, word) = match health {

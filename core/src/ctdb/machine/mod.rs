@@ -85,6 +85,8 @@ pub struct Ctdb {
     conflicts: Vec<Asker>,
     /// When the next monitor event has to be, though one is under way.
     hurried: Option<Instant>,
+    /// An interface lost its link, and no monitor event has looked since.
+    link_lost: bool,
     /// When each address was last put back.
     put_back: BTreeMap<IpAddr, Instant>,
     /// Who waits for a take that was under way.
@@ -158,6 +160,7 @@ impl Ctdb {
             interfaces_seen: None,
             conflicts: Vec::new(),
             hurried: None,
+            link_lost: false,
             put_back: BTreeMap::new(),
             takes: Vec::new(),
             releases: Vec::new(),

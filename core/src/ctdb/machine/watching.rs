@@ -72,6 +72,7 @@ impl Ctdb {
             Change::InterfaceChanged { name, up, lost } => {
                 let hurry = if *up { Duration::from_secs(2) } else { Duration::ZERO };
                 let prompt = known(lost);
+                self.link_lost |= !*up && self.addresses.names(name);
                 self.hurry_monitor(name, now + hurry);
                 if prompt {
                     self.prompt(now);
@@ -79,6 +80,7 @@ impl Ctdb {
             }
             Change::InterfaceGone { name, lost } => {
                 let prompt = known(lost);
+                self.link_lost |= self.addresses.names(name);
                 self.hurry_monitor(name, now);
                 if prompt {
                     self.prompt(now);
@@ -100,6 +102,15 @@ impl Ctdb {
             Some(due) => self.timers.set(Wake::Monitor, at.min(due)),
             // One is under way: it may have looked already.
             None => self.hurried = Some(at),
+        }
+    }
+
+    /// A lost link has waited long enough: what its monitor event had to make way for, such as an
+    /// address being put back, is over.
+    pub(super) fn look_at_lost_link(&mut self, now: Instant) {
+        let due = self.timers.at(Wake::Monitor).filter(|_| self.link_lost && self.events.is_idle());
+        if let Some(due) = due {
+            self.timers.set(Wake::Monitor, due.min(now + Duration::from_micros(1)));
         }
     }
 

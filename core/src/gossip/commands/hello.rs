@@ -119,7 +119,8 @@ pub(super) fn select(_: &mut Gossip, call: &mut Call<'_>) {
     match number(call.word(1)).map(i32::try_from) {
         Some(Ok(0)) => call.ok(),
         Some(Ok(_)) => call.error("SELECT is not allowed in cluster mode"),
-        Some(Err(_)) | None => call.not_an_integer(),
+        Some(Err(_)) => call.error("value is out of range, value must between -2147483648 and 2147483647"),
+        None => call.not_an_integer(),
     }
 }
 

@@ -11,7 +11,7 @@ use super::{Call, hello};
 pub(super) static COMMAND: &[Row] = &[
     sub("command|count", 2, count),
     sub("command|docs", -2, docs),
-    sub("command|getkeys", -3, getkeys),
+    sub("command|getkeys", -4, getkeys),
     sub("command|help", 2, help),
     sub("command|info", -2, info),
     sub("command|list", 2, list),

@@ -234,7 +234,7 @@ pub(super) static TABLE: &[Row] = &[
     row("multi", 1, ENDS, transactions::multi),
     row("exec", 1, ENDS, transactions::exec),
     row("discard", 1, ENDS, transactions::discard),
-    keyed("watch", -2, F.union(Flags::NO_MULTI), ALL, transactions::watch),
+    keyed("watch", -2, ENDS, ALL, transactions::watch),
     row("unwatch", 1, F, transactions::unwatch),
     row("subscribe", -2, LISTEN, pubsub::subscribe),
     row("unsubscribe", -1, LISTEN, pubsub::unsubscribe),

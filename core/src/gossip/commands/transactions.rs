@@ -136,6 +136,9 @@ pub(super) fn exec(machine: &mut Gossip, call: &mut Call<'_>) {
 
 /// The registers of these keys must not change until EXEC.
 pub(super) fn watch(machine: &mut Gossip, call: &mut Call<'_>) {
+    if machine.transaction(call.link).is_some() {
+        return call.error("WATCH inside MULTI is not allowed");
+    }
     // All in one slot, or the request would not have come here.
     let slot = key_slot(call.word(1));
     let writes = machine.writes(slot);

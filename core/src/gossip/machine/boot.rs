@@ -60,7 +60,7 @@ impl Gossip {
                 }
             },
             // A first start.
-            Err(FileError::Missing) => self.todo |= Todo::SAVE | Todo::SYNC,
+            Err(FileError::Missing) => self.todo |= Todo::SYNC,
             Err(error) => return self.refuse(out, StartRefusal::NoState(*error)),
         }
         self.boot = Boot::Listening(2);
@@ -111,14 +111,17 @@ impl Gossip {
             let mut node = Node::new(line.id, line.flags, address, now);
             node.hostname.clone_from(&line.hostname);
             node.aux.clone_from(&line.aux);
-            node.epoch = line.epoch;
+            node.epoch = line.own_epoch();
             node.ping_sent = (line.ping_sent != 0).then_some(now);
             node.pong_received = (line.pong_received != 0).then_some(now);
             node.failed = line.flags.contains(NodeFlags::FAIL).then_some(now);
             if line.flags.contains(NodeFlags::MYSELF) {
                 self.adopt_myself(node);
-            } else {
-                self.table.add(node);
+            } else if let Some(at) = self.table.add(node) {
+                self.look_soon(now, at);
+                if line.flags.contains(NodeFlags::PFAIL) {
+                    self.suspects.push(at);
+                }
             }
         }
         for line in &state.nodes {
@@ -152,7 +155,7 @@ impl Gossip {
         saved.flags.remove(NodeFlags::PFAIL | NodeFlags::FAIL);
         saved.failed = None;
         saved.ping_sent = None;
-        self.table = super::Table::new(saved);
+        self.table.alone(saved);
     }
 
     /// `CONFIG SET`: another configuration from here on. Ports and addresses stay.

@@ -145,7 +145,7 @@ impl Gossip {
         }
         self.set_master(out, about);
         self.table.get_mut(about).epoch = epoch;
-        self.todo |= Todo::SAVE | Todo::SYNC;
+        self.todo |= Todo::SYNC;
         self.claim(now, out, about, epoch, slots);
     }
 
@@ -183,7 +183,7 @@ impl Gossip {
     pub(super) fn take_epoch(&mut self, out: Out<'_>, epoch: Epoch, cause: EpochCause) {
         self.table.me_mut().epoch = epoch;
         out.notice(Notice::EpochTaken { epoch, cause });
-        self.todo |= Todo::SAVE | Todo::SYNC;
+        self.todo |= Todo::SYNC;
     }
 
     /// Takes a new epoch without asking anybody, unless ours is the greatest already. The new one.

@@ -1,58 +1,127 @@
 //! The tick, ten a second: dial, ping, suspect.
 
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
+
 use super::super::notice::Notice;
 use super::super::plant::Plant;
 use super::super::table::Ix;
 use super::super::types::NodeFlags;
 use super::super::wire::Kind;
 use super::{Gossip, Out, TICK, Todo, Wake};
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 
 /// Nodes drawn each second; the one heard of longest ago is pinged.
 const SAMPLE: usize = 5;
 
+/// When the tick has to look at each node: nodes of which nothing is due are passed over.
+///
+/// A node is looked at too early rather than too late: what puts a look off is found out at the
+/// look.
+#[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub(super) struct Agenda {
+    due: BTreeSet<(Instant, Ix)>,
+}
+
 impl Gossip {
+    /// Has the next tick look at a node.
+    pub(super) fn look_soon(&mut self, now: Instant, at: Ix) {
+        self.look_at(at, now);
+    }
+
+    fn look_at(&mut self, at: Ix, when: Instant) {
+        let former = self.table.get_mut(at).look.replace(when);
+        if let Some(former) = former {
+            self.agenda.due.remove(&(former, at));
+        }
+        self.agenda.due.insert((when, at));
+    }
+
+    /// Everybody whose time has come, in the order of their places.
+    fn take_due(&mut self, now: Instant) -> Vec<Ix> {
+        let mut due = Vec::new();
+        while let Some(&(when, at)) = self.agenda.due.first().filter(|(when, _)| *when <= now) {
+            self.agenda.due.remove(&(when, at));
+            self.table.get_mut(at).look = None;
+            due.push(at);
+        }
+        due.sort_unstable();
+        due
+    }
+
+    /// When a node is to be looked at next.
+    fn next_look(&self, now: Instant, at: Ix) -> Instant {
+        let node = self.table.get(at);
+        let soon = now + Duration(1);
+        if !node.has_link() || node.flags.contains(NodeFlags::NOADDR) {
+            return soon;
+        }
+        if node.in_handshake() {
+            return (node.since + self.config.handshake_timeout() + Duration(1)).max(soon);
+        }
+        match node.pong_received {
+            Some(heard) if node.ping_sent.is_none() && !self.manual.is_replica(at) => {
+                (heard + Duration(self.config.node_timeout.0 / 2 + 1)).max(soon)
+            }
+            _ => soon,
+        }
+    }
+
     pub(super) fn tick(&mut self, now: Instant, out: Out<'_>) {
         self.timers.set(Wake::Cron, now + TICK);
         self.ticks += 1;
-        self.connect(now, out);
+        let due = self.take_due(now);
+        self.count_suspects();
+        let due = self.connect(now, out, due);
         if self.ticks.is_multiple_of(10) {
             self.ping_one(now);
+            self.prune_links(now, out);
         }
-        let suspected = self.watch(now, out);
+        let suspected = self.watch(now, out, &due);
+        for at in due {
+            self.look_at(at, self.next_look(now, at));
+        }
         self.data_tick(now, out);
         self.manual_deadline(now, out);
         if !self.table.me().is_master() {
             self.manual_step(now, out);
             self.election_step(now, out);
-            self.migrate_if_orphaned(now, out);
+            if self.ticks.is_multiple_of(10) {
+                self.migrate_if_orphaned(now, out);
+            }
         }
         if suspected || !self.standing.state.is_ok() {
             self.todo |= Todo::STATE;
         }
     }
 
-    /// Everybody without a stream is dialled; handshakes that take too long end.
-    fn connect(&mut self, now: Instant, out: Out<'_>) {
+    fn count_suspects(&mut self) {
+        let table = &self.table;
+        self.suspects.retain(|&at| table.get(at).flags.contains(NodeFlags::PFAIL));
+        self.suspects_seen = self.suspects.len();
+    }
+
+    /// Whoever has no stream is dialled; handshakes that take too long end. Who is left.
+    fn connect(&mut self, now: Instant, out: Out<'_>, due: Vec<Ix>) -> Vec<Ix> {
         let limit = self.config.handshake_timeout();
         let for_ever = self.config.plants.has(Plant::HandshakeUnending);
-        let mut suspects = 0;
-        for at in self.table.places() {
+        let mut left = Vec::with_capacity(due.len());
+        for at in due {
             let node = self.table.get(at);
-            suspects += usize::from(node.flags.contains(NodeFlags::PFAIL));
-            if at == Ix::ME || node.flags.contains(NodeFlags::NOADDR) {
-                continue;
-            }
             if node.in_handshake() && now.since(node.since) > limit && !for_ever {
                 if let Some(address) = Self::dial_address(node) {
                     out.notice(Notice::HandshakeExpired { address });
                 }
                 self.remove(now, out, at);
-            } else if !node.has_link() {
+                continue;
+            }
+            left.push(at);
+            if !node.has_link() && !node.flags.contains(NodeFlags::NOADDR) {
                 self.dial(now, out, at);
             }
         }
-        self.suspects = suspects;
+        left
     }
 
     /// Of a few nodes drawn at random, pings the one heard of longest ago.
@@ -76,13 +145,13 @@ impl Gossip {
 
     /// Pings whom nobody heard of for half the node timeout, suspects whom nobody hears for all of
     /// it. Whether somebody new is suspected.
-    fn watch(&mut self, now: Instant, out: Out<'_>) -> bool {
+    fn watch(&mut self, now: Instant, out: Out<'_>, due: &[Ix]) -> bool {
         let timeout = self.config.node_timeout;
-        let half = crate::time::Duration(timeout.0 / 2);
+        let half = Duration(timeout.0 / 2);
         let mut suspected = false;
-        for at in self.table.places() {
+        for &at in due {
             let node = self.table.get(at);
-            if at == Ix::ME || node.flags.intersects(NodeFlags::NOADDR | NodeFlags::HANDSHAKE) {
+            if node.flags.intersects(NodeFlags::NOADDR | NodeFlags::HANDSHAKE) {
                 continue;
             }
             let data = node.data_received.map_or(u64::MAX, |heard| now.since(heard).0);
@@ -109,7 +178,8 @@ impl Gossip {
             if silent > timeout.0 && !node.is_failing() {
                 let id = node.id;
                 self.table.get_mut(at).flags.insert(NodeFlags::PFAIL);
-                out.notice(Notice::Pfail { id, silent: crate::time::Duration(silent) });
+                self.suspects.push(at);
+                out.notice(Notice::Pfail { id, silent: Duration(silent) });
                 suspected = true;
                 if self.config.plants.has(Plant::PfailCountedAsFail) {
                     self.fail_if_agreed(now, out, at);
@@ -128,6 +198,9 @@ impl Gossip {
         self.migrating.retain(|_, to| *to != at);
         self.importing.retain(|_, from| *from != at);
         self.manual.forget(at);
-        self.table.remove(at);
+        self.suspects.retain(|&suspect| suspect != at);
+        if let Some(look) = self.table.remove(at).look {
+            self.agenda.due.remove(&(look, at));
+        }
     }
 }

@@ -94,9 +94,11 @@ impl Gossip {
         if manual {
             return None;
         }
+        if self.config.no_failover {
+            return Some(Barred::NotWanted);
+        }
         match self.config.role {
             Role::Replica { stands: true } => {}
-            _ if self.config.no_failover => return Some(Barred::NotWanted),
             Role::Witness | Role::Observer | Role::Replica { stands: false } => {
                 return Some(Barred::NotWanted);
             }
@@ -163,7 +165,7 @@ impl Gossip {
         out.notice(Notice::ElectionStarted { epoch, needed: self.standing.quorum() });
         let bytes = self.begin(Kind::AuthRequest, if manual { FORCEACK } else { 0 });
         self.broadcast(Kind::AuthRequest, &bytes);
-        self.todo |= Todo::SAVE | Todo::SYNC;
+        self.todo |= Todo::SYNC;
     }
 
     /// A vote. Only the owners of slots have one, and each has only one.
@@ -202,7 +204,7 @@ impl Gossip {
         }
         out.notice(Notice::Promoted { epoch: self.table.me().epoch, votes });
         self.update_state(now, out);
-        self.todo |= Todo::SAVE | Todo::SYNC;
+        self.todo |= Todo::SYNC;
         self.broadcast_pong(now);
         self.manual.reset();
     }
@@ -243,7 +245,7 @@ impl Gossip {
         }
         out.notice(Notice::VoteGranted { to, epoch: self.current_epoch });
         if !plants.has(Plant::VoteNotPersisted) {
-            self.todo |= Todo::SAVE | Todo::SYNC;
+            self.todo |= Todo::SYNC;
         }
         self.send_bare(by, Kind::AuthAck);
     }

@@ -45,16 +45,10 @@ impl Gossip {
             }
         }
         // An observer tells nobody whom it cannot reach: only members report failures.
-        if self.suspects > 0 && self.config.role != Role::Observer {
-            let suspects: Vec<Ix> = self
-                .table
-                .iter()
-                .filter(|(_, node)| node.flags.contains(NodeFlags::PFAIL))
-                .map(|(at, _)| at)
-                .filter(|&at| self.is_gossipable(at))
-                .take(self.suspects)
-                .collect();
-            for at in suspects {
+        if self.config.role != Role::Observer {
+            let suspected =
+                |at: &Ix| self.table.get(*at).flags.contains(NodeFlags::PFAIL) && self.is_gossipable(*at);
+            for &at in self.suspects.iter().filter(|at| suspected(at)).take(self.suspects_seen) {
                 self.push_entry(&mut bytes, at);
             }
         }
@@ -104,8 +98,7 @@ impl Gossip {
     /// What a known sender tells of others.
     pub(super) fn hear_gossip(&mut self, now: Instant, out: Out<'_>, sender: Ix, entries: Entries<'_>) {
         for entry in entries {
-            let Some(id) = entry.id() else { continue };
-            match self.table.find(&id) {
+            match self.table.find_raw(entry.raw_id()) {
                 Some(at) => self.hear_of_known(now, out, sender, at, &entry),
                 None => self.hear_of_stranger(now, out, sender, &entry),
             }
@@ -193,7 +186,11 @@ impl Gossip {
             ..Node::new(id, flags, address, now)
         };
         match self.table.add(node) {
-            Some(_) => {
+            Some(at) => {
+                self.look_soon(now, at);
+                if flags.contains(NodeFlags::PFAIL) {
+                    self.suspects.push(at);
+                }
                 let of = self.table.get(sender).id;
                 out.notice(Notice::Heard { id, of });
                 self.todo |= Todo::SAVE;

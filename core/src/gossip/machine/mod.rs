@@ -26,6 +26,7 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 
 use self::boot::Boot;
+use self::cron::Agenda;
 use self::data::Data;
 use self::election::Election;
 use self::manual::ManualFailover;
@@ -74,8 +75,11 @@ pub struct Gossip {
     blacklist: BTreeMap<NodeId, Instant>,
     /// Ticks so far.
     ticks: u64,
-    /// Nodes in PFAIL at the last tick.
-    suspects: usize,
+    agenda: Agenda,
+    /// Nodes in PFAIL at the last tick, and those suspected since.
+    suspects: Vec<Ix>,
+    /// How many of them there were at the last tick.
+    suspects_seen: usize,
     /// Who has a place in the message being made: equal to `mark` if so.
     marks: Vec<u32>,
     mark: u32,
@@ -104,7 +108,7 @@ bitflags::bitflags! {
         const STATE = 1;
         /// Take the next step of an election.
         const ELECTION = 2;
-        /// Save the state, some time soon.
+        /// Save the state within a second.
         const SAVE = 4;
         /// Save the state before anything more is said.
         const SYNC = 8;
@@ -119,7 +123,7 @@ bitflags::bitflags! {
 enum Wake {
     /// The tick, ten a second.
     Cron,
-    /// The state could not be saved: try again.
+    /// What is not urgent is saved.
     Save,
 }
 
@@ -162,7 +166,7 @@ impl Gossip {
         let flags = NodeFlags::MYSELF | NodeFlags::MASTER;
         let me = Node::new(NodeId::random(&mut ids), flags, address, Instant::START);
         Self {
-            table: Table::new(me),
+            table: Table::new(me, Rng::new(seed, 6).bits()),
             current_epoch: Epoch(0),
             last_vote: Epoch(0),
             boot: Boot::Unborn,
@@ -181,7 +185,9 @@ impl Gossip {
             importing: BTreeMap::new(),
             blacklist: BTreeMap::new(),
             ticks: 0,
-            suspects: 0,
+            agenda: Agenda::default(),
+            suspects: Vec::new(),
+            suspects_seen: 0,
             marks: Vec::new(),
             mark: 0,
             rng: Streams {
@@ -217,7 +223,7 @@ impl Gossip {
         while let Some(wake) = self.timers.pop_due(now) {
             match wake {
                 Wake::Cron => self.tick(now, out),
-                Wake::Save => self.todo |= Todo::SAVE,
+                Wake::Save => self.saver.due = true,
             }
         }
     }
@@ -244,7 +250,7 @@ impl Gossip {
     fn stop(&mut self, out: Out<'_>) {
         out.notice(Notice::Stopping);
         self.saver.stopping = true;
-        if self.boot == Boot::Done { self.todo |= Todo::SAVE } else { self.exit(out, 0) }
+        if self.boot == Boot::Done { self.todo |= Todo::SYNC } else { self.exit(out, 0) }
     }
 
     fn exit(&mut self, out: Out<'_>, status: u8) {

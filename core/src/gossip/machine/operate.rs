@@ -1,4 +1,6 @@
 //! What an operator changes by command. What Redis refuses is refused in its words.
+//!
+//! Redis answers before what it changed would survive a power loss; here the answer waits.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -185,7 +187,7 @@ impl Gossip {
 
     fn edited(&mut self, out: Out<'_>, assigned: usize, freed: usize) {
         out.notice(Notice::SlotsEdited { assigned: assigned as u32, freed: freed as u32 });
-        self.todo |= Todo::STATE | Todo::SAVE;
+        self.todo |= Todo::STATE | Todo::SYNC;
     }
 
     /// `CLUSTER SETSLOT`.
@@ -228,7 +230,7 @@ impl Gossip {
                 self.give_slot(now, out, slot, owner, to)?;
             }
         }
-        self.todo |= Todo::STATE | Todo::SAVE;
+        self.todo |= Todo::STATE | Todo::SYNC;
         Ok(())
     }
 
@@ -283,6 +285,7 @@ impl Gossip {
             return Err(Denied::RoleFixed(role.word()));
         }
         self.follow(now, out, at, FollowCause::Command);
+        self.todo |= Todo::SYNC;
         Ok(())
     }
 
@@ -298,7 +301,7 @@ impl Gossip {
         self.blacklist.insert(id, now + BLACKLISTED);
         self.remove(now, out, at);
         out.notice(Notice::Forgotten { id, cause: Forgot::Command });
-        self.todo |= Todo::STATE | Todo::SAVE;
+        self.todo |= Todo::STATE | Todo::SYNC;
         Ok(())
     }
 
@@ -337,14 +340,14 @@ impl Gossip {
             self.current_epoch = Epoch(0);
             self.last_vote = Epoch(0);
         }
-        self.table = super::Table::new(me);
+        self.table.alone(me);
         self.dress();
         self.migrating.clear();
         self.importing.clear();
         self.manual.reset();
         self.election = super::Election::default();
         out.notice(Notice::Reset { hard });
-        self.todo |= Todo::STATE | Todo::SAVE | Todo::SYNC;
+        self.todo |= Todo::STATE | Todo::SYNC;
         Ok(())
     }
 }

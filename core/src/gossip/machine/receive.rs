@@ -41,6 +41,12 @@ impl Gossip {
         };
         if sender == Some(Ix::ME) && !self.is_greeting(way) {
             let of = packet.sender;
+            if way.inbound && matches!(packet.kind, Ok(Kind::Ping | Kind::Meet)) {
+                // We were told to meet ourselves: the answer ends it.
+                let pong = self.gossip_message(Kind::Pong);
+                self.send(way.link, Kind::Pong, pong);
+                return;
+            }
             return out.notice(Notice::PacketRefused { of, why: Oddity::FromMyself });
         }
         if let Some(at) = sender
@@ -92,7 +98,7 @@ impl Gossip {
         let node = self.table.get_mut(at);
         if packet.config_epoch > node.epoch {
             node.epoch = packet.config_epoch;
-            self.todo |= Todo::SAVE | Todo::SYNC;
+            self.todo |= Todo::SYNC;
         }
         node.offset = packet.offset;
         self.learn_manual_offset(at, packet);
@@ -186,7 +192,8 @@ impl Gossip {
     ) {
         let id = NodeId::random(&mut self.rng.ids);
         match self.table.add(Node::new(id, flags, address, now)) {
-            Some(_) => {
+            Some(place) => {
+                self.look_soon(now, place);
                 out.notice(Notice::Handshake { address: at, ours: flags.contains(NodeFlags::MEET) });
             }
             None => self.table_full(out),
@@ -285,6 +292,7 @@ impl Gossip {
             out.notice(Notice::RoleChanged { id, master });
             self.todo |= Todo::STATE | Todo::SAVE;
         }
+        self.table.get_mut(at).flags.insert(NodeFlags::REPLICA);
         let master = packet.replica_of.and_then(|id| self.table.find(&id));
         if let Some(of) = master
             && self.table.get(at).master != master

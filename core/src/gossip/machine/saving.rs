@@ -15,8 +15,8 @@ use crate::host::{FileError, Job};
 use crate::machine::{Effect, How, JobId, LinkId};
 use crate::time::{Duration, Instant};
 
-/// How long a saving that failed is waited for before it is tried again.
-const AGAIN: Duration = Duration::from_secs(1);
+/// How long what is not urgent waits, and a saving that failed before it is tried again.
+const LATER: Duration = Duration::from_secs(1);
 
 /// The state of the state file.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +27,8 @@ pub(super) struct Saver {
     next: u64,
     /// There is more to save.
     dirty: bool,
+    /// It has waited long enough.
+    pub(super) due: bool,
     /// So many savings must end well before anything is sent: the one under way, the next.
     wanted: Wanted,
     held: Vec<(LinkId, Vec<u8>)>,
@@ -64,6 +66,9 @@ impl Gossip {
         }
         if todo.contains(Todo::SYNC) {
             self.saver.wanted = Wanted::Next;
+            self.saver.due |= !self.saver.failed;
+        } else if self.saver.dirty && self.timers.at(Wake::Save).is_none() {
+            self.timers.set(Wake::Save, now + LATER);
         }
         self.save(now, out);
         if self.saver.wanted == Wanted::None {
@@ -81,10 +86,12 @@ impl Gossip {
 
     fn save(&mut self, now: Instant, out: Out<'_>) {
         let saver = &mut self.saver;
-        if !saver.dirty || saver.writing.is_some() {
+        if !saver.dirty || saver.writing.is_some() || !saver.due {
             return;
         }
         saver.dirty = false;
+        saver.due = false;
+        self.timers.cancel(Wake::Save);
         if saver.wanted == Wanted::Next {
             saver.wanted = Wanted::This;
         }
@@ -112,9 +119,8 @@ impl Gossip {
             if self.saver.stopping {
                 return self.exit(out, 1);
             }
-            // Not at once: the timer does it.
-            self.saver.dirty = false;
-            self.timers.set(Wake::Save, now + AGAIN);
+            self.saver.due = false;
+            self.timers.set(Wake::Save, now + LATER);
             return;
         }
         if core::mem::replace(&mut self.saver.failed, false) {

@@ -31,7 +31,8 @@ impl Default for Standing {
     fn default() -> Self {
         Self {
             state: ClusterState::Waiting,
-            size: 0,
+            // Redis begins with 1; a majority of none and of one are the same.
+            size: 1,
             first: None,
             minority: None,
             full: false,
@@ -52,6 +53,7 @@ impl Gossip {
         self.todo.remove(Todo::STATE);
         let first = *self.standing.first.get_or_insert(now);
         let is_master = self.table.me().is_master();
+        self.standing.size = self.table.size();
         let served = self.standing.state.is_ok();
         if is_master && !served && now.since(first) < WRITABLE_DELAY {
             return;
@@ -61,10 +63,9 @@ impl Gossip {
         let coverage = Coverage {
             full_coverage_required: self.config.require_full_coverage,
             covered: self.table.assigned() == u32::from(super::super::slots::SLOTS) && failed == 0,
-            size: owners.clone().count() as u32,
+            size: self.standing.size,
             reachable: owners.filter(|(_, node)| !node.is_failing()).count() as u32,
         };
-        self.standing.size = coverage.size;
         let mut state = rules::judge(&coverage);
         if state == ClusterState::Minority {
             self.standing.minority = Some(now);

@@ -1,13 +1,22 @@
 //! Streams come and go: ours to each node, theirs to us, and the clients'.
 
+use alloc::vec::Vec;
+
 use super::super::links::{BUS, CLIENTS};
 use super::super::notice::Notice;
 use super::super::table::Ix;
 use super::super::types::NodeFlags;
 use super::super::wire::Kind;
 use super::{Gossip, Out};
+use crate::bytes::DecodeError;
 use crate::machine::{Effect, Endpoint, How, LinkId, LinkInput, Why};
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
+
+/// Streams from nobody we know that are open at a time.
+const STRANGERS_MAX: usize = 1_024;
+/// What is kept of a packet that is not whole, of somebody we do not know. A greeting in a cluster
+/// of 10,000 has a tenth of it.
+const STRANGER_HELD_MAX: usize = 1024 * 1024;
 
 impl Gossip {
     /// Dials a node. A ping that waits for its answer goes on waiting.
@@ -23,7 +32,11 @@ impl Gossip {
         match input {
             LinkInput::Opened { local } => self.opened(now, out, link, &local),
             LinkInput::Accepted { port: BUS, from, local, .. } => {
-                self.links.accepted(link, &from, &local, now);
+                if self.links.strangers() < STRANGERS_MAX {
+                    self.links.accepted(link, &from, &local, now);
+                } else {
+                    out.push(Effect::Close { link, how: How::Abort });
+                }
             }
             LinkInput::Accepted { port: CLIENTS, from, local, .. } => {
                 if !self.clients.accepted(link, &from, &local) {
@@ -85,6 +98,8 @@ impl Gossip {
         }
         if node.outbound == Some(link) {
             node.outbound = None;
+            self.look_soon(now, at);
+            let node = self.table.get_mut(at);
             if !gone.open && node.ping_sent.is_none() {
                 node.ping_sent = Some(now);
             }
@@ -129,19 +144,48 @@ impl Gossip {
             return self.client_bytes(now, out, link, bytes);
         }
         self.traffic.bytes_received += bytes.len() as u64;
+        if let Some(known) = self.links.get_mut(link) {
+            known.heard = now;
+        }
         let mut input = bytes;
         loop {
             // A packet may end its own stream.
             let Some(known) = self.links.get_mut(link) else { return };
             match known.buffer.next_frame(&mut input) {
                 Ok(Some(frame)) => self.packet(now, out, link, &frame),
-                Ok(None) => return,
+                Ok(None) => {
+                    if known.node.is_none() && known.buffer.held() > STRANGER_HELD_MAX {
+                        let (length, from) = (known.buffer.held() as u64, known.remote);
+                        let ceiling = STRANGER_HELD_MAX as u64;
+                        out.notice(Notice::FrameRefused {
+                            from,
+                            error: DecodeError::TooLong { length, ceiling },
+                        });
+                        self.drop_link(now, out, link);
+                    }
+                    return;
+                }
                 Err(error) => {
                     let from = known.remote;
                     out.notice(Notice::FrameRefused { from, error });
                     return self.drop_link(now, out, link);
                 }
             }
+        }
+    }
+
+    /// Streams that came in and that nobody uses any more: their dialler may be long dead. Redis
+    /// leaves it to TCP's keepalive.
+    pub(super) fn prune_links(&mut self, now: Instant, out: Out<'_>) {
+        let patience = self.config.node_timeout.times(4).max(Duration::from_secs(10));
+        let idle: Vec<LinkId> = self
+            .links
+            .iter()
+            .filter(|(_, link)| link.inbound && now.since(link.heard) > patience)
+            .map(|(id, _)| id)
+            .collect();
+        for link in idle {
+            self.drop_link(now, out, link);
         }
     }
 

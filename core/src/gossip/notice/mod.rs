@@ -167,6 +167,7 @@ pub enum EpochCause {
 
 /// Why a replica does not stand for election.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Barred {
     /// Its data are too old.
     DataTooOld,

@@ -119,7 +119,7 @@ impl<M: Machine> World<M> {
         let (end, address) = (&held.ends[1], &origins[1].address);
         let process = self.hosts[end.host.index()].process.as_ref();
         let listens =
-            process.is_some_and(|process| process.listeners.iter().any(|listener| listener.on == *address));
+            process.is_some_and(|process| process.listeners.iter().any(|listener| listener.takes(address)));
         // A local client waits for its turn.
         if held.net.is_some() && process.is_some_and(|process| process.unaccepted() >= BACKLOG) {
             return;
@@ -178,7 +178,7 @@ impl<M: Machine> World<M> {
         };
         let process = self.hosts[host.index()].process.as_mut();
         let port = process.and_then(|process| {
-            let port = process.listeners.iter().find(|listener| listener.on == local)?.port;
+            let port = process.listeners.iter().find(|listener| listener.takes(&local))?.port;
             let link = LinkId(process.next_link);
             process.next_link += 2;
             process.links.insert(link, EndRef { conn: id, side: Side::Acceptor });

@@ -40,7 +40,7 @@ pub struct CtdbConf {
     pub cluster_lock: Option<String>,
     /// `[cluster] recovery lock`, the lock's old name.
     pub recovery_lock: Option<String>,
-    /// `[cluster] leader timeout` in seconds, at least 1; 5 by default.
+    /// `[cluster] leader timeout` in seconds, at least 1, which is a warning; 5 by default.
     pub leader_timeout_s: Option<u32>,
     /// `[cluster] leader capability`; true by default.
     pub leader_capability: Option<bool>,
@@ -311,7 +311,7 @@ options! {
         "cluster lock" => cluster_lock: text,
         "recovery lock" => recovery_lock: old_lock,
         "node address" => node_address: address,
-        "leader timeout" => leader_timeout_s: seconds,
+        "leader timeout" => leader_timeout_s: leader_timeout,
         "leader capability" => leader_capability: boolean,
         "transport" => transport: transport,
     }

@@ -102,7 +102,7 @@ fn values_are_read_as_ctdbd_reads_them() {
         let read = conf(&format!("[cluster]\nleader timeout = {value}"));
         assert_eq!(read.leader_timeout_s, Some(seconds), "{value}");
     }
-    for (value, seconds) in [("5s", 5), ("5 # s", 5), ("1.5", 1)] {
+    for (value, seconds) in [("5s", 5), ("5 # s", 5), ("2.5", 2), ("1", 1)] {
         let read = read(format!("[cluster]\nleader timeout = {value}").as_bytes());
         assert_eq!((read.conf.leader_timeout_s, read.warnings.len()), (Some(seconds), 1), "{value}");
         assert!(read.fatal.is_empty());
@@ -248,6 +248,7 @@ fn each_mistake_has_its_own_words() {
         ("[cluster]\n=1", false, "2:1: `` is not an option"),
         ("[cluster]\nleader timeout = abc", true, "2:18: `abc` is not a number"),
         ("[cluster]\nleader timeout = 0", true, "2:18: `0` is no time at all"),
+        ("[cluster]\nleader timeout = 1", false, "2:18: `1` is no longer than a leader's silence"),
         ("[cluster]\nleader timeout = 08", true, "2:18: `08` is no time at all"),
         ("[cluster]\nleader timeout = -1", true, "2:18: `-1` is negative"),
         ("[cluster]\nleader timeout = 2147483648", true, "2:18: `2147483648` is too large"),

@@ -12,6 +12,9 @@ use crate::text::{Piece, Problem, Problems, nearest};
 const EXPECTED_BOOLEAN: &str = "`true` or `false`, or `yes` or `no`";
 const EXPECTED_LEVEL: &str = "`ERROR`, `WARNING`, `NOTICE`, `INFO` or `DEBUG`, or a number from 0 to 10";
 const EXPECTED_SECONDS: &str = "a number of seconds from 1 to 2147483647";
+const EXPECTED_LEADER_TIMEOUT: &str = "2 or more: a leader speaks once a second";
+/// The least that is longer than the wait between two words of a leader.
+const LEADER_TIMEOUT_MIN: u32 = 2;
 const EXPECTED_LOCATION: &str =
     "`file:` and a path, or `syslog`, alone or with `:nonblocking`, `:udp` or `:udp-rfc5424`";
 
@@ -96,9 +99,20 @@ impl Value<'_> {
         Ok(value)
     }
 
-    pub(super) fn seconds(&self, warnings: &mut Problems) -> Result<u32, Problem> {
+    fn seconds(&self, warnings: &mut Problems) -> Result<u32, Problem> {
         let seconds = self.number(EXPECTED_SECONDS, warnings)?;
         if seconds == 0 { Err(self.problem("is no time at all", EXPECTED_SECONDS)) } else { Ok(seconds) }
+    }
+
+    /// ctdbd takes a second too, and elects and recovers for ever: its leader says once a second
+    /// that it leads, and even to itself that comes too late every other time.
+    pub(super) fn leader_timeout(&self, warnings: &mut Problems) -> Result<u32, Problem> {
+        let seconds = self.seconds(warnings)?;
+        if seconds < LEADER_TIMEOUT_MIN {
+            let what = "is no longer than a leader's silence: every second leaders are deposed";
+            warnings.push(self.problem(what, EXPECTED_LEADER_TIMEOUT));
+        }
+        Ok(seconds)
     }
 
     pub(super) fn level(&self, warnings: &mut Problems) -> Result<LogLevel, Problem> {

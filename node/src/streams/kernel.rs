@@ -1,0 +1,180 @@
+//! The kernel's sockets: TCP and unix.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt as _;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use socket2::{SockRef, TcpKeepalive};
+use standin_core::machine::{Endpoint, Why};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixStream};
+
+use super::{Connected, Cut, Sockets, why};
+
+/// Connections the kernel accepts ahead of us.
+const BACKLOG: u32 = 1024;
+
+/// The kernel of this host.
+#[derive(Debug)]
+pub struct Kernel;
+
+/// A connected socket.
+#[derive(Debug)]
+pub enum Stream {
+    /// TCP.
+    Tcp(TcpStream),
+    /// Unix.
+    Unix(UnixStream),
+}
+
+/// A listening socket.
+#[derive(Debug)]
+pub enum Listener {
+    /// TCP.
+    Tcp(TcpListener),
+    /// Unix.
+    Unix(UnixListener),
+}
+
+impl Sockets for Kernel {
+    type Stream = Stream;
+    type Listener = Listener;
+
+    fn listen(on: &Endpoint) -> Result<(Listener, Endpoint), Why> {
+        match on {
+            Endpoint::Tcp(address) => {
+                let listener = listen_tcp(*address).map_err(|error| why(&error))?;
+                let at = listener.local_addr().unwrap_or(*address);
+                Ok((Listener::Tcp(listener), Endpoint::Tcp(at)))
+            }
+            Endpoint::Unix(path) => Ok((Listener::Unix(listen_unix(path)?), on.clone())),
+        }
+    }
+
+    async fn accept(listener: &mut Listener) -> io::Result<(Stream, Endpoint)> {
+        Ok(match listener {
+            Listener::Tcp(listener) => {
+                let (stream, from) = listener.accept().await?;
+                (Stream::Tcp(stream), Endpoint::Tcp(from))
+            }
+            Listener::Unix(listener) => {
+                let (stream, _) = listener.accept().await?;
+                (Stream::Unix(stream), Endpoint::Unix("".into()))
+            }
+        })
+    }
+
+    async fn dial(from: Option<IpAddr>, to: SocketAddr) -> io::Result<Stream> {
+        let socket = tcp_socket(to.ip())?;
+        if let Some(from) = from {
+            socket.bind(SocketAddr::new(from, 0))?;
+        }
+        socket.connect(to).await.map(Stream::Tcp)
+    }
+}
+
+fn tcp_socket(for_address: IpAddr) -> io::Result<TcpSocket> {
+    if for_address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }
+}
+
+fn listen_tcp(on: SocketAddr) -> io::Result<TcpListener> {
+    let socket = tcp_socket(on.ip())?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(on)?;
+    socket.listen(BACKLOG)
+}
+
+fn listen_unix(path: &str) -> Result<UnixListener, Why> {
+    // What a dead daemon left is taken away; a living one answers.
+    if std::os::unix::net::UnixStream::connect(path).is_ok() {
+        return Err(Why::InUse);
+    }
+    let _ = std::fs::remove_file(path);
+    let listener = UnixListener::bind(path).map_err(|error| why(&error))?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700)).map_err(|error| why(&error))?;
+    Ok(listener)
+}
+
+impl Connected for Stream {
+    type Grip = OwnedFd;
+
+    fn local(&self) -> Endpoint {
+        match self {
+            Self::Tcp(stream) => {
+                stream.local_addr().map_or_else(|_| Endpoint::Unix("".into()), Endpoint::Tcp)
+            }
+            Self::Unix(stream) => {
+                let path = stream.local_addr().ok();
+                let path =
+                    path.as_ref().and_then(|address| address.as_pathname()).and_then(|path| path.to_str());
+                Endpoint::Unix(path.unwrap_or_default().into())
+            }
+        }
+    }
+
+    fn peer_pid(&self) -> Option<u32> {
+        match self {
+            Self::Tcp(_) => None,
+            Self::Unix(stream) => {
+                stream.peer_cred().ok().and_then(|who| who.pid()).and_then(|pid| pid.try_into().ok())
+            }
+        }
+    }
+
+    fn settle(&self) -> Option<OwnedFd> {
+        match self {
+            Self::Tcp(stream) => {
+                let _ = stream.set_nodelay(true);
+                let _ = SockRef::from(stream).set_tcp_keepalive(&TcpKeepalive::new());
+                stream.as_fd().try_clone_to_owned().ok()
+            }
+            Self::Unix(_) => None,
+        }
+    }
+}
+
+impl Cut for OwnedFd {
+    fn abort_when_dropped(&self) {
+        let _ = SockRef::from(self).set_linger(Some(Duration::ZERO));
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Self::Unix(stream) => Pin::new(stream).poll_read(cx, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Unix(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}

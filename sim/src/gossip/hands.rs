@@ -1,0 +1,27 @@
+//! What operators and clients did, for those who judge the nodes by it.
+
+use std::collections::BTreeSet;
+
+use crate::world::puppet::PuppetId;
+
+/// All of a run.
+#[derive(Debug, Default)]
+pub(super) struct Hands {
+    /// Writes, in order.
+    pub(super) writes: Vec<Written>,
+    /// Slots an operator gave to somebody, or took away.
+    pub(super) touched: BTreeSet<u16>,
+    /// Somebody with slots was told to forget them.
+    pub(super) emptied: bool,
+}
+
+/// Writes of a client to a slot's register, one behind the other.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Written {
+    /// Whose connection.
+    pub(super) puppet: PuppetId,
+    /// Which register.
+    pub(super) slot: u16,
+    /// How many.
+    pub(super) times: u32,
+}
