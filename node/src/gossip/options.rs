@@ -93,9 +93,9 @@ pub(super) const CHOICES: &[Choice] = &[
         default: Unsaid::Is("false"),
         says: &[
             "Role replica only: whether it stands for election when its master fails.",
-            "DANGER: it has no data. If it wins, every key of that master is lost, and real",
-            "replicas of that master delete theirs to follow it. Leave it false unless the",
-            "cluster is a cache and an empty master is better than none.",
+            "DANGER: it has no data. If it wins, nothing of that master's keys can be read or written",
+            "until a node that still has them takes over (CLUSTER FAILOVER TAKEOVER there), and it",
+            "may win against a real replica. Leave it false where data matter.",
         ],
         read: |value, draft| value.yes_no().map(|yes| draft.stands = yes),
     },

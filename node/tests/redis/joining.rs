@@ -98,39 +98,3 @@ fn the_tool_makes_one_of_us_a_master_and_moves_empty_slots_both_ways() {
     let moved = cluster.cli(&format!("-h {} SET key value", cluster.ip(2)));
     assert!(moved.out.starts_with("MOVED") || moved.out.starts_with("CLUSTERDOWN"), "{moved:?}");
 }
-
-#[test]
-fn an_observer_and_a_replica_without_data_are_known_and_own_nothing() {
-    if !able() {
-        return;
-    }
-    let mut cluster = Cluster::new("roles");
-    let mut all = cluster.redises(3);
-    cluster.create(&all, 0);
-    let observer = cluster.standin("role = \"observer\"");
-    let replica = cluster.standin("role = \"replica\"");
-    for at in [observer, replica] {
-        all.push(at);
-        cluster.tell(at, &format!("CLUSTER MEET {} 6379", cluster.ip(0)));
-        cluster.wait("it is in", |it| it.meshed(&all));
-    }
-    cluster.wait("it can be told", |it| it.seen(replica, 0).is_some_and(|line| line.count() > 0));
-    cluster.tell(replica, &format!("CLUSTER REPLICATE {}", cluster.id(0)));
-    cluster.wait("a replica to all", |it| {
-        all.iter().all(|&by| {
-            it.seen(by, replica).is_some_and(|line| line.has("slave") && line.master == Some(it.id(0)))
-        })
-    });
-    let refused = cluster.ask(observer, &format!("CLUSTER REPLICATE {}", cluster.id(0)));
-    assert!(refused.is_some_and(|said| said.starts_with("-ERR")), "an observer stays one");
-    cluster.wait("the tool finds nothing wrong", |it| it.checks(0) && it.checks(observer));
-
-    // Its master dies: it does not stand, so nobody is promoted; the master comes back.
-    cluster.kill(0);
-    cluster.wait("it failed", |it| it.seen(replica, 0).is_some_and(|line| line.has("fail")));
-    std::thread::sleep(super::cluster::NODE_TIMEOUT * 2);
-    assert!(cluster.seen(1, replica).is_some_and(|line| line.has("slave")), "{}", cluster.told());
-    assert!(cluster.log(replica).contains("election-barred"), "{}", cluster.log(replica));
-    cluster.start(0);
-    cluster.wait_well(&all);
-}

@@ -11,4 +11,5 @@ mod lan;
 mod life;
 mod log;
 mod manual;
+mod roles;
 mod wire;
