@@ -10,6 +10,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 
 use standin_core::ctdb::types::Pnn;
+use standin_core::gossip::slots::SLOTS;
 use standin_core::gossip::{Config, Gossip};
 use standin_core::host::{self, Done, Fact, Job};
 use standin_core::machine::{Endpoint, Machine};
@@ -188,10 +189,16 @@ fn redis(nodes: u32, seed: u64) -> Spreading {
     while world.advance(Moment(1_000_000)) {
         world.news.clear();
     }
-    for node in 1..nodes {
-        let to = Endpoint::Tcp(socket(node));
-        let meet = format!("CLUSTER SET-CONFIG-EPOCH {node}\r\nCLUSTER MEET {} 7000\r\n", address(node - 1));
-        world.puppet_tell(HostId(node), &to, meet.into_bytes());
+    // As real ones were measured: epochs and slots first, then each meets the one before it.
+    for node in 0..nodes {
+        let slot = |node: u32| u32::from(SLOTS) * node / nodes;
+        let (epoch, first, last) = (node + 1, slot(node), slot(node + 1) - 1);
+        let mut says =
+            format!("CLUSTER SET-CONFIG-EPOCH {epoch}\r\nCLUSTER ADDSLOTSRANGE {first} {last}\r\n");
+        if node > 0 {
+            says.push_str(&format!("CLUSTER MEET {} 7000\r\n", address(node - 1)));
+        }
+        world.puppet_tell(HostId(node), &Endpoint::Tcp(socket(node)), says.into_bytes());
     }
     watch(&mut world, nodes, |world| {
         let knows = |it: &Gossip| {

@@ -44,7 +44,13 @@ impl Gossip {
                 self.state_read(now, out, read.as_deref());
             }
             Done::Wrote(wrote) => self.saved(now, out, job, wrote),
-            _ => {}
+            // Nothing else is asked for.
+            Done::Read(_)
+            | Done::Scripts(_)
+            | Done::Script(_)
+            | Done::Address(_)
+            | Done::Announced
+            | Done::Lock(_) => {}
         }
     }
 

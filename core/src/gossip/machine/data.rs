@@ -360,6 +360,7 @@ impl Gossip {
             Stage::Ping | Stage::Port | Stage::Capabilities => {
                 let Some(line) = upstream.replies.next_line().map_err(drop)? else { return Ok(false) };
                 let port = format!("{}", self.config.port);
+                #[expect(clippy::wildcard_enum_match_arm, reason = "one of three, as just matched")]
                 let (next, words): (Stage, &[&[u8]]) = match upstream.stage {
                     Stage::Ping if line.first() != Some(&b'+') => return Err(()),
                     Stage::Ping => (Stage::Port, &[b"REPLCONF", b"listening-port", port.as_bytes()]),

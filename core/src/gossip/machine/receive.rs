@@ -2,7 +2,6 @@
 
 use core::net::SocketAddr;
 
-use super::super::config::Role;
 use super::super::notice::{Forgot, Notice, Oddity};
 use super::super::plant::Plant;
 use super::super::table::{Address, Ix, Node};
@@ -65,9 +64,15 @@ impl Gossip {
             Body::Unknown(number) => {
                 out.notice(Notice::PacketRefused { of: packet.sender, why: Oddity::Type(number) });
             }
-            body => {
+            Body::Fail(_)
+            | Body::Publish { .. }
+            | Body::AuthRequest
+            | Body::AuthAck
+            | Body::Update { .. }
+            | Body::MfStart
+            | Body::Module { .. } => {
                 if let Some(at) = sender.filter(|&at| at != Ix::ME) {
-                    self.one_way(now, out, way, at, &packet, body);
+                    self.one_way(now, out, way, at, &packet);
                 }
             }
         }
@@ -332,16 +337,8 @@ impl Gossip {
     }
 
     /// Everything that is not answered.
-    fn one_way(
-        &mut self,
-        now: Instant,
-        out: Out<'_>,
-        way: Way,
-        sender: Ix,
-        packet: &Packet<'_>,
-        body: Body<'_>,
-    ) {
-        match body {
+    fn one_way(&mut self, now: Instant, out: Out<'_>, way: Way, sender: Ix, packet: &Packet<'_>) {
+        match packet.body {
             Body::Fail(Some(id)) => {
                 if let Some(about) = self.table.find(&id) {
                     self.told_of_failure(now, out, about, sender);
@@ -363,10 +360,5 @@ impl Gossip {
             Body::Module { .. } | Body::Fail(None) | Body::Update { id: None, .. } => {}
             Body::Gossip { .. } | Body::Unknown(_) => {}
         }
-    }
-
-    /// Whether this node takes part: owns slots, votes, replicates.
-    pub(super) fn is_observer(&self) -> bool {
-        self.config.role == Role::Observer
     }
 }

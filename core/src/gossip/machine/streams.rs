@@ -92,6 +92,7 @@ impl Gossip {
         self.staged.retain(|&(to, _)| to != link);
         self.saver.drop_held(link);
         let Some(at) = gone.node else { return };
+        let no_way = !gone.open && matches!(why, Some(Why::Unreachable | Why::NoAddress | Why::System));
         let node = self.table.get_mut(at);
         if node.inbound == Some(link) {
             node.inbound = None;
@@ -100,7 +101,8 @@ impl Gossip {
             node.outbound = None;
             self.look_soon(now, at);
             let node = self.table.get_mut(at);
-            if !gone.open && node.ping_sent.is_none() {
+            // No way there at all counts from now; that nobody listens there does not.
+            if no_way && node.ping_sent.is_none() {
                 node.ping_sent = Some(now);
             }
             if gone.open && !node.in_handshake() {

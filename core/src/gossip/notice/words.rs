@@ -28,7 +28,7 @@ impl Notice {
             Self::Heard { id, of } => all(&[id.word(), of.word()]),
             Self::Forgotten { id, cause } => all(&[id.word(), *cause as u64]),
             Self::Connected { id } | Self::PfailCleared { id } | Self::FailCleared { id } => {
-                all(&[id.word()])
+                all(&[id.word()]);
             }
             Self::Disconnected { id, why } => all(&[id.word(), why.map_or(u64::MAX, |why| why as u64)]),
             Self::AddressChanged { id, ip, bus_port } => all(&[id.word(), ip_word(*ip), (*bus_port).into()]),
