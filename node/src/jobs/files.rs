@@ -35,7 +35,7 @@ pub async fn write(path: &Path, content: &[u8]) -> Result<(), FileError> {
     replace(path, content, |_| Ok(())).await.map(drop)
 }
 
-/// As [`write`]; what `mark` makes of the new file is there before the file has its name.
+/// As [`write()`]; what `mark` makes of the new file is there before the file has its name.
 ///
 /// # Errors
 /// As [`FileError`] says, an error of `mark` included; the old content is untouched then.

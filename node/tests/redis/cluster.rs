@@ -152,9 +152,10 @@ impl Cluster {
         (0..count).map(|_| self.redis()).collect()
     }
 
-    /// One of ours, running, with these lines in its file.
+    /// One of ours, running, with these lines in its file; beside it is a folder `state`.
     pub(crate) fn standin(&mut self, lines: &str) -> usize {
         let at = self.add(Program::Standin);
+        fs::create_dir_all(self.dir(at).join("state")).expect("a folder");
         let timeout = NODE_TIMEOUT.as_millis();
         let toml = format!("node-timeout = \"{timeout}ms\"\n{lines}\n");
         fs::write(self.dir(at).join("standin.toml"), toml).expect("a file");

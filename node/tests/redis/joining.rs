@@ -1,6 +1,9 @@
 //! Into real clusters, by Redis' own tool.
 
+use std::fs;
+
 use super::cluster::{Cluster, able};
+use super::lan::ip;
 
 #[test]
 fn a_witness_joins_by_the_tool_gets_a_slot_and_stays_itself_over_restarts() {
@@ -97,4 +100,34 @@ fn the_tool_makes_one_of_us_a_master_and_moves_empty_slots_both_ways() {
     // Keys of ours are nowhere; keys of theirs are where they are.
     let moved = cluster.cli(&format!("-h {} SET key value", cluster.ip(2)));
     assert!(moved.out.starts_with("MOVED") || moved.out.starts_with("CLUSTERDOWN"), "{moved:?}");
+}
+
+#[test]
+fn what_we_announce_is_what_real_nodes_know_us_by() {
+    if !able() {
+        return;
+    }
+    let mut cluster = Cluster::new("announce");
+    let mut all = cluster.redises(3);
+    cluster.create(&all, 0);
+    let witness = cluster.standin("");
+    all.push(witness);
+    assert_eq!(cluster.stop(witness).code(), Some(0));
+    // It has two addresses, a bus port of its own and a name.
+    cluster.host(witness).within(|| ip("addr add 10.0.0.40/24 dev eth0"));
+    let file = cluster.dir(witness).join("standin.toml");
+    let more = "announce-ip = \"10.0.0.40\"\nbus-port = 7777\nannounce-hostname = \"witness.example\"\n";
+    let text = fs::read_to_string(&file).expect("it was written");
+    fs::write(&file, format!("{text}{more}")).expect("it is ours");
+    cluster.start(witness);
+    cluster.tool(&format!("add-node {} {}", cluster.address(witness), cluster.address(0)));
+    let known = "10.0.0.40:6379@7777,witness.example master - ";
+    cluster.wait("all know it so", |it| {
+        all[..3].iter().all(|&by| {
+            let text = it.ask(by, "CLUSTER NODES").unwrap_or_default();
+            text.lines().any(|line| line.contains(known) && line.ends_with(" connected"))
+        })
+    });
+    let own = cluster.ask(witness, "CLUSTER NODES").unwrap_or_default();
+    assert!(own.contains("10.0.0.40:6379@7777,witness.example myself,master - "), "{own}");
 }

@@ -18,7 +18,8 @@ pub(crate) struct Host {
     space: File,
 }
 
-fn ip(arguments: &str) {
+/// Runs `ip`.
+pub(crate) fn ip(arguments: &str) {
     let output = Command::new("ip").args(arguments.split_whitespace()).output().expect("ip is installed");
     assert!(output.status.success(), "ip {arguments}: {}", String::from_utf8_lossy(&output.stderr));
 }

@@ -144,3 +144,28 @@ fn a_log_can_be_json() {
     let line = log.lines().find(|line| line.contains("\"listening\"")).unwrap_or_else(|| panic!("{log}"));
     assert!(line.starts_with('{') && line.ends_with('}') && line.contains("\"level\":\"INFO\""), "{line}");
 }
+
+#[test]
+fn a_state_that_cannot_be_saved_silences_a_node_until_it_can() {
+    if !able() {
+        return;
+    }
+    let mut cluster = Cluster::new("full");
+    let at = cluster.standin("dir = \"state\"");
+    let state = cluster.dir(at).join("state");
+    let aside = cluster.dir(at).join("aside");
+    let id = cluster.id(at);
+    fs::rename(&state, &aside).expect("it is ours");
+    // A promise that is not durable is not made: nothing is said after it.
+    let address = cluster.address(at);
+    let promised = std::thread::spawn(move || super::ask::ask(&address, "CLUSTER BUMPEPOCH"));
+    cluster.wait("it is told", |it| it.log(at).contains("save-failed"));
+    assert_eq!(promised.join().expect("it waits in vain"), None);
+    assert_eq!(cluster.ask(at, "PING"), None);
+    fs::rename(&aside, &state).expect("it is ours");
+    cluster.wait("it speaks again", |it| it.ask(at, "PING").is_some());
+    assert!(cluster.log(at).contains("save-recovered"), "{}", cluster.log(at));
+    let saved = fs::read_to_string(state.join("nodes.conf")).expect("it is saved");
+    assert!(saved.contains(&id) && saved.contains("currentEpoch 1"), "{saved}");
+    assert_eq!(cluster.stop(at).code(), Some(0));
+}
