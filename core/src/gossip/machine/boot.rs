@@ -7,7 +7,7 @@ use super::super::config::Config;
 use super::super::links::{BUS, CLIENTS};
 use super::super::nodes_conf::NodesConf;
 use super::super::notice::{Notice, StartRefusal};
-use super::super::table::{Address, Node};
+use super::super::table::{Address, Ix, Node};
 use super::super::types::NodeFlags;
 use super::{EXIT_CONFIG, Gossip, Out, TICK, Todo, Wake};
 use crate::host::{Done, FileError, Job};
@@ -44,7 +44,7 @@ impl Gossip {
                 self.state_read(now, out, read.as_deref());
             }
             Done::Wrote(wrote) => self.saved(now, out, job, wrote),
-            // Nothing else is asked for.
+            // No other job was begun.
             Done::Read(_)
             | Done::Scripts(_)
             | Done::Script(_)
@@ -117,7 +117,7 @@ impl Gossip {
             let mut node = Node::new(line.id, line.flags, address, now);
             node.hostname.clone_from(&line.hostname);
             node.aux.clone_from(&line.aux);
-            node.epoch = line.epoch;
+            node.epoch = line.own_epoch();
             node.ping_sent = (line.ping_sent != 0).then_some(now);
             node.pong_received = (line.pong_received != 0).then_some(now);
             node.failed = line.flags.contains(NodeFlags::FAIL).then_some(now);
@@ -165,9 +165,15 @@ impl Gossip {
     }
 
     /// `CONFIG SET`: another configuration from here on. Ports and addresses stay.
-    pub(in super::super) fn reconfigure(&mut self, config: Config) {
+    pub(in super::super) fn reconfigure(&mut self, now: Instant, config: Config) {
         self.config = config;
         self.dress();
+        // With another timeout something else is due.
+        for at in self.table.places() {
+            if at != Ix::ME {
+                self.look_soon(now, at);
+            }
+        }
         self.todo |= Todo::STATE | Todo::SAVE;
     }
 
