@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use standin_sim::campaign::{prepare, run_seed};
 use standin_sim::ctdb::CtdbKit;
+use standin_sim::gossip::GossipKit;
+use standin_sim::kit::Kit;
 use standin_sim::plan::Wishes;
 use standin_sim::scenario::command::{Show, run_text};
 
@@ -12,14 +14,23 @@ use standin_sim::scenario::command::{Show, run_text};
 /// run faster or names things anew, and never between debug and release or two machines.
 const KNOWN: [(u64, u64); 2] = [(42, 0x9afd_2093_a122_55eb), (1_000_003, 0xccf9_b5fe_454b_683d)];
 
+/// The same of the other protocol.
+const KNOWN_GOSSIP: [(u64, u64); 2] = [(42, 0), (1_000_004, 0)];
+
+fn hash_of<K: Kit>(seed: u64) -> u64 {
+    run_seed::<K>(seed, &Wishes::default(), false).expect("a seed draws settings that can be").hash
+}
+
 fn hash(seed: u64) -> u64 {
-    run_seed::<CtdbKit>(seed, &Wishes::default(), false).expect("a seed draws settings that can be").hash
+    hash_of::<CtdbKit>(seed)
 }
 
 #[test]
 fn the_same_seed_leaves_the_same_trace() {
     for seed in [0, 1, 7, 42, 4711, u64::MAX] {
         assert_eq!(hash(seed), hash(seed), "seed {seed}");
+        let gossip = hash_of::<GossipKit>;
+        assert_eq!(gossip(seed), gossip(seed), "gossip's seed {seed}");
     }
 }
 
@@ -37,6 +48,8 @@ fn different_seeds_leave_different_traces() {
 fn known_seeds_leave_known_traces() {
     let found = KNOWN.map(|(seed, _)| (seed, hash(seed)));
     assert_eq!(found, KNOWN, "\nfound {found:#018x?}\nknown {KNOWN:#018x?}");
+    let found = KNOWN_GOSSIP.map(|(seed, _)| (seed, hash_of::<GossipKit>(seed)));
+    assert_eq!(found, KNOWN_GOSSIP, "\nfound {found:#018x?}\nknown {KNOWN_GOSSIP:#018x?}");
 }
 
 #[test]
@@ -45,15 +58,20 @@ fn keeping_the_trace_changes_nothing() {
     assert_eq!((kept.hash, kept.notices), (hash(42), kept.lines.len() as u64));
 }
 
+fn read_back<K: Kit>(seeds: u64) {
+    for seed in 0..seeds {
+        let (_, plan) = prepare::<K>(seed, &Wishes::default()).expect("as before");
+        let text = plan.to_string();
+        let report = run_text::<K>(&text, Show::Verdict)
+            .unwrap_or_else(|problems| panic!("seed {seed}: {}", problems.render("its text", &text)));
+        assert_eq!(report.outcome.hash, hash_of::<K>(seed), "seed {seed}");
+    }
+}
+
 #[test]
 fn a_seed_read_back_from_its_own_text_leaves_the_same_trace() {
-    for seed in 0..20 {
-        let (_, plan) = prepare::<CtdbKit>(seed, &Wishes::default()).expect("as before");
-        let text = plan.to_string();
-        let report = run_text::<CtdbKit>(&text, Show::Verdict)
-            .unwrap_or_else(|problems| panic!("seed {seed}: {}", problems.render("its text", &text)));
-        assert_eq!(report.outcome.hash, hash(seed), "seed {seed}");
-    }
+    read_back::<CtdbKit>(20);
+    read_back::<GossipKit>(10);
 }
 
 #[test]

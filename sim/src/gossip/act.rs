@@ -87,7 +87,10 @@ pub(super) fn act(cluster: &Cluster, world: &mut World<Gossip>, action: &Action)
         Action::Create => create(cluster, world),
         Action::Enlist => enlist(cluster, world),
         Action::Stop(who) => {
-            for host in hosts(cluster, *who) {
+            // Who sleeps or is stopped would hear of it long afterwards.
+            for host in
+                hosts(cluster, *who).into_iter().filter(|host| world.host(*host).brisk()).collect::<Vec<_>>()
+            {
                 world.order(host, Order::Stop);
             }
         }

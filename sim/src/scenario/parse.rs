@@ -58,7 +58,7 @@ fn without_comment(line: Piece<'_>) -> Piece<'_> {
 #[must_use]
 pub fn protocol(text: &str) -> Option<&str> {
     let statements = lines(text).map(without_comment).flat_map(|line| line.split(';'));
-    let mut words = statements.map(|statement| statement.words());
+    let mut words = statements.map(Piece::words);
     words.find_map(|mut words| {
         (words.next()?.text == "protocol").then(|| words.next().map(|word| word.text))?
     })

@@ -134,6 +134,9 @@ impl Gossip {
             let Some(at) = self.table.find(&line.id) else { continue };
             let master = line.master.and_then(|id| self.table.find(&id)).filter(|&of| of != at);
             self.table.get_mut(at).master = master;
+            if let Some(of) = master {
+                self.table.get_mut(of).flags.insert(NodeFlags::MIGRATE_TO);
+            }
             for slot in line.slots.iter() {
                 self.table.bind(slot, at);
             }

@@ -8,8 +8,9 @@ use standin_core::gossip::{Gossip, Notice};
 
 use super::super::build::{Cluster, Place};
 use super::super::facts::all_up;
+use super::sight::Suspicion;
 use crate::check::{Checker, Violation};
-use crate::world::moment::HostId;
+use crate::world::moment::{HostId, Moment};
 use crate::world::{News, World};
 
 /// Slots looked at, at most.
@@ -37,13 +38,14 @@ pub(super) struct Claims {
     probes: Vec<u16>,
     /// Who owned each probe in a host's table when it was last looked at.
     owners: BTreeMap<HostId, Vec<Option<NodeId>>>,
+    suspicion: Suspicion,
     looked: u64,
 }
 
 impl Claims {
     pub(super) fn new(cluster: Rc<Cluster>) -> Self {
         let probes = probes(&cluster);
-        Self { cluster, probes, owners: BTreeMap::new(), looked: 0 }
+        Self { cluster, probes, owners: BTreeMap::new(), suspicion: Suspicion::default(), looked: 0 }
     }
 
     fn note(&mut self, host: HostId, machine: &Gossip) {
@@ -51,14 +53,8 @@ impl Claims {
         self.owners.insert(host, owners);
     }
 
-    fn moved(
-        &mut self,
-        world: &World<Gossip>,
-        host: HostId,
-        to: NodeId,
-        epoch: Epoch,
-    ) -> Result<(), Violation> {
-        let Some(machine) = world.host(host).machine() else { return Ok(()) };
+    fn moved(&mut self, world: &World<Gossip>, host: HostId, to: NodeId, epoch: Epoch) {
+        let Some(machine) = world.host(host).machine() else { return };
         let former = self.owners.get(&host).cloned().unwrap_or_default();
         for (&slot, owner) in self.probes.iter().zip(former) {
             let Some(owner) = owner.filter(|owner| *owner != to && machine.owner_of(slot) == Some(to)) else {
@@ -77,10 +73,9 @@ impl Claims {
                 let what = format!(
                     "{host} gives slot {slot} to {to:.8} by epoch {epoch}, though {owner:.8} has it by {known}"
                 );
-                return Err(Violation::safety("later-claim-wins", what));
+                self.suspicion.raise(world, host, Violation::safety("later-claim-wins", what));
             }
         }
-        Ok(())
     }
 }
 
@@ -90,8 +85,11 @@ impl Checker<Gossip> for Claims {
     }
 
     fn news(&mut self, world: &World<Gossip>, news: &News<Gossip>) -> Result<(), Violation> {
+        if matches!(news, News::Changed) {
+            self.suspicion.changed(world);
+        }
         let News::Notice(host, notice) = news else { return Ok(()) };
-        let ended = match notice {
+        match notice {
             Notice::SlotsMoved { to, epoch, .. } => self.moved(world, *host, *to, *epoch),
             Notice::Listening { .. }
             | Notice::RoleChanged { .. }
@@ -99,13 +97,21 @@ impl Checker<Gossip> for Claims {
             | Notice::Promoted { .. }
             | Notice::Follows { .. }
             | Notice::Forgotten { .. }
-            | Notice::Reset { .. } => Ok(()),
+            | Notice::Reset { .. } => {}
             _ => return Ok(()),
-        };
+        }
         if let Some(machine) = world.host(*host).machine() {
             self.note(*host, machine);
         }
-        ended
+        Ok(())
+    }
+
+    fn due(&self) -> Option<Moment> {
+        self.suspicion.due()
+    }
+
+    fn look(&mut self, _: &World<Gossip>) -> Result<(), Violation> {
+        self.suspicion.look()
     }
 
     fn looked(&self) -> u64 {

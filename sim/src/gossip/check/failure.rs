@@ -11,7 +11,7 @@ use standin_core::gossip::{Gossip, Notice};
 use standin_core::time::{Duration, Instant};
 
 use super::super::build::Cluster;
-use super::sight::Shared;
+use super::sight::{Shared, Suspicion};
 use crate::check::{Checker, Violation};
 use crate::world::moment::{HostId, Moment};
 use crate::world::{News, World};
@@ -28,6 +28,8 @@ pub(super) struct Failure {
     failed: BTreeMap<(HostId, NodeId), Instant>,
     /// Who ever held whom for failed.
     ever: BTreeSet<(HostId, NodeId)>,
+    sizes: BTreeMap<HostId, (Moment, u32, u32)>,
+    suspicion: Suspicion,
     /// A FAIL that went early, unless the same packet says why.
     early: Option<(Moment, HostId, NodeId)>,
     /// When a name's host fell silent, was first suspected and was first held for failed.
@@ -41,12 +43,14 @@ pub(super) struct Failure {
 }
 
 impl Failure {
-    pub(super) const fn new(cluster: Rc<Cluster>, names: Shared) -> Self {
+    pub(super) fn new(cluster: Rc<Cluster>, names: Shared) -> Self {
         Self {
             cluster,
             names,
             failed: BTreeMap::new(),
             ever: BTreeSet::new(),
+            sizes: BTreeMap::new(),
+            suspicion: Suspicion::default(),
             early: None,
             silent: BTreeMap::new(),
             suspected: BTreeMap::new(),
@@ -58,31 +62,35 @@ impl Failure {
         }
     }
 
-    /// By reports: as many as a majority needs, by our own count of those still young.
-    fn agreed_here(
-        &mut self,
-        world: &World<Gossip>,
-        host: HostId,
-        id: NodeId,
-        said: u32,
-    ) -> Result<(), Violation> {
+    /// By reports: as many as a majority needs, by our own count of those still young. How many a
+    /// majority is was reckoned when the last input ended.
+    fn agreed_here(&mut self, world: &World<Gossip>, host: HostId, id: NodeId, said: u32) {
         self.looked += 1;
         let there = world.host(host);
-        let Some((machine, now)) = there.machine().zip(there.machine_time(world.now())) else {
-            return Ok(());
-        };
-        let Some(at) = machine.table().find(&id) else { return Ok(()) };
+        let Some((machine, now)) = there.machine().zip(there.machine_time(world.now())) else { return };
+        let Some(at) = machine.table().find(&id) else { return };
         let own = machine.table().me().is_master() && machine.config().role != Role::Observer;
         let young = machine.reports_on(now, at) + u32::from(own);
-        let quorum = machine.size() / 2 + 1;
+        let before = self.sizes.get(&host).map_or(u32::MAX, |(_, before, _)| *before);
+        let quorum = machine.size().min(before) / 2 + 1;
         if young < quorum {
             let what = format!(
                 "{host} holds {id:.8} for failed with {said} reports, {young} of them young enough; {quorum} are a majority"
             );
-            return Err(Violation::safety("majority-fails", what));
+            self.suspicion.raise(world, host, Violation::safety("majority-fails", what));
         }
         self.fails(host, id, now);
-        Ok(())
+    }
+
+    /// Owners of slots as a host counted them before this moment, and now.
+    fn count(&mut self, world: &World<Gossip>, host: HostId) {
+        let Some(machine) = world.host(host).machine() else { return };
+        let (now, size) = (world.now(), machine.size());
+        let (at, before, last) = self.sizes.entry(host).or_insert((now, size, size));
+        if *at != now {
+            (*at, *before) = (now, *last);
+        }
+        *last = size;
     }
 
     fn fails(&mut self, host: HostId, id: NodeId, now: Instant) {
@@ -115,7 +123,8 @@ impl Failure {
         let Some(at) = machine.table().find(&id) else { return };
         let Some(&since) = self.failed.get(&(host, id)) else { return };
         let patience: Duration = self.cluster.config.node_timeout.times(2);
-        if machine.table().get(at).is_owner() && now.since(since) + JUST <= patience {
+        let plain = self.suspicion.is_plain(world, host);
+        if plain && machine.table().get(at).is_owner() && now.since(since) + JUST <= patience {
             self.early = Some((world.now(), host, id));
         }
     }
@@ -189,24 +198,29 @@ impl Checker<Gossip> for Failure {
     fn news(&mut self, world: &World<Gossip>, news: &News<Gossip>) -> Result<(), Violation> {
         let (host, notice) = match news {
             News::Notice(host, notice) => (*host, notice),
+            News::Started(host) => {
+                self.sizes.remove(host);
+                return Ok(());
+            }
             News::Changed => {
                 self.powers(world);
+                self.suspicion.changed(world);
+                self.early.take_if(|(at, ..)| *at == world.now());
                 return Ok(());
             }
             _ => return Ok(()),
         };
         self.timed(world, notice);
+        self.count(world, host);
         match notice {
             Notice::Fail { id, reports, told_by: None, .. } => {
-                return self.agreed_here(world, host, *id, *reports);
+                self.agreed_here(world, host, *id, *reports);
             }
             Notice::Fail { id, told_by: Some(by), .. } => return self.told(world, host, *id, *by),
             Notice::FailCleared { id } => self.cleared(world, host, *id),
             // The same packet gave it slots, or made it a master again.
             Notice::SlotsMoved { to: id, .. } | Notice::RoleChanged { id, .. } => {
-                if self.early.is_some_and(|(_, at, of)| at == host && of == *id) {
-                    self.early = None;
-                }
+                self.early.take_if(|(_, at, of)| *at == host && of == id);
             }
             Notice::Listening { .. } => self.begins(world, host),
             Notice::Promoted { votes: 1.., .. } => self.replaced(world, host),
@@ -216,11 +230,11 @@ impl Checker<Gossip> for Failure {
     }
 
     fn due(&self) -> Option<Moment> {
-        self.early.map(|(at, ..)| at + Duration(1))
+        self.early.map(|(at, ..)| at + Duration(1)).or_else(|| self.suspicion.due())
     }
 
     fn look(&mut self, _: &World<Gossip>) -> Result<(), Violation> {
-        let Some((at, host, id)) = self.early.take() else { return Ok(()) };
+        let Some((at, host, id)) = self.early.take() else { return self.suspicion.look() };
         let what =
             format!("{host} holds {id:.8}, an owner of slots, for well at {at}, too soon after its failure");
         Err(Violation::safety("fail-ends-by-rule", what))

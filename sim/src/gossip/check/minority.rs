@@ -9,10 +9,10 @@ use standin_core::time::Duration;
 
 use super::super::build::Cluster;
 use super::super::facts::up;
-use super::sight::Shared;
+use super::sight::{self, Shared};
 use super::{SLACK, stretched};
 use crate::check::{Checker, Violation};
-use crate::world::moment::{HostId, Moment, Net};
+use crate::world::moment::{HostId, Moment};
 use crate::world::{News, World};
 
 /// The checker.
@@ -35,11 +35,6 @@ impl Minority {
         stretched(self.cluster.silence_max()) + SLACK
     }
 
-    /// Whether nothing can come from an owner of slots.
-    fn silent(world: &World<Gossip>, host: HostId, from: HostId) -> bool {
-        !world.host(from).brisk() || !world.network().open(Net::Private, from, host)
-    }
-
     /// Whether a host hears of a majority of those that own slots in its eyes.
     fn hears(&self, world: &World<Gossip>, host: HostId) -> bool {
         let Some(machine) = up(world, host).filter(|_| world.host(host).brisk()) else { return true };
@@ -48,7 +43,7 @@ impl Minority {
         for (_, owner) in machine.table().iter().filter(|(_, node)| node.is_owner()) {
             size += 1;
             let silent = match names.host(&owner.id) {
-                Some(from) => from != host && Self::silent(world, host, from),
+                Some(from) => from != host && !sight::hears(world, host, from),
                 None => false,
             };
             heard += u32::from(!silent);

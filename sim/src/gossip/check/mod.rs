@@ -47,7 +47,7 @@ pub(super) fn all(cluster: &Rc<Cluster>) -> Vec<Box<dyn Checker<Gossip>>> {
         // First: it learns who is who.
         Box::new(strangers::Strangers::new(cluster(), names())),
         Box::new(votes::Votes::new(names())),
-        Box::new(wins::Wins::new()),
+        Box::new(wins::Wins::new(cluster())),
         Box::new(epochs::Epochs::default()),
         Box::new(failure::Failure::new(cluster(), names())),
         Box::new(claims::Claims::new(cluster())),

@@ -8,8 +8,10 @@ use standin_core::gossip::Gossip;
 use standin_core::gossip::types::{Epoch, NodeId};
 
 use super::super::build::STATE;
+use crate::check::Violation;
 use crate::world::World;
-use crate::world::moment::HostId;
+use crate::world::host::Pace;
+use crate::world::moment::{HostId, Moment, Net};
 
 /// Who goes by which name, ever.
 #[derive(Debug, Default)]
@@ -49,4 +51,55 @@ pub(super) fn saved_claim(world: &World<Gossip>, host: HostId) -> Option<(NodeId
     let line = state_file(world, host)?.lines().find(|line| line.contains("myself"))?;
     let words: Vec<&str> = line.split(' ').collect();
     Some((NodeId::new(words.first()?.as_bytes())?, Epoch(words.get(6)?.parse().ok()?)))
+}
+
+/// Whether a daemon may say something by itself.
+fn speaks(world: &World<Gossip>, host: HostId) -> bool {
+    let there = world.host(host);
+    there.awake() && there.process.as_ref().is_some_and(|process| process.pace != Pace::Stopped)
+}
+
+/// Whether what the second says may reach the first.
+pub(super) fn hears(world: &World<Gossip>, host: HostId, from: HostId) -> bool {
+    let wired = |host: HostId| world.host(host).kernel.answers_on(Net::Private).next().is_some();
+    speaks(world, from) && world.network().open(Net::Private, from, host) && wired(host) && wired(from)
+}
+
+/// A promise that looks broken by what a machine is after an input. If more inputs than one were
+/// taken at that moment, because a process woke up, it says nothing.
+#[derive(Debug, Default)]
+pub(super) struct Suspicion {
+    /// When conditions last changed.
+    changed: Option<Moment>,
+    held: Option<(Moment, Violation)>,
+}
+
+impl Suspicion {
+    /// It looks so, at a host that takes its inputs one by one.
+    pub(super) fn raise(&mut self, world: &World<Gossip>, host: HostId, violation: Violation) {
+        if self.is_plain(world, host) && self.held.is_none() {
+            self.held = Some((world.now(), violation));
+        }
+    }
+
+    /// Whether a host takes its inputs one by one at this moment.
+    pub(super) fn is_plain(&self, world: &World<Gossip>, host: HostId) -> bool {
+        world.host(host).brisk() && self.changed != Some(world.now())
+    }
+
+    /// Conditions changed.
+    pub(super) fn changed(&mut self, world: &World<Gossip>) {
+        self.changed = Some(world.now());
+        self.held.take_if(|(at, _)| *at == world.now());
+    }
+
+    /// When it is certain.
+    pub(super) fn due(&self) -> Option<Moment> {
+        self.held.as_ref().map(|(at, _)| Moment(at.0 + 1))
+    }
+
+    /// It is.
+    pub(super) fn look(&mut self) -> Result<(), Violation> {
+        self.held.take().map_or(Ok(()), |(_, violation)| Err(violation))
+    }
 }

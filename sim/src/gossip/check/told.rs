@@ -10,9 +10,9 @@ use standin_core::time::Duration;
 
 use super::super::build::Cluster;
 use super::super::facts::{all_up, known};
-use super::{SLACK, claims, stretched};
+use super::{SLACK, claims, sight, stretched};
 use crate::check::{Checker, Violation};
-use crate::world::moment::{HostId, Moment, Net};
+use crate::world::moment::{HostId, Moment};
 use crate::world::{News, World};
 
 /// The checker.
@@ -60,9 +60,8 @@ impl Told {
         };
         all_up(world).filter(move |(_, machine)| machine.id() != me).filter_map(move |(host, machine)| {
             let owner = newer(machine)?;
-            let touch = world.network().open(Net::Private, host, x)
-                && world.network().open(Net::Private, x, host)
-                && world.host(host).caught_up();
+            let touch = sight::hears(world, host, x) && sight::hears(world, x, host);
+            let touch = touch && world.host(host).caught_up();
             let links = known(machine, &me)?.has_link() && known(knows, &machine.id())?.has_link();
             // It hears of owners it knows, if their epoch is news to it.
             let news = known(knows, &owner)?.epoch <= mine;

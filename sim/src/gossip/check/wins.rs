@@ -2,13 +2,16 @@
 //! it replaces. Who stands waits as its rank says.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use standin_core::gossip::types::{Epoch, NodeFlags, NodeId};
 use standin_core::gossip::{Gossip, Notice};
 use standin_core::time::Duration;
 
+use super::super::build::Cluster;
+use super::sight::Suspicion;
 use crate::check::{Checker, Violation};
-use crate::world::moment::HostId;
+use crate::world::moment::{HostId, Moment};
 use crate::world::{News, World};
 
 /// Before anybody asks for votes, at least and at most, and for each rank.
@@ -18,12 +21,14 @@ const PER_RANK: Duration = Duration::from_secs(1);
 /// The checker.
 #[derive(Debug)]
 pub(super) struct Wins {
-    /// Who won an epoch.
-    won: BTreeMap<Epoch, NodeId>,
+    cluster: Rc<Cluster>,
+    /// Who won an epoch, of the cluster whose first host this is.
+    won: BTreeMap<(u32, Epoch), NodeId>,
     /// Each candidate's epoch, whom it means to replace, by which epoch that one claimed.
     stands: BTreeMap<HostId, Stand>,
     /// Who gave a vote in an epoch, and to whom.
     granted: BTreeMap<(Epoch, NodeId), BTreeSet<HostId>>,
+    suspicion: Suspicion,
     looked: u64,
 }
 
@@ -34,35 +39,37 @@ struct Stand {
 }
 
 impl Wins {
-    pub(super) const fn new() -> Self {
-        Self { won: BTreeMap::new(), stands: BTreeMap::new(), granted: BTreeMap::new(), looked: 0 }
+    pub(super) fn new(cluster: Rc<Cluster>) -> Self {
+        let suspicion = Suspicion::default();
+        Self {
+            cluster,
+            won: BTreeMap::new(),
+            stands: BTreeMap::new(),
+            granted: BTreeMap::new(),
+            suspicion,
+            looked: 0,
+        }
     }
 
-    fn planned(
-        &mut self,
-        machine: &Gossip,
-        host: HostId,
-        after: Duration,
-        rank: u32,
-    ) -> Result<(), Violation> {
+    fn planned(&mut self, world: &World<Gossip>, host: HostId, after: Duration, rank: u32) {
         self.looked += 1;
+        let Some(machine) = world.host(host).machine() else { return };
         let table = machine.table();
-        let Some(master) = table.me().master else { return Ok(()) };
+        let Some(master) = table.me().master else { return };
         let mine = machine.replication_offset();
         let better = table.replicas_of(master).filter(|(_, node)| {
             !node.flags.intersects(NodeFlags::MYSELF | NodeFlags::NOFAILOVER) && node.offset > mine
         });
         let better = better.count() as u32;
-        if rank != better {
-            let what = format!("{host} stands with rank {rank}, but {better} others have more of the data");
-            return Err(Violation::safety("rank", what));
-        }
         let waits = PER_RANK.times(rank.into());
-        if after < DELAY.0 + waits || after > DELAY.1 + waits {
-            let what = format!("{host} of rank {rank} waits {after} before it asks for votes");
-            return Err(Violation::safety("rank", what));
-        }
-        Ok(())
+        let what = if rank != better {
+            format!("{host} stands with rank {rank}, but {better} others have more of the data")
+        } else if after < DELAY.0 + waits || after > DELAY.1 + waits {
+            format!("{host} of rank {rank} waits {after} before it asks for votes")
+        } else {
+            return;
+        };
+        self.suspicion.raise(world, host, Violation::safety("rank", what));
     }
 
     fn promoted(
@@ -88,7 +95,11 @@ impl Wins {
             );
             return Err(Violation::safety("majority-elects", what));
         }
-        if let Some(other) = self.won.insert(stand.epoch, me).filter(|other| *other != me) {
+        if let Some(other) = self
+            .won
+            .insert((self.cluster.places[host.index()].0, stand.epoch), me)
+            .filter(|other| *other != me)
+        {
             let what = format!("{host} won epoch {}, and so did {other:.8}", stand.epoch);
             return Err(Violation::safety("one-winner-an-epoch", what));
         }
@@ -116,12 +127,16 @@ impl Checker<Gossip> for Wins {
                 self.stands.remove(host);
                 return Ok(());
             }
+            News::Changed => {
+                self.suspicion.changed(world);
+                return Ok(());
+            }
             _ => return Ok(()),
         };
         let Some(machine) = world.host(host).machine() else { return Ok(()) };
         match notice {
             Notice::ElectionPlanned { after, rank, manual: false } => {
-                return self.planned(machine, host, *after, *rank);
+                self.planned(world, host, *after, *rank);
             }
             Notice::ElectionStarted { epoch, .. } => {
                 let table = machine.table();
@@ -135,6 +150,14 @@ impl Checker<Gossip> for Wins {
             _ => {}
         }
         Ok(())
+    }
+
+    fn due(&self) -> Option<Moment> {
+        self.suspicion.due()
+    }
+
+    fn look(&mut self, _: &World<Gossip>) -> Result<(), Violation> {
+        self.suspicion.look()
     }
 
     fn looked(&self) -> u64 {

@@ -7,7 +7,7 @@ use standin_core::time::Duration;
 
 use super::conn::{Conn, ConnId, End, EndRef, Origin, Owner, Piece, Side};
 use super::endurance::IDLE_MAX;
-use crate::world::host::{Accepted, Stored};
+use crate::world::host::{Accepted, Host, Stored};
 use crate::world::kernel::Kernel;
 use crate::world::moment::{HostId, Moment, Net};
 use crate::world::{Event, World};
@@ -72,7 +72,10 @@ impl<M: Machine> World<M> {
         if kernel.holds(to.ip()) {
             return (local(from.unwrap_or(to.ip())), Some(host), None, None);
         }
-        let far = self.hosts.iter().position(|far| far.kernel.holds(to.ip()));
+        // A host without power may have an address that another has got since.
+        let there = |far: &Host<M>| far.kernel.holds(to.ip());
+        let far = self.hosts.iter().position(|far| far.powered && there(far));
+        let far = far.or_else(|| self.hosts.iter().position(there));
         let net = far.and_then(|far| self.hosts[far].kernel.net_of(to.ip()));
         let ours = from.or_else(|| net.and_then(|net| first_usable(kernel, net, to.is_ipv4())));
         match (far, net, ours) {
