@@ -54,7 +54,8 @@ const TABLE: &[Row] = &[
     Row { module: "time", may: &[] },
     Row { module: "rng", may: &[&["time"]] },
     Row { module: "limited", may: &[] },
-    Row { module: "kinds", may: &[] },
+    // How notices get their names.
+    Row { module: "kinds", may: &[&["machine"]] },
     Row { module: "machine", may: &[&["time"]] },
     Row { module: "host", may: &[&["time", "machine"]] },
     Row { module: "timers", may: &[&["machine", "time"]] },
