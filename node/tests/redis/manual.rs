@@ -3,6 +3,8 @@
 use std::fs::{self, File};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -54,6 +56,12 @@ struct Background(Pid);
 impl Drop for Background {
     fn drop(&mut self) {
         let _ = kill(self.0, Signal::SIGTERM);
+        // It saves its state before it ends. A dead one that nobody has buried has no command line.
+        let begin = Instant::now();
+        let line = format!("/proc/{}/cmdline", self.0);
+        while begin.elapsed() < LONG && fs::read(&line).is_ok_and(|line| !line.is_empty()) {
+            sleep(Duration::from_millis(10));
+        }
     }
 }
 
