@@ -129,15 +129,21 @@ pub(super) fn undo(cluster: &Cluster, action: &Action) -> Option<Action> {
     }
 }
 
-/// Every fault undone; whoever runs meets those of its cluster it has lost from sight.
+/// Every fault undone; whoever runs meets those of its cluster who start only now, or whom it has
+/// lost from sight, or who have lost it.
 pub(super) fn heal(cluster: &Cluster, world: &mut World<Gossip>) {
     world.befall(&Fault::Heal);
-    for host in hosts(cluster, Who::All) {
-        for other in cluster.companions(host) {
-            let lost = up(world, host).is_some_and(|machine| {
-                known(machine, &name_of(cluster, world, other)).is_none_or(|node| node.address.ip.is_none())
-            });
-            if host != other && lost {
+    let lost = |world: &World<Gossip>, host: HostId, other: HostId| {
+        up(world, host).is_none_or(|machine| {
+            known(machine, &name_of(cluster, world, other)).is_none_or(|node| node.address.ip.is_none())
+        })
+    };
+    let running: Vec<HostId> =
+        hosts(cluster, Who::All).into_iter().filter(|host| up(world, *host).is_some()).collect();
+    cluster.hands.borrow_mut().unmet = running.is_empty();
+    for host in running {
+        for other in cluster.companions(host).filter(|other| *other != host) {
+            if lost(world, host, other) || lost(world, other, host) {
                 meet(cluster, world, host, other);
             }
         }

@@ -11,6 +11,8 @@ pub(super) struct Hands {
     pub(super) writes: Vec<Written>,
     /// Slots an operator gave to somebody, or took away.
     pub(super) touched: BTreeSet<u16>,
+    /// When all was healed nobody ran who could meet anybody: who knew nobody is alone.
+    pub(super) unmet: bool,
     /// Somebody with slots was told to forget them.
     pub(super) emptied: bool,
 }

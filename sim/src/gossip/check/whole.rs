@@ -30,7 +30,7 @@ impl Whole {
     }
 
     /// Who is acquainted by any chain, as lists in order.
-    fn circles(machines: &BTreeMap<HostId, &Gossip>) -> Vec<Vec<HostId>> {
+    fn circles(machines: &BTreeMap<HostId, &Gossip>, mutual: bool) -> Vec<Vec<HostId>> {
         let names: BTreeMap<NodeId, HostId> =
             machines.iter().map(|(host, machine)| (machine.id(), *host)).collect();
         let mut circle: BTreeMap<HostId, HostId> = machines.keys().map(|host| (*host, *host)).collect();
@@ -42,7 +42,9 @@ impl Whole {
         };
         for (host, machine) in machines {
             for (_, node) in machine.table().iter().filter(|(_, node)| !node.in_handshake()) {
-                if let Some(other) = names.get(&node.id) {
+                let other = names.get(&node.id);
+                let other = other.filter(|other| !mutual || known(machines[other], &machine.id()).is_some());
+                if let Some(other) = other {
                     let (one, other) = (root(&circle, *host), root(&circle, *other));
                     circle.insert(one.max(other), one.min(other));
                 }
@@ -128,7 +130,8 @@ impl Checker<Gossip> for Whole {
             let Some(machine) = up(world, host) else { return broken(format!("{host} is not up")) };
             machines.insert(host, machine);
         }
-        for circle in Self::circles(&machines) {
+        let unmet = self.cluster.hands.borrow().unmet;
+        for circle in Self::circles(&machines, unmet) {
             self.mesh(&machines, &circle)?;
             self.slots(&machines, &circle)?;
             let begun = circle.iter().any(|host| !machines[host].table().me().slots().is_empty());
