@@ -11,12 +11,15 @@ use clap::{Parser, ValueEnum};
 use standin_core::ctdb::config::{Config, Fixes};
 use standin_core::ctdb::{Ctdb, Order};
 use standin_core::host::Fact;
+use standin_core::machine::Level;
 use standin_node::clock::Clock;
 use standin_node::ctdb::place::Place;
 use standin_node::ctdb::settings::{self, Settings};
 use standin_node::ctdb::{CtdbHands, eventd, loudness};
 use standin_node::daemon::{self, PidFile};
 use standin_node::driver::{Driver, News};
+use standin_node::gossip;
+use standin_node::gossip::state::StateFile;
 use standin_node::guard::{self, Guard};
 use standin_node::jobs::Tools;
 use standin_node::jobs::scripts::{Scripts, Setting};
@@ -37,17 +40,21 @@ const DENIED: u8 = 77;
 
 /// Keeps a CTDB cluster's public addresses served. Reads ctdbd's own files and speaks its
 /// protocol: ctdbd, and the ctdb tool, are its peers.
+///
+/// With --gossip it is a member of a Redis Cluster instead: a witness that votes and stores nothing.
 #[derive(Debug, Parser)]
 #[command(
     version,
     after_help = "Exit status:
   0   stopped in order
-  1   another version, or the nodes file, drove this node out
+  1   another version, or the nodes file, drove this node out; with --gossip, its state
+      could not be saved at the end
   64  this command line is not understood
   71  the system refuses a socket, a file or a process
   77  a capability is missing: CAP_NET_ADMIN and CAP_NET_RAW
   78  a configuration file is wrong or missing, a script refuses to let us start, or
-      another daemon runs here"
+      another daemon runs here; with --gossip, the state file is wrong or another
+      daemon's, or a port is taken"
 )]
 struct Arguments {
     /// The folder of ctdb.conf, nodes, public_addresses, ctdb.tunables and scripts; else
@@ -66,6 +73,14 @@ struct Arguments {
     /// Behave as ctdbd in everything, its faults included
     #[arg(long)]
     strict: bool,
+
+    /// Be a member of a Redis Cluster, as this file says; always in the foreground
+    #[arg(long, value_name = "FILE.toml", conflicts_with_all = ["base", "strict"])]
+    gossip: Option<PathBuf>,
+
+    /// Print a file for --gossip with every option, its unit and its default
+    #[arg(long, exclusive = true)]
+    gossip_template: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -102,6 +117,26 @@ fn begin() -> Result<u8, Refused> {
             return Ok(if error.use_stderr() { 64 } else { 0 });
         }
     };
+    if arguments.gossip_template {
+        let _ = io::stdout().write_all(gossip::template().as_bytes());
+        return Ok(0);
+    }
+    match &arguments.gossip {
+        Some(file) => begin_gossip(file, arguments.log),
+        None => begin_ctdb(&arguments),
+    }
+}
+
+/// A member of a Redis Cluster, in the foreground.
+fn begin_gossip(file: &Path, form: LogForm) -> Result<u8, Refused> {
+    let settings = gossip::settings::read(file).map_err(|what| Refused(CONFIG, what))?;
+    let state = StateFile::take(&settings.state_file()).map_err(|what| Refused(CONFIG, what))?;
+    let _volume = begin_log(log_to_terminal(form), form, Level::Info);
+    in_runtime(async { gossip::serve(settings, state).await.map_err(refused("cannot begin")) })
+}
+
+/// A node in ctdbd's place.
+fn begin_ctdb(arguments: &Arguments) -> Result<u8, Refused> {
     let place = Place::find(arguments.base.clone());
     let as_ctdbd = std::env::args_os()
         .next()
@@ -129,8 +164,7 @@ fn begin() -> Result<u8, Refused> {
         path if background => log::To::file(&path).map_err(|error| {
             Refused(CONFIG, format!("{}: {error} (expected a file to log to)", path.display()))
         })?,
-        _ if log::is_journal() && arguments.log == LogForm::Text => log::To::Journal,
-        _ => log::To::Stderr,
+        _ => log_to_terminal(arguments.log),
     };
     // Nobody reads what is said from here on, except in the log.
     if background {
@@ -139,8 +173,7 @@ fn begin() -> Result<u8, Refused> {
             .map_err(|error| Refused(SYSTEM, format!("cannot go to the background: {error}")))?;
     }
     config.pid = std::process::id();
-    let form = if arguments.log == LogForm::Json { log::Form::Json } else { log::Form::Text };
-    let volume = log::begin(to, form, loudness(config.debug_level));
+    let volume = begin_log(to, arguments.log, loudness(config.debug_level));
     for warning in warnings {
         tracing::warn!("{warning}");
     }
@@ -150,14 +183,30 @@ fn begin() -> Result<u8, Refused> {
         .then(Guard::spawn)
         .transpose()
         .map_err(|error| Refused(SYSTEM, format!("cannot start the guard: {error}")))?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Refused(SYSTEM, format!("cannot begin: {error}")))?;
-    let local = tokio::task::LocalSet::new();
-    let status = local.block_on(&runtime, run(place, config, for_real, debug_script, (guard, volume)));
+    let status = in_runtime(run(place, config, for_real, debug_script, (guard, volume)));
     drop(pid_file);
     status
+}
+
+fn in_runtime(daemon: impl Future<Output = Result<u8, Refused>>) -> Result<u8, Refused> {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_all().build().map_err(refused("cannot begin"))?;
+    tokio::task::LocalSet::new().block_on(&runtime, daemon)
+}
+
+/// An error of the system in our words.
+fn refused(what: &str) -> impl Fn(io::Error) -> Refused {
+    move |error| Refused(SYSTEM, format!("{what}: {error}"))
+}
+
+/// Standard error, or where it leads.
+fn log_to_terminal(form: LogForm) -> log::To {
+    if log::is_journal() && form == LogForm::Text { log::To::Journal } else { log::To::Stderr }
+}
+
+fn begin_log(to: log::To, form: LogForm, level: Level) -> Volume {
+    let form = if form == LogForm::Json { log::Form::Json } else { log::Form::Text };
+    log::begin(to, form, level)
 }
 
 /// Whether the effective capabilities hold `CAP_NET_ADMIN` (12) and `CAP_NET_RAW` (13).
@@ -176,30 +225,26 @@ async fn run(
     debug_script: Option<PathBuf>,
     (guard, volume): (Option<Guard>, Volume),
 ) -> Result<u8, Refused> {
-    let system = |what: &str| {
-        let what = what.to_owned();
-        move |error: io::Error| Refused(SYSTEM, format!("{what}: {error}"))
-    };
     let clock = Clock::start();
     let (tell, news) = unbounded_channel::<News<Ctdb>>();
     let (facts, observed) = unbounded_channel::<Fact>();
     let net = if for_real {
-        Some(Net::open(facts).await.map_err(system("cannot speak to the kernel"))?)
+        Some(Net::open(facts).await.map_err(refused("cannot speak to the kernel"))?)
     } else {
         drop(facts);
         None
     };
-    listen_to_signals(&tell).map_err(system("cannot listen to signals"))?;
+    listen_to_signals(&tell).map_err(refused("cannot listen to signals"))?;
     if place.test_mode {
         end_with_stdin(&tell);
     }
     let environment = environment(&place);
     let scripts = Scripts::new(Setting { environment, debug_script });
     if let Some(folder) = place.event_socket.parent() {
-        std::fs::create_dir_all(folder).map_err(system("cannot make the run folder"))?;
+        std::fs::create_dir_all(folder).map_err(refused("cannot make the run folder"))?;
     }
     let _ = std::fs::remove_file(&place.event_socket);
-    let events = UnixListener::bind(&place.event_socket).map_err(system("cannot open the event socket"))?;
+    let events = UnixListener::bind(&place.event_socket).map_err(refused("cannot open the event socket"))?;
     let directory = PathBuf::from(config.events.as_ref());
     tokio::task::spawn_local(eventd::serve(events, scripts.clone(), directory));
     // Asking the neighbours is nothing that ctdbd does.

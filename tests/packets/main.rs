@@ -2,6 +2,7 @@
 
 mod commands;
 mod real_leader;
+mod recorded;
 mod room;
 mod steps;
 mod tools;

@@ -32,6 +32,18 @@ pub async fn read(path: &Path) -> Result<Vec<u8>, FileError> {
 /// # Errors
 /// As [`FileError`] says; the old content is untouched then.
 pub async fn write(path: &Path, content: &[u8]) -> Result<(), FileError> {
+    replace(path, content, |_| Ok(())).await.map(drop)
+}
+
+/// As [`write()`]; what `mark` makes of the new file is there before the file has its name.
+///
+/// # Errors
+/// As [`FileError`] says, an error of `mark` included; the old content is untouched then.
+pub async fn replace<T>(
+    path: &Path,
+    content: &[u8],
+    mark: impl FnOnce(&fs::File) -> io::Result<T>,
+) -> Result<T, FileError> {
     let mut aside = OsString::from(path);
     aside.push(".new");
     let aside = Path::new(&aside);
@@ -39,12 +51,14 @@ pub async fn write(path: &Path, content: &[u8]) -> Result<(), FileError> {
         let mut file = fs::File::create(aside).await?;
         file.write_all(content).await?;
         file.sync_all().await?;
+        let marked = mark(&file)?;
         fs::rename(aside, path).await?;
         // The name is durable once its directory is.
         let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        fs::File::open(directory.unwrap_or(Path::new("."))).await?.sync_all().await
+        fs::File::open(directory.unwrap_or(Path::new("."))).await?.sync_all().await?;
+        Ok(marked)
     };
-    let done: io::Result<()> = replace.await;
+    let done: io::Result<T> = replace.await;
     if done.is_err() {
         let _ = fs::remove_file(aside).await;
     }

@@ -238,13 +238,15 @@ fn death(timeout: u64, seeds: u64) -> Death {
         world.befall(&Fault::Crash(Who::One(HostId(0))));
         let died = world.now();
         let (mut failed, mut last, mut promoted) = (0, None, None);
-        pass(&mut world, Duration::from_secs(timeout * 4 + 10), |now, news| match news {
-            News::Notice(_, Notice::Fail { id, .. }) if Some(*id) == victim => {
+        pass(&mut world, Duration::from_secs(timeout * 4 + 10), |now, news| {
+            let News::Notice(_, notice) = news else { return };
+            if matches!(notice, Notice::Fail { id, .. } if Some(*id) == victim) {
                 failed += 1;
                 last = (failed == 5).then_some(now).or(last);
             }
-            News::Notice(_, Notice::Promoted { .. }) => promoted = promoted.or(Some(now)),
-            _ => {}
+            if matches!(notice, Notice::Promoted { .. }) {
+                promoted = promoted.or(Some(now));
+            }
         });
         fails.extend(last.map(|at| at.since(died).as_micros()));
         promotions.extend(promoted.map(|at| at.since(died).as_micros()));

@@ -12,7 +12,7 @@ use std::rc::Rc;
 use standin_core::ctdb::types::Pnn;
 use standin_core::gossip::slots::SLOTS;
 use standin_core::gossip::{Config, Gossip};
-use standin_core::host::{self, Done, Fact, Job};
+use standin_core::host::{Done, Fact, Job};
 use standin_core::machine::{Endpoint, Machine};
 use standin_core::rng::Rng;
 use standin_core::time::Duration;
@@ -62,7 +62,7 @@ impl Topology {
         match self {
             // As many as a rehearsal of CTDB takes.
             Self::List => nodes <= NODES_MAX,
-            _ => true,
+            Self::Flood | Self::FewOfMany | Self::AllToOne | Self::Redis => true,
         }
     }
 }
@@ -174,7 +174,7 @@ impl Translator<Gossip> for Redis {
     fn done(&self, done: Done) -> Done {
         done
     }
-    fn fact(&self, fact: Fact) -> Option<host::Fact> {
+    fn fact(&self, fact: Fact) -> Option<Fact> {
         Some(fact)
     }
 }
@@ -211,7 +211,7 @@ fn redis(nodes: u32, seed: u64) -> Spreading {
 /// Lets the world turn until all know all, and then a little longer.
 fn watch<M: Machine>(world: &mut World<M>, nodes: u32, all_know: impl Fn(&World<M>) -> bool) -> Spreading {
     let start = world.now();
-    let mut turn = |world: &mut World<M>, until: Moment| {
+    let turn = |world: &mut World<M>, until: Moment| {
         while world.advance(until) {
             world.news.clear();
         }

@@ -244,7 +244,7 @@ impl Machine for Spread {
             }
             Input::Link(link, LinkInput::Bytes(bytes)) => self.heard(out, link, bytes),
             Input::Link(link, LinkInput::Closed(_)) => drop(self.links.remove(&link)),
-            _ => {}
+            Input::Port(..) | Input::Link(..) | Input::Job(..) | Input::Fact(()) | Input::Order(()) => {}
         }
     }
 

@@ -24,8 +24,10 @@ pub mod scripts;
 mod tcp;
 
 use std::fmt::Debug;
+use std::net::IpAddr;
 use std::rc::Rc;
 
+use rustc_hash::FxHashMap;
 use standin_core::host::{Done, Fact, Job, Placed};
 use standin_core::machine::{Deadline, JobId, Machine, Outbox};
 use standin_core::rng::Rng;
@@ -153,6 +155,8 @@ pub struct World<M: Machine> {
     outbox: Outbox<M>,
     /// Grows with every change of power, kernels or cuts; connections reckon anew then.
     topology: u64,
+    /// Which host has an address, as far as somebody asked, in this topology.
+    homes: (u64, FxHashMap<IpAddr, Option<usize>>),
     next_serial: u32,
     next_port: u16,
     effort: Rng,
@@ -185,6 +189,7 @@ impl<M: Machine> World<M> {
             strays: Vec::new(),
             outbox: Outbox::new(),
             topology: 0,
+            homes: (0, FxHashMap::default()),
             next_serial: 0,
             next_port: 32_768,
             effort: stream(Stream::Effort),

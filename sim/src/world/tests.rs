@@ -2,16 +2,17 @@
 
 mod scribe;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use standin_core::host::{LockNews, Script, ScriptEnd};
 use standin_core::time::Instant;
 
 use self::scribe::{Hands, Heard, Order, Scribe};
 
-use super::fault::{Fault, Which, Who};
+use super::fault::{Fault, Ways, Which, Who};
 use super::kernel::Kernel;
 use super::moment::{EPOCH, Net};
+use super::network::Weather;
 use super::scripts::Trouble;
 use super::*;
 
@@ -359,4 +360,46 @@ fn the_client_sees_who_holds_what_it_watches() {
     world.befall(&Fault::PowerOff(ONE));
     world.befall(&Fault::PowerOn(ONE));
     assert_eq!(world.public_holders(ip(PUBLIC)).count(), 0);
+}
+
+#[test]
+fn a_stream_keeps_its_order_whatever_is_lost() {
+    for jitter_ms in [0, 90, 900] {
+        assert_eq!(heard_through(jitter_ms), (0..400).collect::<Vec<_>>(), "{jitter_ms} ms");
+    }
+}
+
+/// Of 400 numbers that one says to the other, two at a time, those that arrive.
+fn heard_through(jitter_ms: u64) -> Vec<u32> {
+    let mut world = started();
+    let to = SocketAddr::from(([10, 0, 0, 1], 4379));
+    world.order(HOST, Order::Listen(to));
+    world.order(OTHER, Order::Dial(to));
+    pass(&mut world, secs(2));
+    let jitter = Duration::from_millis(jitter_ms);
+    let storm = Weather { latency: Duration::from_millis(10), jitter, loss_ppm: 50_000 };
+    world.befall(&Fault::Weather(Net::Private, Who::All, storm));
+    heard(&mut world);
+    // Two at a time: the second may be lost while the first is on its way.
+    for number in 0..200_u32 {
+        for half in 0..2 {
+            world.order(OTHER, Order::Say((2 * number + half).to_be_bytes().to_vec()));
+        }
+        if number % 40 == 39 {
+            world.befall(&Fault::Cut(Net::Private, Ways::OneWay(OTHER, HOST)));
+        }
+        let until = Moment(world.now.0 + 2_000_000);
+        pass(&mut world, until);
+        if number % 40 == 39 {
+            world.befall(&Fault::Mend(Net::Private, Ways::OneWay(OTHER, HOST)));
+        }
+    }
+    world.befall(&Fault::Heal);
+    pass(&mut world, secs(1_000));
+    let said = heard(&mut world).into_iter().filter_map(|heard| match heard {
+        Heard::Bytes(bytes) => Some(bytes),
+        Heard::Wake | Heard::Fact(_) | Heard::Done(..) | Heard::Port | Heard::Closed => None,
+    });
+    let bytes = said.collect::<Vec<_>>().concat();
+    bytes.chunks_exact(4).map(|number| u32::from_be_bytes(number.try_into().unwrap())).collect()
 }

@@ -59,7 +59,8 @@ impl Room {
         self.pipes.contains_key(&client.to)
     }
 
-    fn write(&mut self, client: Client, bytes: Vec<u8>) {
+    /// Writes bytes, whatever they are.
+    pub(crate) fn write(&mut self, client: Client, bytes: Vec<u8>) {
         self.post(LATENCY_US, client.to.0, Due::Bytes(client.to.1, bytes));
     }
 

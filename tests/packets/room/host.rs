@@ -44,7 +44,7 @@ impl Host {
         let up = |name: &str, index| Fact::Interface { name: name.into(), index, up: true };
         let own = Placed { interface: "eth0".into(), address: Self::node_address(pnn), prefix: 24 };
         let today = Fact::TimeOfDay { offset: 1_700_000_000_000_000 };
-        vec![today, up("eth0", 1), up("eth1", 2), Fact::Appeared(own)]
+        vec![today, up("eth0", 1), up("eth1", 2), up("lo", 3), Fact::Appeared(own)]
     }
 
     pub(super) fn delay(&self, job: &Job) -> u64 {

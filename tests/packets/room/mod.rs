@@ -65,6 +65,10 @@ pub(crate) struct Room {
     pub(crate) notices: Vec<(u64, Pnn, Notice)>,
     /// Every control and message between nodes.
     pub(crate) said: Vec<Said>,
+    /// Every answer between nodes as it arrived: at whom, and its bytes.
+    pub(crate) answers: Vec<(u32, Vec<u8>)>,
+    /// Clients talk nonsense, which nodes pass on.
+    pub(crate) nonsense: bool,
     rules: Vec<Rule>,
     during: Option<During>,
     queue: BTreeMap<(u64, u64), (usize, Due)>,
@@ -88,6 +92,8 @@ impl Room {
             hosts: Vec::new(),
             notices: Vec::new(),
             said: Vec::new(),
+            answers: Vec::new(),
+            nonsense: false,
             rules: Vec::new(),
             during: None,
             queue: BTreeMap::new(),

@@ -126,12 +126,14 @@ impl Room {
         self.order += 1;
         #[expect(clippy::wildcard_enum_match_arm, reason = "the rest is noise or an answer")]
         let what = match &pdu.body {
-            Body::ControlRequest(asked) => {
-                What::Control(asked.decode_data().expect("what a node asks makes sense"), asked.flags)
-            }
-            Body::Message(message) => What::Message(message.decode_data().expect("it makes sense")),
+            Body::ControlRequest(asked) => asked.decode_data().map(|data| What::Control(data, asked.flags)),
+            Body::Message(message) => message.decode_data().map(What::Message),
             _ => return false,
         };
+        if self.nonsense && what.is_err() {
+            return false;
+        }
+        let what = what.expect("what a node says makes sense");
         self.said.push(Said {
             order: self.order,
             at: self.now,
@@ -190,7 +192,7 @@ impl Room {
         self.connect((scripted as usize, link), to as usize, PortId(0));
     }
 
-    /// A node that the test plays sends a packet to another.
+    /// A packet on the link from one node to another, as if that one had sent it.
     pub(crate) fn send_as(&mut self, scripted: u32, to: u32, bytes: Vec<u8>) {
         let end = self.bus(scripted as usize, to as usize).expect("it has dialled");
         let other = self.pipes[&end].other;
@@ -201,6 +203,7 @@ impl Room {
     pub(super) fn note_reply(&mut self, to: usize, bytes: &[u8]) {
         let Ok(Pdu { header, body: Body::ControlReply(reply) }) = Pdu::decode(bytes) else { return };
         self.order += 1;
+        self.answers.push((to as u32, bytes.to_vec()));
         let asked = |said: &&mut Said| {
             said.from == Pnn(to as u32)
                 && said.to == header.source

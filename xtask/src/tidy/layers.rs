@@ -54,8 +54,8 @@ const TABLE: &[Row] = &[
     Row { module: "time", may: &[] },
     Row { module: "rng", may: &[&["time"]] },
     Row { module: "limited", may: &[] },
-    Row { module: "kinds", may: &[] },
     Row { module: "machine", may: &[&["time"]] },
+    Row { module: "kinds", may: &[&["machine"]] },
     Row { module: "host", may: &[&["time", "machine"]] },
     Row { module: "timers", may: &[&["machine", "time"]] },
     Row { module: "gather", may: &[&["time"]] },
@@ -101,6 +101,8 @@ const TABLE: &[Row] = &[
     Row { module: "gossip::resp", may: &[BELOW] },
     // The file is text; its tests draw on the codecs' few cases.
     Row { module: "gossip::nodes_conf", may: &[&["text", "bytes", "gossip::types", "gossip::slots"]] },
+    // Names are found by a table of their own.
+    Row { module: "gossip::table", may: &[BELOW, WORDS, &["gossip::index"]] },
     Row { module: "gossip::*", may: &[BELOW, WORDS] },
 ];
 

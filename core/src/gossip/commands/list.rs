@@ -99,6 +99,10 @@ fn describe(reply: &mut Write<'_>, row: &Row) {
         Keys::None => (0, 0, 0),
         Keys::At(first, last, step) => (first, last, step),
         Keys::Channels(first, last) => (first, last, 1),
+        Keys::Migrate => {
+            flags.push("movablekeys".into());
+            (3, 3, 1)
+        }
         Keys::Counted(_) | Keys::Behind(_) => {
             flags.push("movablekeys".into());
             (0, 0, 0)

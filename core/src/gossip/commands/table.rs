@@ -50,6 +50,8 @@ pub(super) enum Keys {
     Counted(usize),
     /// Behind this word, the first half of what is left.
     Behind(&'static str),
+    /// MIGRATE's: the fourth word, or if that is empty all behind `KEYS`.
+    Migrate,
 }
 
 /// A command, or one of a command's commands: `cluster|meet`.
@@ -91,6 +93,11 @@ impl Row {
                 let said = words.get(at).and_then(|word| number(word)).unwrap_or_default();
                 let said = i32::try_from(said).unwrap_or_default().clamp(0, count);
                 (at as i32 + 1, at as i32 + said, 1)
+            }
+            Keys::Migrate => {
+                let listed = words.iter().skip(6).position(|it| is(it, "keys")).map(|at| at as i32 + 7);
+                let listed = listed.filter(|_| words.get(3).is_some_and(Vec::is_empty));
+                listed.map_or((3, 3, 1), |first| (first, -1, 1))
             }
             Keys::Behind(word) => {
                 let behind = words.iter().position(|it| is(it, word)).map_or(words.len(), |at| at + 1);
@@ -252,7 +259,7 @@ pub(super) static TABLE: &[Row] = &[
     keyed("mget", -2, R.union(F), ALL, registers::mget),
     keyed("mset", -3, W, Keys::At(1, -1, 2), registers::mset),
     keyed("type", 2, R.union(F), ONE, registers::kind),
-    keyed("migrate", -6, W, Keys::At(3, 3, 1), registers::migrate),
+    keyed("migrate", -6, W, Keys::Migrate, registers::migrate),
     far("append", 3, W.union(F), ONE),
     far("bitcount", -2, R, ONE),
     far("bitfield", -2, W, ONE),

@@ -301,7 +301,7 @@ impl Machine for Gossip {
         let me = self.table.me();
         assert!(me.flags.contains(NodeFlags::MYSELF), "this node lost itself");
         // Of a large table only now and then: it is walked as a whole.
-        let now_and_then = self.table.len() <= 64 || self.traffic.received[1].is_multiple_of(1_024);
+        let now_and_then = self.table.len() <= 64 || self.traffic.received[1] % 1_024 == 1_023;
         if depth == Depth::Whole && now_and_then && !self.over {
             self.table.check();
             self.check_links();

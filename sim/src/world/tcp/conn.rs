@@ -79,6 +79,8 @@ pub(super) struct Origin {
 #[derive(Clone, Debug)]
 pub(super) struct Stuck {
     pub(super) queue: VecDeque<Held>,
+    /// So many of them were under way already when what follows them was sent.
+    pub(super) first: usize,
     pub(super) bytes: usize,
     pub(super) rto: Duration,
     pub(super) tries: u32,

@@ -38,6 +38,7 @@ impl<M: Machine> World<M> {
         if tries > SYN_ACK_TRIES_MAX && matches!(stuck.queue.front(), Some(Held::Waiting(Piece::Hello))) {
             // The listener forgets the embryo, if it was never told; we stay half open until we write.
             stuck.queue.pop_front();
+            stuck.first = stuck.first.saturating_sub(1);
             let unsent = !stuck.queue.is_empty();
             if !unsent {
                 end.stuck = None;
@@ -79,6 +80,9 @@ impl<M: Machine> World<M> {
         } else if let Some(head) = stuck.queue.front_mut()
             && let Held::Waiting(piece) = std::mem::replace(head, Held::Heard)
         {
+            let end = &mut conn.ends[side as usize];
+            let arrives = arrives.max(end.last_arrival);
+            end.last_arrival = arrives;
             self.schedule.push(arrives, Event::Arrive { conn: id, to: side.other(), piece, again: true });
         }
     }

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use rustc_hash::FxHashMap;
 use standin_core::machine::{Endpoint, LinkId, Machine, Why};
 use standin_core::time::Duration;
 
@@ -72,10 +73,8 @@ impl<M: Machine> World<M> {
         if kernel.holds(to.ip()) {
             return (local(from.unwrap_or(to.ip())), Some(host), None, None);
         }
-        // A host without power may have an address that another has got since.
-        let there = |far: &Host<M>| far.kernel.holds(to.ip());
-        let far = self.hosts.iter().position(|far| far.powered && there(far));
-        let far = far.or_else(|| self.hosts.iter().position(there));
+        let far = self.home(to.ip());
+        let kernel = &self.hosts[host.index()].kernel;
         let net = far.and_then(|far| self.hosts[far].kernel.net_of(to.ip()));
         let ours = from.or_else(|| net.and_then(|net| first_usable(kernel, net, to.is_ipv4())));
         match (far, net, ours) {
@@ -88,6 +87,20 @@ impl<M: Machine> World<M> {
             }
             _ => (local(ours.unwrap_or(to.ip())), None, None, Some((Duration::ZERO, Why::Unreachable))),
         }
+    }
+
+    /// Which host has an address; looked up once a topology, however many dial it.
+    fn home(&mut self, address: IpAddr) -> Option<usize> {
+        if self.homes.0 != self.topology {
+            self.homes = (self.topology, FxHashMap::default());
+        }
+        let hosts = &self.hosts;
+        *self.homes.1.entry(address).or_insert_with(|| {
+            let there = |far: &Host<M>| far.kernel.holds(address);
+            // A host without power may have an address that another has got since.
+            let far = hosts.iter().position(|far| far.powered && there(far));
+            far.or_else(|| hosts.iter().position(there))
+        })
     }
 
     /// Sends SYN, and again after 1, 2, 4 … s.

@@ -85,9 +85,22 @@ impl<M: Machine> World<M> {
         self.schedule.push(at, Event::Arrive { conn: id, to: side.other(), piece, again: false });
     }
 
-    /// Keeps a piece for retransmission.
+    /// Keeps a piece for retransmission, behind all that was sent before it.
     #[cold]
     fn stick(&mut self, id: ConnId, side: Side, held: Held) {
+        self.hold(id, side, held, |stuck| stuck.queue.len());
+    }
+
+    /// Keeps a piece that was under way: before all that was sent while something was stuck.
+    #[cold]
+    fn keep_back(&mut self, id: ConnId, side: Side, held: Held) {
+        self.hold(id, side, held, |stuck| {
+            stuck.first += 1;
+            stuck.first - 1
+        });
+    }
+
+    fn hold(&mut self, id: ConnId, side: Side, held: Held, place: fn(&mut Stuck) -> usize) {
         let now = self.now;
         let Some(conn) = self.conns.get(id) else { return };
         let end = &mut conn.ends[side as usize];
@@ -100,12 +113,13 @@ impl<M: Machine> World<M> {
             // Until it has the third leg, the other kernel repeats its SYN-ACK.
             let rto = if matches!(held, Held::Waiting(Piece::Hello)) { SYN_ACK_AGAIN } else { RTO_MIN };
             self.schedule.push(now + rto, Event::Retransmit { end: EndRef { conn: id, side }, serial });
-            Box::new(Stuck { queue: VecDeque::new(), bytes: 0, rto, tries: 0, serial })
+            Box::new(Stuck { queue: VecDeque::new(), first: 0, bytes: 0, rto, tries: 0, serial })
         });
         if let Held::Waiting(Piece::Bytes(bytes)) = &held {
             stuck.bytes += bytes.len();
         }
-        stuck.queue.push_back(held);
+        let at = place(stuck);
+        stuck.queue.insert(at, held);
         if stuck.bytes > SEND_QUEUE_MAX {
             self.schedule.push(now, Event::Reset { conn: id, to: side, why: Why::Overflow });
         }
@@ -125,9 +139,9 @@ impl<M: Machine> World<M> {
         }
         let acknowledged = conn.open[to as usize];
         let before = conn.ends[from as usize].stuck.as_ref();
-        if !again && before.is_some_and(|stuck| stuck.queue.iter().any(Held::waits)) {
+        if !again && before.is_some_and(|stuck| stuck.queue.iter().take(stuck.first).any(Held::waits)) {
             // Something before it is missing: the receiving kernel keeps it back.
-            return self.stick(id, from, Held::Waiting(piece));
+            return self.keep_back(id, from, Held::Waiting(piece));
         }
         let end = &mut conn.ends[to as usize];
         if matches!((end.owner, &piece), (Owner::Machine(_), Piece::Bytes(_))) {
@@ -151,7 +165,7 @@ impl<M: Machine> World<M> {
                     let at = now + self.delay(id, to);
                     self.schedule.push(at, Event::Reset { conn: id, to: from, why: Why::Reset });
                 } else if !again {
-                    self.stick(id, from, Held::Waiting(piece));
+                    self.keep_back(id, from, Held::Waiting(piece));
                 }
                 return;
             }
@@ -164,7 +178,7 @@ impl<M: Machine> World<M> {
             }
         }
         if !again && !is_fin && !acknowledged {
-            self.stick(id, from, Held::Heard);
+            self.keep_back(id, from, Held::Heard);
         }
     }
 
@@ -172,7 +186,7 @@ impl<M: Machine> World<M> {
     #[cold]
     fn lost(&mut self, id: ConnId, from: Side, piece: Piece, again: bool) {
         if !again {
-            return self.stick(id, from, Held::Waiting(piece));
+            return self.keep_back(id, from, Held::Waiting(piece));
         }
         let Some(conn) = self.conns.get(id) else { return };
         if let Some(head) = conn.ends[from as usize].stuck.as_mut().and_then(|stuck| stuck.queue.front_mut())

@@ -1,8 +1,9 @@
 //! A daemon that writes down all it hears, and the scripts of its host.
 
 use std::fmt;
+use std::net::SocketAddr;
 
-use standin_core::machine::{Depth, Effect, Endpoint, Input, LinkInput, Noticed, PortId};
+use standin_core::machine::{Depth, Effect, Endpoint, Input, LinkId, LinkInput, Noticed, PortId};
 use standin_core::time::Instant;
 
 use super::super::scripts::{Act, ScriptOutcome, ScriptRun, ScriptView};
@@ -32,6 +33,11 @@ pub(super) enum Order {
     Start(u64, Job),
     Cancel(u64),
     CancelOnFact(u64),
+    /// Listens to whoever dials.
+    Listen(SocketAddr),
+    Dial(SocketAddr),
+    /// On the link it has dialled.
+    Say(Vec<u8>),
 }
 
 #[derive(Clone, Debug)]
@@ -88,6 +94,13 @@ impl Machine for Scribe {
                 self.cancels = Some(JobId(job));
                 return;
             }
+            Input::Order(Order::Listen(on)) => {
+                return out.push(Effect::Listen { port: PortId(2), on: Endpoint::Tcp(on) });
+            }
+            Input::Order(Order::Dial(to)) => {
+                return out.push(Effect::Dial { link: LinkId(2), from: None, to });
+            }
+            Input::Order(Order::Say(bytes)) => return out.push(Effect::Send { link: LinkId(2), bytes }),
         };
         self.heard.push((now, heard));
     }

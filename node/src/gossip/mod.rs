@@ -1,0 +1,134 @@
+//! In a Redis Cluster: the daemon's file, its state file, and the hands of its machine.
+//!
+//! Reading order: `options` (all there are), `value` (one value), [`settings`] (the file),
+//! [`state`] (the state file, held for life), then this file.
+
+mod options;
+pub mod settings;
+pub mod state;
+mod value;
+
+pub use self::options::template;
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::rc::Rc;
+
+use standin_core::gossip::{Gossip, Notice, Order};
+use standin_core::host::{AddressError, Done, Fact, FileError, Job, LockNews, ScriptEnd};
+use standin_core::machine::JobId;
+use standin_core::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::task::{AbortHandle, spawn_local};
+
+use self::settings::Settings;
+use self::state::StateFile;
+use crate::clock::Clock;
+use crate::driver::{Driver, Hands, News, Times};
+use crate::log;
+
+/// The machine's hands: they read and write its state file, and nothing else.
+#[derive(Debug)]
+pub struct GossipHands {
+    state: Rc<StateFile>,
+    under_way: BTreeMap<JobId, AbortHandle>,
+    tell: UnboundedSender<News<Gossip>>,
+}
+
+impl GossipHands {
+    /// Hands without a job. Answers go to `tell`.
+    #[must_use]
+    pub fn new(state: StateFile, tell: UnboundedSender<News<Gossip>>) -> Self {
+        Self { state: Rc::new(state), under_way: BTreeMap::new(), tell }
+    }
+}
+
+/// The machine names one file only, and asks for nothing but to read and write it.
+async fn run(state: &StateFile, what: Job) -> Done {
+    match what {
+        Job::ReadFile { .. } => Done::Read(state.read().await),
+        Job::WriteFile { content, .. } => Done::Wrote(state.write(&content).await),
+        Job::ListScripts { .. } => Done::Scripts(Err(FileError::Denied)),
+        Job::RunScript { .. } => Done::Script(ScriptEnd::NotStarted),
+        Job::AddAddress(_) | Job::DropAddress(_) => Done::Address(Err(AddressError::Other)),
+        Job::Announce { .. } | Job::Tickle { .. } => Done::Announced,
+        Job::HoldLock { .. } => Done::Lock(LockNews::Failed),
+    }
+}
+
+impl Hands<Gossip> for GossipHands {
+    fn start(&mut self, job: JobId, what: Job) {
+        let (state, tell) = (Rc::clone(&self.state), self.tell.clone());
+        let task = spawn_local(async move {
+            let done = run(&state, what).await;
+            let _ = tell.send(News::Job(job, done));
+        });
+        self.under_way.insert(job, task.abort_handle());
+    }
+
+    fn cancel(&mut self, job: JobId) {
+        if let Some(task) = self.under_way.remove(&job) {
+            task.abort();
+        }
+    }
+
+    fn counts(&mut self, job: JobId, _: &Done) -> bool {
+        self.under_way.remove(&job).is_some()
+    }
+
+    fn noticed(&mut self, _: &Gossip, notice: &Notice) {
+        log::notice(notice);
+    }
+}
+
+impl Times<Gossip> for GossipHands {
+    fn time_of_day(&self, offset: i64) -> Fact {
+        Fact::TimeOfDay { offset }
+    }
+
+    fn woke(&self, slept: Duration) -> Fact {
+        Fact::Woke { slept }
+    }
+}
+
+/// Runs a member to its end; its exit status. Must be run inside a `LocalSet`.
+///
+/// # Errors
+/// If the system has no signals or no random numbers for us.
+pub async fn serve(settings: Settings, state: StateFile) -> io::Result<u8> {
+    let (tell, news) = unbounded_channel();
+    let (_none, facts) = unbounded_channel();
+    listen_to_signals(&tell)?;
+    let machine = Gossip::new(settings.config, seed()?);
+    let hands = GossipHands::new(state, tell);
+    Ok(Driver::new(machine, hands, Clock::start(), facts, news).run().await)
+}
+
+fn listen_to_signals(tell: &UnboundedSender<News<Gossip>>) -> io::Result<()> {
+    for kind in [SignalKind::terminate(), SignalKind::interrupt()] {
+        let mut signals = signal(kind)?;
+        let tell = tell.clone();
+        spawn_local(async move {
+            while signals.recv().await.is_some() {
+                let _ = tell.send(News::Order(Order::Stop));
+            }
+        });
+    }
+    // As with Redis, the end of a terminal is not ours.
+    let mut signals = signal(SignalKind::hangup())?;
+    spawn_local(async move {
+        while signals.recv().await.is_some() {
+            tracing::info!("SIGHUP: the file is read at the start only");
+        }
+    });
+    Ok(())
+}
+
+/// Ids and election delays are drawn from it: it has to be nobody else's.
+fn seed() -> io::Result<u64> {
+    let mut bytes = [0; 8];
+    File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(u64::from_le_bytes(bytes))
+}

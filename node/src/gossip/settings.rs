@@ -1,0 +1,190 @@
+//! The gossip daemon's file: read once at the start, with everything wrong told in one go, each
+//! in its line.
+
+use std::fs;
+use std::net::IpAddr;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use standin_core::gossip::Config;
+use standin_core::gossip::config::{BUS_ABOVE, PORT, Role};
+use standin_core::text::{Problem, Problems};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::options::{self, Draft};
+use super::value::{Value, Wrong};
+
+/// What a daemon goes by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The machine's part.
+    pub config: Config,
+    /// The folder that the state file's name is below.
+    pub dir: PathBuf,
+}
+
+impl Settings {
+    /// The state file.
+    #[must_use]
+    pub fn state_file(&self) -> PathBuf {
+        self.dir.join(self.config.state_file.as_ref())
+    }
+}
+
+/// Reads the file.
+///
+/// # Errors
+/// Everything that keeps a daemon from starting, for a person to read.
+pub fn read(file: &Path) -> Result<Settings, String> {
+    let shown = file.display().to_string();
+    let bytes = fs::read(file).map_err(|error| {
+        format!("{shown}: {error}\n`standind --gossip-template` prints a file to begin with")
+    })?;
+    let folder = match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let text = String::from_utf8_lossy(&bytes);
+    if let Err(error) = std::str::from_utf8(&bytes) {
+        let at = error.valid_up_to();
+        let what = "these bytes are no text";
+        let problem = problem(&text, at..at + 1, what, "UTF-8, as TOML is written in");
+        return Err(Problems::from(problem).render(&shown, &bytes));
+    }
+    parse(&text, folder).map_err(|problems| problems.render(&shown, &bytes))
+}
+
+/// Reads a file's text; its folder is what relative names are below.
+///
+/// # Errors
+/// All that is wrong with it, in the order of its lines.
+pub fn parse(text: &str, folder: &Path) -> Result<Settings, Problems> {
+    let (table, errors) = DeTable::parse_recoverable(text);
+    let mut found: Vec<Problem> = errors.iter().map(|error| misspelt(text, error)).collect();
+    let torn: Vec<usize> = found.iter().map(|problem| problem.line).collect();
+    let config = Config::new(IpAddr::from([0, 0, 0, 0]), PORT);
+    let mut draft = Draft { config, bus_port: None, stands: false, dir: PathBuf::new() };
+    let mut odd: Vec<Problem> = table
+        .get_ref()
+        .iter()
+        .filter_map(|(name, value)| take(text, name, value, &mut draft).err())
+        .collect();
+    agree(text, table.get_ref(), &draft, folder, &mut odd);
+    // What could not be read there has been told.
+    odd.retain(|problem| !torn.contains(&problem.line));
+    found.append(&mut odd);
+    found.sort_by_key(|problem| (problem.line, problem.column));
+    let mut problems = Problems::new();
+    found.into_iter().for_each(|problem| problems.push(problem));
+    problems.into_result(finish(draft, folder))
+}
+
+fn finish(draft: Draft, folder: &Path) -> Settings {
+    let Draft { mut config, bus_port, stands, dir } = draft;
+    config.bus_port = bus_port.unwrap_or_else(|| config.port.saturating_add(BUS_ABOVE));
+    if let Role::Replica { stands: it } = &mut config.role {
+        *it = stands;
+    }
+    Settings { config, dir: folder.join(dir) }
+}
+
+fn take(
+    text: &str,
+    name: &Spanned<std::borrow::Cow<'_, str>>,
+    value: &Spanned<DeValue<'_>>,
+    draft: &mut Draft,
+) -> Result<(), Problem> {
+    let Some(choice) = options::find(name.get_ref()) else {
+        let piece = standin_core::text::Piece { text: name.get_ref(), line: 1, column: 1 };
+        let what = if value.get_ref().is_table() {
+            format!("there are no sections, and no {}", piece.quoted())
+        } else {
+            format!("{} is no option", piece.quoted())
+        };
+        let problem = problem(text, name.span(), what, "one that `standind --gossip-template` lists");
+        return Err(problem.or_nearest(options::meant(name.get_ref())));
+    };
+    let span = value.span();
+    let written = &text[span.clone()];
+    let found = Value { value: value.get_ref(), written };
+    (choice.read)(&found, draft).map_err(|Wrong { what, nearest, part }| {
+        // Within the quotes, unless something there is not written as itself.
+        let plain = found.value.as_str().is_some_and(|inner| inner.len() + 2 == written.len());
+        let span = match part {
+            Some(part) if plain => span.start + 1 + part.start..span.start + 1 + part.end,
+            _ => span,
+        };
+        problem(text, span, what, choice.takes).or_nearest(nearest)
+    })
+}
+
+/// What is right by itself and wrong together.
+fn agree(text: &str, table: &DeTable<'_>, draft: &Draft, folder: &Path, found: &mut Vec<Problem>) {
+    let span = |name: &str| table.get(name).map_or(0..0, Spanned::span);
+    let Draft { config, bus_port, stands, dir } = draft;
+    match bus_port {
+        None if config.port > u16::MAX - BUS_ABOVE => {
+            let what =
+                format!("the bus port of {} would be {}", config.port, u32::from(config.port) + 10_000);
+            found.push(problem(text, span("port"), what, "a port up to 55535, or a bus-port beside it"));
+        }
+        Some(bus) if *bus == config.port => {
+            let what = format!("{bus} is the client port");
+            found.push(problem(text, span("bus-port"), what, "another port than the clients'"));
+        }
+        _ => {}
+    }
+    if *stands && !matches!(config.role, Role::Replica { .. }) {
+        let what = format!("a {} does not stand for election", config.role.word());
+        found.push(problem(text, span("stands"), what, "role = \"replica\" beside it, or false"));
+    }
+    let whole = folder.join(dir);
+    if !whole.is_dir() {
+        let what = format!("{} is no folder", whole.display());
+        found.push(problem(text, span("dir"), what, "a folder that is there"));
+    } else if whole.join(config.state_file.as_ref()).is_dir() {
+        let what = format!("{} is a folder", whole.join(config.state_file.as_ref()).display());
+        found.push(problem(text, span("state-file"), what, "a file, or nothing there yet"));
+    }
+}
+
+/// A place that is no TOML. What should stand there is known if its line names an option.
+fn misspelt(text: &str, error: &toml::de::Error) -> Problem {
+    let span = error.span().unwrap_or(0..0);
+    let what = error.message().split_once(", expected ").map_or(error.message(), |(what, _)| what);
+    let expected = "`name = value` in a line, text in quotes";
+    let mut problem = problem(text, span, what, expected);
+    let line = text.lines().nth(problem.line - 1).unwrap_or_default();
+    if let Some((name, _)) = line.split_once('=')
+        && let Some(choice) = options::find(name.trim())
+        && error.message() != "duplicate key"
+    {
+        problem.expected = choice.takes.into();
+    }
+    problem
+}
+
+/// A problem with these bytes of the text, or with those of them in the first line.
+fn problem(text: &str, span: Range<usize>, what: impl Into<String>, expected: impl Into<String>) -> Problem {
+    let start = floor(text, span.start);
+    let end = floor(text, span.end).max(start);
+    let before = &text[..start];
+    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+    let width = text[start..end].lines().next().unwrap_or_default().chars().count();
+    Problem {
+        line: before.matches('\n').count() + 1,
+        column: text[line_start..start].chars().count() + 1,
+        width: width.max(1),
+        what: what.into(),
+        expected: expected.into(),
+        nearest: None,
+    }
+}
+
+fn floor(text: &str, at: usize) -> usize {
+    (0..=at.min(text.len())).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests;

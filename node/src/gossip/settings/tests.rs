@@ -1,0 +1,162 @@
+use super::*;
+use crate::gossip::options::{CHOICES, Unsaid, template};
+use standin_core::gossip::config::Preferred;
+use standin_core::time::Duration;
+
+fn here() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn wrong(text: &str) -> String {
+    match parse(text, here()) {
+        Ok(settings) => panic!("nothing wrong: {settings:?}"),
+        Err(problems) => problems.render("w.toml", text),
+    }
+}
+
+#[test]
+fn an_empty_file_is_redis_defaults() {
+    let settings = parse("", here()).unwrap();
+    assert_eq!(settings.config, Config::new("0.0.0.0".parse().unwrap(), 6379));
+    assert_eq!(settings.config.bus_port, 16379);
+    assert_eq!(settings.state_file(), here().join("nodes.conf"));
+}
+
+#[test]
+fn the_template_means_the_defaults_and_names_every_option() {
+    let template = template();
+    assert_eq!(parse(&template, here()), parse("", here()));
+    for choice in CHOICES {
+        let line = |mark: &str| {
+            let begin = format!("{mark}{} = ", choice.name);
+            template.lines().filter(|line| line.starts_with(&begin)).count()
+        };
+        let (set, example) = if let Unsaid::Is(_) = choice.default { (1, 0) } else { (0, 1) };
+        assert_eq!((line(""), line("#")), (set, example), "{}", choice.name);
+        assert!(template.contains(&format!("Redis: {}.", choice.redis)) || choice.redis.is_empty());
+        assert_eq!(options::meant(choice.name), Some(choice.name));
+    }
+}
+
+#[test]
+fn every_example_of_the_template_is_taken() {
+    let folder = std::env::temp_dir();
+    let text: String = template()
+        .lines()
+        .filter_map(|line| line.strip_prefix('#').filter(|line| !line.starts_with(' ')))
+        .filter(|line| !line.starts_with("dir"))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    assert_eq!(text.lines().count(), 5, "{text}");
+    let settings = parse(&text, &folder).unwrap();
+    assert_eq!(settings.config.announce_ip, "192.0.2.10".parse().ok());
+    assert_eq!(settings.config.announced_port(), 6379);
+    assert_eq!(settings.config.announced_bus_port(), 16379);
+    assert_eq!(settings.config.hostname.as_deref(), Some("witness.example.org"));
+}
+
+#[test]
+fn what_is_said_is_heard() {
+    let text = "role = 'replica'\nstands = true\nbind = '::1'\nport = 60000\nbus-port = 700\n\
+        preferred-endpoint = \"hostname\"\nnode-timeout = \"2m30s\"\ndir = \"src\"\nstate-file = 'a/b'\n\
+        require-full-coverage = false\nreplica-validity-factor = 0\nmigration-barrier = 0x10\n";
+    let settings = parse(text, here()).unwrap();
+    let config = &settings.config;
+    assert_eq!(config.role, Role::Replica { stands: true });
+    assert_eq!((config.listen, config.port, config.bus_port), ("::1".parse().unwrap(), 60000, 700));
+    assert_eq!(config.preferred_endpoint, Preferred::Hostname);
+    assert_eq!(config.node_timeout, Duration::from_secs(150));
+    assert!(!config.require_full_coverage);
+    assert_eq!((config.replica_validity_factor, config.migration_barrier), (0, 16));
+    assert_eq!(settings.state_file(), here().join("src/a/b"));
+}
+
+#[test]
+fn all_that_is_wrong_is_told_at_once_and_drawn() {
+    let text = "port = 6379\nnode-timout = \"15s\"\nrole = \"witnes\"\n\nnode-timeout = 15000\n\
+        \tbus-port = 6379  # the same\n";
+    assert_eq!(
+        wrong(text),
+        "w.toml:2:1: `node-timout` is no option
+  2 | node-timout = \"15s\"
+    | ^^^^^^^^^^^
+    = expected one that `standind --gossip-template` lists
+    = did you mean `node-timeout`?
+
+w.toml:3:8: `witnes` is none of them
+  3 | role = \"witnes\"
+    |        ^^^^^^^^
+    = expected \"witness\", \"replica\" or \"observer\"
+    = did you mean `\"witness\"`?
+
+w.toml:5:16: `15000` has no unit
+  5 | node-timeout = 15000
+    |                ^^^^^
+    = expected a duration from \"100ms\" to \"1h\": \"15s\", \"1.5s\", \"2m30s\"
+    = did you mean `\"15000ms\"`?
+
+w.toml:6:13: 6379 is the client port
+  6 |     bus-port = 6379  # the same
+    |                ^^^^
+    = expected another port than the clients'
+"
+    );
+}
+
+#[test]
+fn each_value_out_of_bounds_is_told() {
+    let rows = [
+        ("port = 0", "1:8: `0` is not from 1 to 65535"),
+        ("port = -1", "1:8: `-1` is not from 1 to 65535"),
+        ("port = 65536", "1:8: `65536` is not from 1 to 65535"),
+        ("port = \"6379\"", "1:8: `6379` is text, not a whole number"),
+        ("port = 55536", "1:8: the bus port of 55536 would be 65536"),
+        ("bind = \"localhost\"", "1:8: `localhost` is not an IP address"),
+        ("bind = \"224.0.0.1\"", "1:8: `224.0.0.1` is the address of a group"),
+        ("announce-ip = \"0.0.0.0\"", "1:15: `0.0.0.0` is nobody's address"),
+        ("announce-hostname = \"a_b\"", "1:23: a hostname has no `_`"),
+        ("announce-hostname = \"\"", "1:21: a hostname of 0 characters"),
+        ("node-timeout = \"99ms\"", "1:16: `99ms` is too short"),
+        ("node-timeout = \"2h\"", "1:16: `2h` is too long"),
+        ("node-timeout = \"15 s\"", "1:19: `15 s` is not a duration: there is no such unit"),
+        ("node-timeout = \"15\"", "1:17: `15` is not a duration: the unit is missing"),
+        ("stands = true", "1:10: a witness does not stand for election"),
+        ("stands = \"yes\"", "1:10: `yes` is text, not true or false"),
+        ("role = \"master\"", "1:8: `master` is none of them"),
+        ("dir = \"nowhere\"", "is no folder"),
+        ("state-file = \"src\"", "src is a folder"),
+        ("state-file = \"\"", "1:14: `` is no file's name"),
+        ("cluster-node-timeout = 5", "did you mean `node-timeout`?"),
+        ("Node_Timeout = \"5s\"", "did you mean `node-timeout`?"),
+        ("[cluster]\nport = 1", "1:2: there are no sections, and no `cluster`"),
+        ("migration-barrier = [1]", "1:21: `[1]` is a list, not a whole number"),
+    ];
+    for (text, expected) in rows {
+        let told = wrong(text);
+        assert!(told.contains(expected), "{text}: {told}");
+        assert_eq!(told.matches("expected").count(), 1, "{text}: {told}");
+    }
+    let long = format!("announce-hostname = \"{}\"", "a".repeat(256));
+    assert!(wrong(&long).contains("a hostname of 256 characters"));
+}
+
+#[test]
+fn what_is_no_toml_is_told_beside_the_rest() {
+    let told = wrong("port = \nrole = witness\nport2 = 1\nnode-timeout = 15s\n");
+    for line in ["w.toml:1:", "w.toml:2:", "w.toml:3:1: `port2` is no option", "w.toml:4:"] {
+        assert!(told.contains(line), "{told}");
+    }
+    assert_eq!(told.matches("expected").count(), 4, "{told}");
+    assert!(wrong("port = 1\nport = 2\n").contains("w.toml:2:1: duplicate key"));
+}
+
+#[test]
+fn a_file_that_is_missing_or_no_text_is_told() {
+    let told = read(Path::new("/nonexistent/w.toml")).unwrap_err();
+    assert!(told.contains("No such file") && told.contains("--gossip-template"), "{told}");
+    let file = std::env::temp_dir().join(format!("standin-settings-{}", std::process::id()));
+    fs::write(&file, b"port = 1\nrole = \"\xff\"\n").unwrap();
+    let told = read(&file).unwrap_err();
+    fs::remove_file(&file).unwrap();
+    assert!(told.contains(":2:9: these bytes are no text"), "{told}");
+}
