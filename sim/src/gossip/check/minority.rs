@@ -83,6 +83,7 @@ impl Checker<Gossip> for Minority {
     fn news(&mut self, world: &World<Gossip>, news: &News<Gossip>) -> Result<(), Violation> {
         match news {
             News::Changed => {
+                self.silent.retain(|(host, from), _| !sight::hears(world, *host, *from));
                 for host in world.members() {
                     if world.host(host).brisk() { self.survey(world, host) } else { self.forget(host) }
                 }

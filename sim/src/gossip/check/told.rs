@@ -65,7 +65,9 @@ impl Told {
             // In bad weather links do not live long enough to say anything.
             let weather = world.network().weather(Net::Private, host, x);
             let calm = weather == Weather::CALM && world.host(host).caught_up();
-            let touch = touch && calm;
+            // Without a disk to promise on, a node says nothing.
+            let mute = world.host(host).disk.full || world.host(x).disk.full;
+            let touch = touch && calm && !mute;
             let links = known(machine, &me)?.has_link() && known(knows, &machine.id())?.has_link();
             // It hears of owners it knows, if their epoch is news to it.
             let news = known(knows, &owner)?.epoch <= mine;
