@@ -44,6 +44,8 @@ pub(super) struct Link {
 pub(super) struct Links {
     all: BTreeMap<LinkId, Link>,
     next: u64,
+    /// How many came in from nobody we know yet.
+    strangers: usize,
 }
 
 impl Links {
@@ -70,6 +72,7 @@ impl Links {
     }
 
     pub(super) fn accepted(&mut self, link: LinkId, from: &Endpoint, local: &Endpoint, now: Instant) {
+        self.strangers += 1;
         self.all.insert(
             link,
             Link {
@@ -96,12 +99,23 @@ impl Links {
     }
 
     /// Streams that came in, from nobody we know yet.
-    pub(super) fn strangers(&self) -> usize {
-        self.all.values().filter(|link| link.inbound && link.node.is_none()).count()
+    pub(super) const fn strangers(&self) -> usize {
+        self.strangers
+    }
+
+    /// A stream that came in turns out to be this node's.
+    pub(super) fn bind(&mut self, link: LinkId, node: Ix) {
+        if let Some(known) = self.all.get_mut(&link)
+            && known.node.replace(node).is_none()
+        {
+            self.strangers -= 1;
+        }
     }
 
     pub(super) fn remove(&mut self, link: LinkId) -> Option<Link> {
-        self.all.remove(&link)
+        let gone = self.all.remove(&link)?;
+        self.strangers -= usize::from(gone.inbound && gone.node.is_none());
+        Some(gone)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (LinkId, &Link)> {

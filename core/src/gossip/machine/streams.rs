@@ -132,9 +132,7 @@ impl Gossip {
         if let Some(older) = self.table.get(at).inbound.filter(|&older| older != link) {
             self.drop_link(now, out, older);
         }
-        if let Some(known) = self.links.get_mut(link) {
-            known.node = Some(at);
-        }
+        self.links.bind(link, at);
         self.table.get_mut(at).inbound = Some(link);
     }
 
