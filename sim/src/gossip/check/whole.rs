@@ -100,7 +100,9 @@ impl Whole {
                 let what = format!("{host} and {other} both claim by epoch {}", me.epoch);
                 return Err(Violation::liveness("epochs-unique", what));
             }
-            let master = machines[host].master().filter(|_| !me.is_master());
+            // Its master may have forgotten it, and nobody had them meet.
+            let met = !self.cluster.hands.borrow().unmet;
+            let master = machines[host].master().filter(|_| met && !me.is_master());
             let leads = |name: &NodeId| {
                 circle.iter().any(|one| machines[one].id() == *name && machines[one].table().me().is_master())
             };
