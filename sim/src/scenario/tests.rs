@@ -250,7 +250,7 @@ fn what_cannot_be_is_refused_before_it_runs() {
         ("crash n0", "1:1: `crash` begins no line (expected a time before it: `at 20s crash`)"),
         (
             "exepct running n0",
-            "1:1: `exepct` begins no line (expected `nodes`, `seed`, `set`, `plant`, `start`, `at`, `expect` or `end`; did you mean `expect`?)",
+            "1:1: `exepct` begins no line (expected `protocol`, `nodes`, `seed`, `set`, `plant`, `start`, `at`, `expect` or `end`; did you mean `expect`?)",
         ),
         ("expect running n7", "1:16: there is no host `n7` (expected a host: `n0` to `n2`)"),
         ("expect not", "1:11: a word is missing here (expected a fact: `ticked`, `running` or `noticed`)"),
