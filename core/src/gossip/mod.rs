@@ -4,7 +4,7 @@
 //! Reading order: [`types`] and [`slots`] (words), [`wire`] (the bus), [`resp`] (the client
 //! side's protocol), [`nodes_conf`] (what survives), [`config`], [`notice`], [`table`] (this
 //! node's picture of the cluster), [`rules`] (decisions that need no state), then [`machine`],
-//! where they meet, and [`commands`], what clients ask for.
+//! where they meet, and `commands`, what clients ask for.
 
 pub(crate) mod commands;
 pub mod config;
