@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`time`], [`rng`], [`machine`] (the border), [`host`] (what a machine may ask
 //! of a computer), [`timers`], [`bytes`] (cursor and framing), [`text`] (complaints about
-//! files), then [`ctdb`], the CTDB machine, and [`gossip`], Redis Cluster's.
+//! files), [`plants`] (bugs planted on purpose), then [`ctdb`], the CTDB machine, and [`gossip`], Redis Cluster's.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -16,6 +16,7 @@ pub mod gossip;
 pub mod host;
 mod kinds;
 pub mod machine;
+pub mod plants;
 pub mod rng;
 pub mod text;
 pub mod time;

@@ -1,7 +1,7 @@
 //! The border: what a protocol machine is, on one page.
 //!
 //! A machine is a value that turns inputs into effects. It owns no socket, clock, thread or
-//! file; a driver (the simulator's world, or the daemon on tokio) does what the effects ask and
+//! file; a driver (the simulator's world, or the daemon) does what the effects ask and
 //! answers with later inputs. There is one way in ([`Machine::handle`]), one way out
 //! ([`Outbox`]), one question ([`Machine::next_deadline`]) and one self-check
 //! ([`Machine::check`]).

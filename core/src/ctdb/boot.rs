@@ -9,6 +9,7 @@ use super::files::public_addresses::PublicAddresses;
 use super::kernel::Kernel;
 use super::links::BUS;
 use super::notice::StartRefusal;
+use super::plant;
 use super::state::State;
 use super::types::Pnn;
 use crate::host::FileError;
@@ -54,7 +55,7 @@ pub(super) fn nodes_read(
             return Step::Refused(StartRefusal::BadNodesFile { problems: problems.len() as u32, line });
         }
     };
-    state.adopt(cx.config.plants.read(file));
+    state.adopt(plant::read(cx.config.plants, file));
     match cx.config.listen {
         Some(address) => match state.find(address) {
             Some(pnn) => attempt(boot, cx, state, pnn),

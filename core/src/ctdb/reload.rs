@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 use super::cx::Cx;
 use super::files::nodes::{Diff, Nodes, Refusal};
 use super::notice::Notice;
+use super::plant;
 use super::state::State;
 use super::types::Pnn;
 use crate::host::FileError;
@@ -40,7 +41,7 @@ pub(super) fn take_over(
     asked_beside: bool,
 ) -> Result<Applied, Refused> {
     let file = match read.as_deref().map(Nodes::parse) {
-        Ok(Ok(file)) => cx.config.plants.read(file),
+        Ok(Ok(file)) => plant::read(cx.config.plants, file),
         Ok(Err(problems)) => {
             cx.notice(Notice::ReloadFailed { problems: problems.len() as u32 });
             return Err(Refused::Unreadable);

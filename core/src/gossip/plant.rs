@@ -1,32 +1,9 @@
-//! Bugs planted on purpose, so that a campaign can prove it would find them.
-//!
-//! They exist only with the feature `plants`; without it [`Plants::has`] is a constant `false`
-//! and a daemon's build carries none.
+//! The bugs that can be planted in a gossip machine.
 
-/// One table: each bug, its name for `--plant`, what is wrong.
-macro_rules! plants {
-    ($($(#[$doc:meta])* $plant:ident $name:literal,)*) => {
-        /// One planted bug.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-        pub enum Plant {
-            $($(#[$doc])* $plant,)*
-        }
+use crate::plants::plants;
 
-        impl Plant {
-            /// Every planted bug.
-            pub const ALL: &'static [Self] = &[$(Self::$plant,)*];
-
-            /// As `--plant` takes it.
-            #[must_use]
-            pub const fn name(self) -> &'static str {
-                match self {
-                    $(Self::$plant => $name,)*
-                }
-            }
-        }
-    };
-}
+/// Which of them is planted, if any.
+pub type Plants = crate::plants::Plants<Plant>;
 
 plants! {
     /// A vote leaves before it is durable.
@@ -61,34 +38,4 @@ plants! {
     HandshakeUnending "handshake-unending",
     /// A winner takes its master's slots and keeps the old config epoch.
     WinnerKeepsEpoch "winner-keeps-epoch",
-}
-
-/// Which bug is planted, if any.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct Plants {
-    #[cfg(feature = "plants")]
-    planted: Option<Plant>,
-}
-
-impl Plants {
-    /// Plants one bug.
-    #[cfg(feature = "plants")]
-    #[must_use]
-    pub const fn with(plant: Plant) -> Self {
-        Self { planted: Some(plant) }
-    }
-
-    /// Whether this bug is planted.
-    #[must_use]
-    #[inline]
-    pub fn has(self, plant: Plant) -> bool {
-        #[cfg(feature = "plants")]
-        return self.planted == Some(plant);
-        #[cfg(not(feature = "plants"))]
-        {
-            let _ = plant;
-            false
-        }
-    }
 }

@@ -214,5 +214,5 @@ impl Kit for CtdbKit {
 
 /// The planted bug of that name.
 fn plant_named(name: &str) -> Option<Plants> {
-    Plant::ALL.into_iter().find(|plant| plant.name() == name).map(Plants::with)
+    Plant::ALL.iter().copied().find(|plant| plant.name() == name).map(Plants::with)
 }

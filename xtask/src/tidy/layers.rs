@@ -17,7 +17,7 @@ struct Row {
 
 /// What lies below every protocol.
 const BELOW: &[&str] =
-    &["time", "rng", "limited", "kinds", "machine", "host", "timers", "gather", "bytes", "text"];
+    &["time", "rng", "limited", "kinds", "plants", "machine", "host", "timers", "gather", "bytes", "text"];
 
 /// What the parts of the CTDB machine share; they meet nowhere else but in `machine` and `serve`.
 const SHARED: &[&str] = &[
@@ -56,6 +56,7 @@ const TABLE: &[Row] = &[
     Row { module: "limited", may: &[] },
     Row { module: "machine", may: &[&["time"]] },
     Row { module: "kinds", may: &[&["machine"]] },
+    Row { module: "plants", may: &[] },
     Row { module: "host", may: &[&["time", "machine"]] },
     Row { module: "timers", may: &[&["machine", "time"]] },
     Row { module: "gather", may: &[&["time"]] },

@@ -150,7 +150,7 @@ mod tests {
             let text = format!("cp \"{path}notes\" .");
             assert_eq!(said(check, &[(".ci/run", &text)]).len(), 1, "{path}");
         }
-        let fine = concat!("https://example.org/wo", "rk/ net", "wo", "rk/root/");
+        let fine = concat!("https://example.org/wo", "rk/ net", "wo", "rk/ro", "ot/");
         assert_eq!(said(check, &[("a.md", fine)]), [""; 0]);
     }
 
