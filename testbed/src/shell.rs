@@ -22,8 +22,10 @@ impl Said {
     pub fn ok(&self) -> bool {
         self.status == 0
     }
+}
 
-    fn of(output: &Output) -> Self {
+impl From<Output> for Said {
+    fn from(output: Output) -> Self {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let signal = std::os::unix::process::ExitStatusExt::signal(&output.status);
         let status = output.status.code().unwrap_or_else(|| 128 + signal.unwrap_or(0));
@@ -37,7 +39,7 @@ pub(crate) fn hear(command: &mut Command) -> Result<Said> {
         .stdin(Stdio::null())
         .output()
         .map_err(|why| Error::new(format!("{} did not start: {why}", name(command))))?;
-    Ok(Said::of(&output))
+    Ok(Said::from(output))
 }
 
 /// Runs a program that has to end well; what it printed.
@@ -62,7 +64,7 @@ pub(crate) fn ip_batch(namespace: &str, lines: &[String]) -> Result<()> {
     text.push('\n');
     // Dropped at the end of the statement: ip reads up to the end of the file.
     child.stdin.take().expect("piped above").write_all(text.as_bytes()).map_err(cannot)?;
-    let said = Said::of(&child.wait_with_output().map_err(cannot)?);
+    let said = Said::from(child.wait_with_output().map_err(cannot)?);
     if said.ok() { Ok(()) } else { Err(Error::new(format!("in {namespace}: {} ({text})", said.err.trim()))) }
 }
 

@@ -6,10 +6,11 @@ use std::process::Command;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::Signal;
+use standin_testbed::Said;
 
 use super::after::is_well;
 use super::namespace::{in_namespace, ip, wait_until};
-use super::site::{Said, Site};
+use super::site::Site;
 
 const NOTHING: Option<&str> = None;
 

@@ -2,8 +2,10 @@
 
 use std::fs;
 
+use standin_testbed::Said;
+
 use super::namespace::{in_namespace, ip};
-use super::site::{Said, Site};
+use super::site::Site;
 
 /// What is wrong, how it is made so, and what is said about it. `BASE` is the base folder.
 struct Wrong {

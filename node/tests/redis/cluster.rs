@@ -3,14 +3,14 @@
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use standin_testbed::{Error, test_has, usable};
+use standin_testbed::{Error, Said, test_has, usable};
 
 use super::ask::{Line, ask, nodes};
 use super::lan::{Host, Lan};
@@ -30,22 +30,6 @@ pub(crate) fn able() -> bool {
         }
         Ok(())
     }))
-}
-
-/// What a command printed, and its status.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Said {
-    pub(crate) status: i32,
-    pub(crate) out: String,
-    pub(crate) err: String,
-}
-
-impl From<Output> for Said {
-    fn from(output: Output) -> Self {
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let status = output.status.code().unwrap_or(255);
-        Self { status, out: text(&output.stdout), err: text(&output.stderr) }
-    }
 }
 
 #[derive(Debug)]

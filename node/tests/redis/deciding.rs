@@ -12,6 +12,16 @@ fn two_and_two(cluster: &mut Cluster) -> Vec<usize> {
     cluster.masters_and_replicas(2, |conf| conf)
 }
 
+/// A witness joins them and gets one slot.
+fn joined(cluster: &mut Cluster, all: &mut Vec<usize>) -> usize {
+    let witness = cluster.standin("");
+    all.push(witness);
+    cluster.tool(&format!("add-node {} {}", cluster.address(witness), cluster.address(0)));
+    cluster.wait_well(all);
+    cluster.reshard(0, witness, 1);
+    witness
+}
+
 #[test]
 fn two_masters_alone_lose_half_of_the_keys() {
     if !able() {
@@ -33,11 +43,7 @@ fn a_witness_s_vote_decides() {
     }
     let mut cluster = Cluster::new("decides");
     let mut all = two_and_two(&mut cluster);
-    let witness = cluster.standin("");
-    all.push(witness);
-    cluster.tool(&format!("add-node {} {}", cluster.address(witness), cluster.address(0)));
-    cluster.wait_well(&all);
-    cluster.reshard(0, witness, 1);
+    let witness = joined(&mut cluster, &mut all);
     cluster.wait("the tool finds nothing wrong", |it| it.checks(0) && it.checks(witness));
     assert_eq!(cluster.info(2, "cluster_size"), "3");
     assert_eq!(cluster.ask(1, "SET {b}key value").map(|said| said.len() > 1), Some(true));
@@ -77,11 +83,7 @@ fn we_see_a_master_fail_and_vote_when_real_nodes_do() {
     let mut cluster = Cluster::new("beside");
     let mut all = cluster.redises(6);
     cluster.create(&all, 1);
-    let witness = cluster.standin("");
-    all.push(witness);
-    cluster.tool(&format!("add-node {} {}", cluster.address(witness), cluster.address(0)));
-    cluster.wait_well(&all);
-    cluster.reshard(0, witness, 1);
+    let witness = joined(&mut cluster, &mut all);
     cluster.wait("the tool finds nothing wrong", |it| it.checks(witness) && it.is_ok(witness));
     let (victim, id) = (0, cluster.id(0));
     let heir =
@@ -130,11 +132,7 @@ fn a_partition_is_seen_from_both_sides_and_heals() {
     }
     let mut cluster = Cluster::new("parted");
     let mut all = two_and_two(&mut cluster);
-    let witness = cluster.standin("");
-    all.push(witness);
-    cluster.tool(&format!("add-node {} {}", cluster.address(witness), cluster.address(0)));
-    cluster.wait_well(&all);
-    cluster.reshard(0, witness, 1);
+    let witness = joined(&mut cluster, &mut all);
     cluster.wait("the tool finds nothing wrong", |it| it.checks(witness));
     // The witness loses its cable: it is in a minority and says so.
     cluster.cable(witness, false);

@@ -5,8 +5,9 @@ use std::net::TcpListener;
 use std::process::{Command, Stdio};
 
 use nix::sys::signal::Signal;
+use standin_testbed::Said;
 
-use super::cluster::{Cluster, Said, able};
+use super::cluster::{Cluster, able};
 
 fn standind(arguments: &[&str]) -> Said {
     let mut command = Command::new(env!("CARGO_BIN_EXE_standind"));
