@@ -7,7 +7,7 @@ use standin_core::gossip::nodes_conf::NodesConf;
 use standin_core::gossip::slots::{Bitmap, SlotSet};
 use standin_core::gossip::types::{Epoch, NodeId};
 use standin_core::gossip::wire::{
-    Body, Bus, Entry, Header, Kind, NewEntry, Packet, begin, finish, push_entry, push_fail, push_hostname,
+    Body, Bus, Entry, Kind, NewEntry, Packet, begin, finish, push_entry, push_fail, push_hostname,
     push_module, push_publish, push_update,
 };
 
@@ -150,23 +150,8 @@ fn gossip(entry: &Entry<'_>) -> Value {
 
 /// The packet built again from what was read.
 fn encoded(packet: &Packet<'_>) -> Vec<u8> {
-    let header = Header {
-        kind: packet.kind.unwrap(),
-        port: packet.port,
-        plain_port: packet.plain_port,
-        bus_port: packet.bus_port,
-        current_epoch: packet.current_epoch,
-        config_epoch: packet.config_epoch,
-        offset: packet.offset,
-        sender: packet.sender.unwrap(),
-        replica_of: packet.replica_of,
-        announced_ip: packet.announced_ip(),
-        flags: packet.flags,
-        state_ok: packet.state_ok,
-        mflags: packet.mflags,
-    };
     let mut out = Vec::new();
-    begin(&mut out, &header, &packet.slots.to_set());
+    begin(&mut out, &packet.header().unwrap(), &packet.slots.to_set());
     match packet.body {
         Body::Gossip { entries, extensions } => {
             for entry in entries {

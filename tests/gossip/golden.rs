@@ -125,10 +125,20 @@ fn a_hostname_is_learnt_and_forgotten() {
     let golden = Golden::load();
     let mut room = golden.room();
     let id = golden.id("8ab4a6");
-    plays(&mut room, &golden, 8);
-    let table = room.machine.table();
-    let at = table.find(&id).unwrap();
-    assert_eq!(table.get(at).hostname.as_deref(), Some("host-b.example.org"));
+    let hostname = |room: &Room| {
+        let table = room.machine.table();
+        table.get(table.find(&id).unwrap()).hostname.clone()
+    };
+    let link = plays(&mut room, &golden, 8);
+    assert_eq!(hostname(&room).as_deref(), Some("host-b.example.org"));
+    // The same PING without its extension.
+    let mut bare = golden.bytes(8);
+    bare.truncate(2_568);
+    bare[4..8].copy_from_slice(&2_568_u32.to_be_bytes());
+    bare[2_214..2_216].fill(0);
+    bare[2_253] = 0;
+    room.bytes(link, &bare);
+    assert_eq!(hostname(&room), None);
 }
 
 #[test]
@@ -187,20 +197,43 @@ fn a_replica_whose_master_failed_gets_one_vote_and_then_its_slots() {
 fn the_old_claim_of_a_replaced_master_is_answered_by_update() {
     let golden = Golden::load();
     let mut room = golden.room();
-    // The replica b192a0 was promoted by epoch 23, then its old master still claims by epoch 2.
-    plays(&mut room, &golden, 14);
-    plays(&mut room, &golden, 20);
-    assert_eq!(flags(&room, golden.id("b192a0")) & NodeFlags::FAIL, NodeFlags::empty());
-    // An AUTH_ACK carries a header, but only heartbeats claim slots.
-    assert_eq!(room.machine.owner_of(5_461), Some(golden.id("8ab4a6")));
+    let (heir, old) = (golden.id("b072bc"), golden.id("9d8a98"));
+    plays(&mut room, &golden, 24);
+    assert_eq!(room.machine.owner_of(10_923), Some(heir));
+    room.sent.clear();
+    // The old master comes back and claims what was its own, by the epoch it had.
+    let winner = golden.bytes(24);
+    let mut claim = golden.bytes(5);
+    claim[24..32].copy_from_slice(&3_u64.to_be_bytes());
+    claim[40..80].copy_from_slice(old.bytes());
+    claim[80..2_128].copy_from_slice(&winner[80..2_128]);
+    claim[10..12].copy_from_slice(&9_003_u16.to_be_bytes());
+    claim[2_248..2_250].copy_from_slice(&19_003_u16.to_be_bytes());
+    let link = room.dialled();
+    room.bytes(link, &claim);
+    let said = told(&mut room, old);
+    assert_eq!(kinds(&said), [Kind::Update]);
+    let update = Packet::read(&said[0]).unwrap();
+    assert!(matches!(update.body, Body::Update { config_epoch: Epoch(21), id: Some(id), slots }
+            if id == heir && slots.contains(10_923) && !slots.contains(0)));
+    assert_eq!(room.machine.owner_of(10_923), Some(heir), "an older claim takes nothing");
 }
 
 #[test]
 fn an_update_moves_slots_only_by_a_later_epoch() {
     let golden = Golden::load();
     let mut room = golden.room();
-    plays(&mut room, &golden, 21);
+    let (about, loser) = (golden.id("f0d0ed"), golden.id("8ab4a6"));
+    let link = plays(&mut room, &golden, 21);
     assert!(!room.noticed(|notice| matches!(notice, Notice::SlotsMoved { .. })), "epoch 1 is known");
+    // The same by a later epoch, and with one slot more: its epoch stands behind the header, then
+    // the name, then the slots.
+    let mut later = golden.bytes(21);
+    later[2_256..2_264].copy_from_slice(&30_u64.to_be_bytes());
+    later[2_304 + 5_461 / 8] |= 1 << (5_461 % 8);
+    room.bytes(link, &later);
+    assert_eq!(room.machine.owner_of(5_461), Some(about));
+    assert_eq!(room.machine.owner_of(5_462), Some(loser));
 }
 
 #[test]

@@ -67,3 +67,20 @@ fn a_state_file_that_means_nothing_is_refused_with_its_line() {
     let said = room.notices.iter().map(ToString::to_string).collect::<Vec<_>>();
     assert!(said.iter().any(|line| line.contains("line 2")), "{said:?}");
 }
+
+#[test]
+fn a_state_file_edited_by_hand_is_refused_or_made_sense_of() {
+    let id = "a".repeat(40);
+    let line = |flags: &str, master: &str| format!("{id} :7000@17000 {flags} {master} 0 0 4 connected\n");
+    let vars = "vars currentEpoch 1 lastVoteEpoch 9\n";
+    for flags in ["myself", "myself,master,slave"] {
+        let room = Room::new(config(), Some(&format!("{}{vars}", line(flags, "-"))));
+        assert_eq!(room.exit, Some(78), "{flags}");
+        let said = room.notices.iter().map(ToString::to_string).collect::<Vec<_>>().concat();
+        assert!(said.contains("line 1") && said.contains("master"), "{said}");
+    }
+    // A vote in an epoch to come means that it has come.
+    let mut room = Room::new(config(), Some(&format!("{}{vars}", line("myself,master", "-"))));
+    room.pass(Duration::from_secs(1));
+    assert_eq!((room.exit, room.machine.current_epoch().0), (None, 9));
+}

@@ -22,7 +22,7 @@ pub(super) fn myid(machine: &mut Gossip, call: &mut Call<'_>) {
 pub(super) fn nodes(machine: &mut Gossip, call: &mut Call<'_>) {
     let mut text = String::new();
     for (at, node) in machine.table.iter() {
-        text.push_str(&print_line(&machine.describe(call.now, at, node)));
+        text.push_str(&print_line(&machine.describe(at, node)));
         text.push('\n');
     }
     call.reply().verbatim(&text);
@@ -43,11 +43,8 @@ pub(super) fn replicas(machine: &mut Gossip, call: &mut Call<'_>) {
     if !machine.table.get(master).is_master() {
         return call.error("The specified node is not a master");
     }
-    let lines: Vec<String> = machine
-        .table
-        .replicas_of(master)
-        .map(|(at, node)| print_line(&machine.describe(call.now, at, node)))
-        .collect();
+    let lines: Vec<String> =
+        machine.table.replicas_of(master).map(|(at, node)| print_line(&machine.describe(at, node))).collect();
     let mut reply = call.reply();
     reply.array(lines.len());
     lines.iter().for_each(|line| reply.bulk(line));

@@ -158,7 +158,7 @@ pub(super) fn bumpepoch(machine: &mut Gossip, call: &mut Call<'_>) {
 
 pub(super) fn replicate(machine: &mut Gossip, call: &mut Call<'_>) {
     let Some(at) = node_named(machine, call, 2) else { return unknown_node(call, 2) };
-    let did = machine.replicate(call.now, call.out, at);
+    let did = machine.replicate(call.out, at);
     done(call, did);
 }
 

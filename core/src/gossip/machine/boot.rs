@@ -57,7 +57,7 @@ impl Gossip {
     fn state_read(&mut self, now: Instant, out: Out<'_>, read: Result<&[u8], &FileError>) {
         match read {
             Ok(text) => match NodesConf::parse(text) {
-                Ok(state) => self.adopt(now, &state),
+                Ok(state) => self.adopt(now, out, &state),
                 Err(problems) => {
                     let first = problems.iter().next();
                     let line = first.map_or(0, |problem| problem.line as u32);
@@ -81,15 +81,10 @@ impl Gossip {
         self.exit(out, EXIT_CONFIG);
     }
 
-    pub(super) fn port(
-        &mut self,
-        now: Instant,
-        out: Out<'_>,
-        port: PortId,
-        answer: Result<Endpoint, (PortId, Why)>,
-    ) {
+    /// A port is open, or is not for this reason.
+    pub(super) fn port(&mut self, now: Instant, out: Out<'_>, port: PortId, why: Option<Why>) {
         let Boot::Listening(left) = self.boot else { return };
-        if let Err((_, why)) = answer {
+        if let Some(why) = why {
             let port = if port == BUS { self.config.bus_port } else { self.config.port };
             return self.refuse(out, StartRefusal::CannotListen { port, why });
         }
@@ -106,7 +101,7 @@ impl Gossip {
 
     /// The table as it was saved. Whoever was suspected then is suspected still; a failed node
     /// failed just now.
-    fn adopt(&mut self, now: Instant, state: &NodesConf) {
+    fn adopt(&mut self, now: Instant, out: Out<'_>, state: &NodesConf) {
         self.current_epoch = state.current_epoch;
         self.last_vote = state.last_vote_epoch;
         self.saver.kept_vars.clone_from(&state.unknown_vars);
@@ -128,11 +123,14 @@ impl Gossip {
                 if line.flags.contains(NodeFlags::PFAIL) {
                     self.suspects.push(at);
                 }
+            } else {
+                self.table_full(out);
             }
         }
         for line in &state.nodes {
             let Some(at) = self.table.find(&line.id) else { continue };
-            let master = line.master.and_then(|id| self.table.find(&id)).filter(|&of| of != at);
+            let is_master = line.flags.contains(NodeFlags::MASTER);
+            let master = line.master.filter(|_| !is_master).and_then(|id| self.table.find(&id));
             self.table.get_mut(at).master = master;
             if let Some(of) = master {
                 self.table.get_mut(of).flags.insert(NodeFlags::MIGRATE_TO);
@@ -152,7 +150,8 @@ impl Gossip {
             }
         }
         let latest = self.table.iter().map(|(_, node)| node.epoch).max().unwrap_or_default();
-        self.current_epoch = self.current_epoch.max(latest);
+        // Whoever edits a file by hand may forget one of them.
+        self.current_epoch = self.current_epoch.max(latest).max(self.last_vote);
         self.dress();
     }
 

@@ -10,11 +10,10 @@ use super::super::table::Ix;
 use super::super::types::{Epoch, NodeFlags};
 use super::super::wire::Packet;
 use super::{Gossip, Out, Todo};
-use crate::time::Instant;
 
 impl Gossip {
     /// A known sender's header claims slots.
-    pub(super) fn claimed(&mut self, now: Instant, out: Out<'_>, at: Ix, packet: &Packet<'_>) {
+    pub(super) fn claimed(&mut self, out: Out<'_>, at: Ix, packet: &Packet<'_>) {
         let node = self.table.get(at);
         let line = if node.is_master() { Some(at) } else { node.master };
         let Some(line) = line else { return };
@@ -22,14 +21,14 @@ impl Gossip {
             return;
         }
         if self.table.get(at).is_master() {
-            self.claim(now, out, at, packet.config_epoch, packet.slots);
+            self.claim(out, at, packet.config_epoch, packet.slots);
         }
         self.correct(out, at, packet);
     }
 
     /// A master claims slots by an epoch: free ones, ones their owner stopped claiming, and those
     /// owned by an older epoch become its own. What it claims no more is only marked.
-    fn claim(&mut self, now: Instant, out: Out<'_>, to: Ix, epoch: Epoch, claimed: Bitmap<'_>) {
+    fn claim(&mut self, out: Out<'_>, to: Ix, epoch: Epoch, claimed: Bitmap<'_>) {
         if to == Ix::ME {
             return;
         }
@@ -71,24 +70,14 @@ impl Gossip {
             out.notice(Notice::SlotsMoved { to, count: moved, epoch });
             self.todo |= Todo::STATE | Todo::SAVE;
         }
-        self.after_loss(now, out, to, count, taken_of_ours, line, dirty);
+        self.after_loss(out, to, count, taken_of_ours, line, dirty);
     }
 
-    #[expect(clippy::too_many_arguments, reason = "what one claim did, said once")]
-    fn after_loss(
-        &mut self,
-        now: Instant,
-        out: Out<'_>,
-        to: Ix,
-        claimed: u32,
-        taken: u32,
-        line: Ix,
-        dirty: Vec<u16>,
-    ) {
+    fn after_loss(&mut self, out: Out<'_>, to: Ix, claimed: u32, taken: u32, line: Ix, dirty: Vec<u16>) {
         let all_gone = taken > 0 && self.table.get(line).slots().is_empty();
         let follows = self.config.allow_replica_migration || claimed == taken;
         if all_gone && follows && self.becomes_replica() {
-            return self.follow(now, out, to, FollowCause::SlotsTaken);
+            return self.follow(out, to, FollowCause::SlotsTaken);
         }
         if all_gone && line == Ix::ME {
             let to = self.table.get(to).id;
@@ -99,7 +88,7 @@ impl Gossip {
         if let Some(grand) = grand
             && !self.table.me().is_master()
         {
-            self.follow(now, out, grand, FollowCause::Chain);
+            self.follow(out, grand, FollowCause::Chain);
         } else if !dirty.is_empty() {
             out.notice(Notice::SlotsDirty { count: dirty.len() as u32 });
             self.data.drop_slots(&dirty);
@@ -132,21 +121,14 @@ impl Gossip {
     }
 
     /// UPDATE: somebody tells who owns slots now.
-    pub(super) fn told_of_owner(
-        &mut self,
-        now: Instant,
-        out: Out<'_>,
-        about: Ix,
-        epoch: Epoch,
-        slots: Bitmap<'_>,
-    ) {
+    pub(super) fn told_of_owner(&mut self, out: Out<'_>, about: Ix, epoch: Epoch, slots: Bitmap<'_>) {
         if about == Ix::ME || self.table.get(about).epoch >= epoch {
             return;
         }
         self.set_master(out, about);
         self.table.get_mut(about).epoch = epoch;
         self.todo |= Todo::SYNC;
-        self.claim(now, out, about, epoch, slots);
+        self.claim(out, about, epoch, slots);
     }
 
     /// Two masters with the same config epoch: the one with the smaller name takes a new one.
@@ -201,16 +183,16 @@ impl Gossip {
 
     /// Nobody replicates a replica for long. Redis looks only when slots change hands: roles that change
     /// later leave it at the end of a chain, where its data stop.
-    pub(super) fn leave_chain(&mut self, now: Instant, out: Out<'_>) {
+    pub(super) fn leave_chain(&mut self, out: Out<'_>) {
         let master = self.table.me().master.filter(|&at| !self.table.get(at).is_master());
         let grand = master.and_then(|at| self.table.get(at).master).filter(|&of| of != Ix::ME);
         if let Some(grand) = grand.filter(|&of| self.table.get(of).is_master()) {
-            self.follow(now, out, grand, FollowCause::Chain);
+            self.follow(out, grand, FollowCause::Chain);
         }
     }
 
     /// Becomes a replica of a master.
-    pub(super) fn follow(&mut self, now: Instant, out: Out<'_>, master: Ix, cause: FollowCause) {
+    pub(super) fn follow(&mut self, out: Out<'_>, master: Ix, cause: FollowCause) {
         let me = self.table.me_mut();
         let former = me.master.take();
         me.flags.remove(NodeFlags::MASTER | NodeFlags::MIGRATE_TO);
@@ -224,7 +206,7 @@ impl Gossip {
         self.count_replicas(former);
         self.table.get_mut(master).flags.insert(NodeFlags::MIGRATE_TO);
         self.manual.reset();
-        self.data_follow(now, out);
+        self.data_follow(out);
         let master = self.table.get(master).id;
         out.notice(Notice::Follows { master, cause });
         self.todo |= Todo::STATE | Todo::SAVE;

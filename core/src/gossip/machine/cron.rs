@@ -85,8 +85,8 @@ impl Gossip {
         self.data_tick(now, out);
         self.manual_deadline(now, out);
         if !self.table.me().is_master() {
-            self.leave_chain(now, out);
-            self.manual_step(now, out);
+            self.leave_chain(out);
+            self.manual_step();
             self.election_step(now, out);
             if self.ticks.is_multiple_of(10) {
                 self.migrate_if_orphaned(now, out);
@@ -199,6 +199,7 @@ impl Gossip {
         self.migrating.retain(|_, to| *to != at);
         self.importing.retain(|_, from| *from != at);
         self.manual.forget(at);
+        self.election.forget(at);
         self.suspects.retain(|&suspect| suspect != at);
         if let Some(look) = self.table.remove(at).look {
             self.agenda.due.remove(&(look, at));

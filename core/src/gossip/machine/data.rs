@@ -319,7 +319,7 @@ impl Gossip {
     }
 
     /// We replicate somebody (else) now: whoever took our stream has to look elsewhere.
-    pub(super) fn data_follow(&mut self, _now: Instant, out: Out<'_>) {
+    pub(super) fn data_follow(&mut self, out: Out<'_>) {
         self.data_restart(out);
         for link in core::mem::take(&mut self.data.downstream) {
             self.clients.closed(link);

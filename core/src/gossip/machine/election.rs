@@ -34,6 +34,13 @@ pub(super) struct Election {
     expired: bool,
 }
 
+impl Election {
+    /// A node is no longer known: its place may be another's soon.
+    pub(super) fn forget(&mut self, at: Ix) {
+        self.voters.retain(|&voter| voter != at);
+    }
+}
+
 impl Gossip {
     /// The next step of an election, if our master failed or we were told to take its place.
     pub(super) fn election_step(&mut self, now: Instant, out: Out<'_>) {

@@ -126,7 +126,7 @@ impl Gossip {
     }
 
     /// Once we have all of the master's data, the election begins.
-    pub(super) fn manual_step(&mut self, _now: Instant, _out: Out<'_>) {
+    pub(super) fn manual_step(&mut self) {
         self.todo.remove(Todo::MANUAL);
         if self.manual.deadline.is_none() || self.manual.may_start {
             return;

@@ -66,7 +66,7 @@ impl Gossip {
             .map(|(_, node)| node.id)
             .min();
         if first == Some(me) {
-            self.follow(now, out, orphan, FollowCause::Orphan);
+            self.follow(out, orphan, FollowCause::Orphan);
         }
     }
 }

@@ -39,6 +39,7 @@ use super::notice::Notice;
 use super::table::{Address, Ix, Node, Table};
 use super::traffic::Traffic;
 use super::types::{Epoch, NodeFlags, NodeId};
+use super::wire::Kind;
 use crate::host::{Done, Fact, Job};
 use crate::machine::{Deadline, Depth, Effect, Input, LinkId, LinkInput, Machine, Outbox};
 use crate::rng::Rng;
@@ -207,7 +208,7 @@ impl Gossip {
             Input::Link(link, LinkInput::Bytes(bytes)) => self.bytes(now, out, link, bytes),
             Input::Link(link, input) => self.link(now, out, link, input),
             Input::Wake => self.woken(now, out),
-            Input::Port(port, answer) => self.port(now, out, port, answer.map_err(|why| (port, why))),
+            Input::Port(port, answer) => self.port(now, out, port, answer.err()),
             Input::Job(job, done) => self.job_done(now, out, job, done),
             Input::Fact(Fact::TimeOfDay { offset }) => self.wall = offset,
             Input::Fact(Fact::Woke { slept }) => out.notice(Notice::Woke { slept }),
@@ -236,7 +237,7 @@ impl Gossip {
         }
         self.resume_clients(now, out);
         if self.todo.contains(Todo::MANUAL) {
-            self.manual_step(now, out);
+            self.manual_step();
         }
         if self.todo.contains(Todo::ELECTION) {
             self.election_step(now, out);
@@ -301,7 +302,8 @@ impl Machine for Gossip {
         let me = self.table.me();
         assert!(me.flags.contains(NodeFlags::MYSELF), "this node lost itself");
         // Of a large table only now and then: it is walked as a whole.
-        let now_and_then = self.table.len() <= 64 || self.traffic.received[1] % 1_024 == 1_023;
+        let pongs = self.traffic.received[usize::from(Kind::Pong.to_wire())];
+        let now_and_then = self.table.len() <= 64 || pongs % 1_024 == 1_023;
         if depth == Depth::Whole && now_and_then && !self.over {
             self.table.check();
             self.check_links();

@@ -261,7 +261,7 @@ impl Gossip {
         self.edited(out, usize::from(to == Ix::ME), usize::from(owner == Some(Ix::ME) && to != Ix::ME));
         if gave_last {
             if self.config.role == Role::Register && self.config.allow_replica_migration {
-                self.follow(now, out, to, FollowCause::Given);
+                self.follow(out, to, FollowCause::Given);
             } else {
                 out.notice(Notice::VoteLost { to: self.table.get(to).id });
             }
@@ -270,7 +270,7 @@ impl Gossip {
     }
 
     /// `CLUSTER REPLICATE`.
-    pub(in super::super) fn replicate(&mut self, now: Instant, out: Out<'_>, at: Ix) -> Result<(), Denied> {
+    pub(in super::super) fn replicate(&mut self, out: Out<'_>, at: Ix) -> Result<(), Denied> {
         if at == Ix::ME {
             return Err(Denied::ReplicateMyself);
         }
@@ -284,7 +284,7 @@ impl Gossip {
         if let role @ (Role::Witness | Role::Observer) = self.config.role {
             return Err(Denied::RoleFixed(role.word()));
         }
-        self.follow(now, out, at, FollowCause::Command);
+        self.follow(out, at, FollowCause::Command);
         self.todo |= Todo::SYNC;
         Ok(())
     }

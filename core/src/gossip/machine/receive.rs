@@ -143,7 +143,7 @@ impl Gossip {
             self.answered(now, out, at);
         }
         self.learn_role(out, at, packet);
-        self.claimed(now, out, at, packet);
+        self.claimed(out, at, packet);
         self.collide(out, at, packet);
         self.hear_gossip(now, out, at, entries);
         let hostname = extensions.hostname();
@@ -352,7 +352,7 @@ impl Gossip {
             Body::AuthAck => self.given_vote(out, sender, packet.current_epoch),
             Body::Update { config_epoch, id: Some(id), slots } => {
                 if let Some(about) = self.table.find(&id) {
-                    self.told_of_owner(now, out, about, config_epoch, slots);
+                    self.told_of_owner(out, about, config_epoch, slots);
                 }
             }
             Body::MfStart => self.asked_to_pause(now, out, way.link, sender),

@@ -70,7 +70,7 @@ impl Gossip {
         } else if self.saver.dirty && self.timers.at(Wake::Save).is_none() {
             self.timers.set(Wake::Save, now + LATER);
         }
-        self.save(now, out);
+        self.save(out);
         if self.saver.wanted == Wanted::None {
             for (link, bytes) in self.staged.drain(..) {
                 // Nothing to say is the end, see `hang_up`.
@@ -84,7 +84,7 @@ impl Gossip {
         }
     }
 
-    fn save(&mut self, now: Instant, out: Out<'_>) {
+    fn save(&mut self, out: Out<'_>) {
         let saver = &mut self.saver;
         if !saver.dirty || saver.writing.is_some() || !saver.due {
             return;
@@ -98,7 +98,7 @@ impl Gossip {
         saver.next += 1;
         let job = JobId(saver.next);
         saver.writing = Some(job);
-        let content = self.to_save(now).print().into_bytes();
+        let content = self.to_save().print().into_bytes();
         let name = self.config.state_file.as_ref().into();
         out.push(Effect::Start { job, what: Job::WriteFile { name, content } });
     }
@@ -143,14 +143,14 @@ impl Gossip {
 
     /// Writes the state file at once (`CLUSTER SAVECONFIG`); it is durable once the answer leaves.
     pub(in super::super) fn save_now(&mut self) {
-        self.todo |= Todo::SAVE | Todo::SYNC;
+        self.todo |= Todo::SYNC;
     }
 
     /// What is saved.
-    fn to_save(&self, now: Instant) -> NodesConf {
+    fn to_save(&self) -> NodesConf {
         let known = self.table.iter().filter(|(_, node)| !node.in_handshake());
         NodesConf {
-            nodes: known.map(|(at, node)| self.describe(now, at, node)).collect(),
+            nodes: known.map(|(at, node)| self.describe(at, node)).collect(),
             current_epoch: self.current_epoch,
             last_vote_epoch: self.last_vote,
             unknown_vars: self.saver.kept_vars.clone(),
@@ -158,7 +158,7 @@ impl Gossip {
     }
 
     /// A node's line, as `CLUSTER NODES` and the state file have it.
-    pub(in super::super) fn describe(&self, _now: Instant, at: Ix, node: &Node) -> Line {
+    pub(in super::super) fn describe(&self, at: Ix, node: &Node) -> Line {
         let ms = |at: Option<Instant>| at.map_or(0, |at| self.wall_ms(at));
         let open = |slots: &super::BTreeMap<u16, Ix>| {
             let named = slots.iter().map(|(&slot, &other)| (slot, self.table.get(other).id));

@@ -81,9 +81,8 @@ impl Gossip {
             state = ClusterState::Waiting;
         }
         if state != self.standing.state {
-            let said = served || state.is_ok() || state != ClusterState::Waiting;
             self.standing.state = state;
-            if said {
+            if state != ClusterState::Waiting {
                 out.notice(Notice::StateChanged { state });
             }
         }

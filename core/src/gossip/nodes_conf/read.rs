@@ -211,7 +211,13 @@ fn flags_of(word: Piece<'_>, seen: &mut Seen<'_>) -> Result<NodeFlags, Problem> 
             }
         }
     }
-    if flags.contains(NodeFlags::MYSELF) {
+    let roles = flags & (NodeFlags::MASTER | NodeFlags::REPLICA);
+    let own = flags.contains(NodeFlags::MYSELF);
+    if roles == NodeFlags::MASTER | NodeFlags::REPLICA || own && roles.is_empty() {
+        let what = format!("{} is not one of the two roles", word.quoted());
+        return Err(word.problem(what, "either `master` or `slave`"));
+    }
+    if own {
         if let Some(first) = seen.myself {
             let what = format!("the node of line {first} is `myself` already");
             return Err(word.problem(what, "one line with the flag `myself`"));

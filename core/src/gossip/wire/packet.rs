@@ -4,7 +4,7 @@ use core::fmt;
 use core::net::IpAddr;
 
 use super::body::{Body, EXTENSION_HEAD, Entries, Extensions, ip_of, text_of};
-use super::{ENTRY, EXT_DATA, FORCEACK, HEADER, IP, Kind, PAUSED, VERSION, at, place};
+use super::{ENTRY, EXT_DATA, FORCEACK, HEADER, Header, IP, Kind, PAUSED, VERSION, at, place};
 use crate::bytes::{DecodeError, Reader};
 use crate::gossip::slots::{BITMAP, Bitmap};
 use crate::gossip::types::{Epoch, NodeFlags, NodeId};
@@ -196,6 +196,27 @@ impl<'a> Packet<'a> {
             extensions,
             body,
             ip: at::<{ place::IP }, IP, HEADER>(header),
+        })
+    }
+
+    /// The header as it would be written; none if its type or its sender is no known one.
+    #[must_use]
+    pub fn header(&self) -> Option<Header> {
+        let [first, second, third] = self.mflags;
+        Some(Header {
+            kind: self.kind.ok()?,
+            port: self.port,
+            plain_port: self.plain_port,
+            bus_port: self.bus_port,
+            current_epoch: self.current_epoch,
+            config_epoch: self.config_epoch,
+            offset: self.offset,
+            sender: self.sender?,
+            replica_of: self.replica_of,
+            announced_ip: self.announced_ip(),
+            flags: self.flags,
+            state_ok: self.state_ok,
+            mflags: [first & !EXT_DATA, second, third],
         })
     }
 

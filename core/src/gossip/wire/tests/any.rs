@@ -79,24 +79,7 @@ proptest! {
         }
         finish(&mut out);
         let packet = Packet::read(&out).unwrap();
-        let mut mflags = packet.mflags;
-        mflags[0] &= !EXT_DATA;
-        let read = Header {
-            kind: packet.kind.unwrap(),
-            port: packet.port,
-            plain_port: packet.plain_port,
-            bus_port: packet.bus_port,
-            current_epoch: packet.current_epoch,
-            config_epoch: packet.config_epoch,
-            offset: packet.offset,
-            sender: packet.sender.unwrap(),
-            replica_of: packet.replica_of,
-            announced_ip: packet.announced_ip(),
-            flags: packet.flags,
-            state_ok: packet.state_ok,
-            mflags,
-        };
-        prop_assert_eq!(read, header);
+        prop_assert_eq!(packet.header(), Some(header));
         prop_assert!(slots.same_as(&packet.slots));
         prop_assert_eq!(packet.replica_of_set, packet.replica_of.is_some());
         match packet.body {
