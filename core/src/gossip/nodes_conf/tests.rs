@@ -62,7 +62,7 @@ fn what_redis_is_lenient_about_is_read() {
             "%a :7000@17000 myself,master - 0 0 0 connected\nvars currentEpoch 6 lastVoteEpoch 0 colour blue\n"
         )
     );
-    assert_eq!(parsed("%a :0@0 myself - 0 0 0 connected").nodes.len(), 1);
+    assert_eq!(parsed("%a :0@0 myself,slave - 0 0 0 connected").nodes.len(), 1);
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn each_mistake_has_its_own_words() {
     for (text, first) in [
         ("".into(), "1:1: no node is `myself`"),
         ("vars currentEpoch x".into(), "1:19: `x` is not a number"),
-        ("%a :1@2 myself - 0 0 1".into(), "1:61: 7 fields of 8 are there"),
+        ("%a :1@2 myself,master - 0 0 1".into(), "1:68: 7 fields of 8 are there"),
         (with(":1@2 master - 0 0 1 conected"), "2:62: `conected` is no state of a link"),
         (with("10.0.0.1 master - 0 0 1 connected"), "2:42: `10.0.0.1` has no port"),
         (with("host:7000@17000 master - 0 0 1 connected"), "2:42: `host` is not an IP address"),
@@ -112,7 +112,9 @@ fn each_mistake_has_its_own_words() {
         (with(":1@ master - 0 0 1 connected"), "2:45: `` is not a number"),
         (with(":60000 master - 0 0 1 connected"), "2:43: the bus of `60000` would be beyond 65535"),
         (with(":1@2,a_b master - 0 0 1 connected"), "2:47: `a_b` is not a hostname"),
-        (with(":1@2 myself - 0 0 1 connected"), "2:47: the node of line 1 is `myself` already"),
+        ("%a :1@2 myself - 0 0 1 connected".into(), "1:47: `myself` is not one of the two roles"),
+        (with(":1@2 master,slave - 0 0 1 connected"), "2:47: `master,slave` is not one of the two roles"),
+        (with(":1@2 myself,slave - 0 0 1 connected"), "2:47: the node of line 1 is `myself` already"),
         (with(":1@2 slave %b 0 0 1 connected"), "2:53: the node is its own master"),
         (
             with(":1@2 slave %c 0 0 1 connected"),
@@ -138,7 +140,7 @@ fn each_mistake_has_its_own_words() {
         ),
         (with(":1@2 master - 0 0 1 connected [7->-%a] [7->-%a]"), "2:120: slot 7 moves twice"),
         (
-            "%a :1@2 myself - 0 0 1 connected\n%a :1@2 master - 0 0 1 connected".into(),
+            "%a :1@2 myself,master - 0 0 1 connected\n%a :1@2 master - 0 0 1 connected".into(),
             "2:1: this is the node of line 1 already",
         ),
     ] {
@@ -158,6 +160,7 @@ prop_compose! {
     /// A node but for what ties it to others.
     fn any_line()(
         id in any_id(),
+        role in proptest::option::of(any::<bool>()),
         (ip, port, bus_port) in any::<(Option<IpAddr>, u16, u16)>(),
         hostname in proptest::option::of("[A-Za-z0-9.-]{1,20}"),
         aux in proptest::collection::vec("[a-z-]{1,5}=[a-z0-9]{0,5}", 0..3),
@@ -165,11 +168,17 @@ prop_compose! {
         (ping_sent, pong_received, epoch, connected) in any::<(u64, u64, u64, bool)>(),
     ) -> Line {
         let known = NodeFlags::WORDS.iter().fold(NodeFlags::empty(), |all, &(flag, _)| all | flag);
+        let roles = NodeFlags::MASTER | NodeFlags::REPLICA;
+        let role = match role {
+            Some(true) => NodeFlags::MASTER,
+            Some(false) => NodeFlags::REPLICA,
+            None => NodeFlags::empty(),
+        };
         Line {
             id, ip, port, bus_port,
             hostname: hostname.map(Into::into),
             aux: aux.into_iter().map(Into::into).collect(),
-            flags: (NodeFlags::from_bits_retain(flags) & known) - NodeFlags::MYSELF,
+            flags: ((NodeFlags::from_bits_retain(flags) & known) - roles - NodeFlags::MYSELF) | role,
             master: None,
             ping_sent, pong_received, epoch: Epoch(epoch), connected,
             slots: SlotSet::new(), migrating: vec![], importing: vec![],
@@ -189,6 +198,9 @@ prop_compose! {
         let ids: Vec<_> = nodes.iter().map(|node| node.id).collect();
         let count = nodes.len();
         nodes[0].flags |= NodeFlags::MYSELF;
+        if !nodes[0].flags.contains(NodeFlags::REPLICA) {
+            nodes[0].flags |= NodeFlags::MASTER;
+        }
         let mut taken = SlotSet::new();
         for (slot, owner) in owned {
             if !taken.contains(slot) {
