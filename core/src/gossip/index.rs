@@ -1,53 +1,43 @@
-//! Names → places: looked up a hundred times a packet in a large cluster.
+//! Hashes → places: names are looked up a hundred times a packet in a large cluster.
 //!
-//! Open addressing; a name's hash depends on a key of its own for each table, so that nobody can
-//! make names that fall together. Nothing ever walks it: its order means nothing.
+//! Open addressing. Whoever uses it makes the hashes, and knows what is at a place. Nothing ever
+//! walks it: its order means nothing.
 
 use alloc::vec::Vec;
 
-use super::types::NodeId;
-
-/// A place in a table of nodes, by number.
-type Place = u16;
+/// A place in somebody's table, by number.
+pub(super) type Place = u16;
 /// No place.
 const FREE: Place = Place::MAX;
 
-/// Where each name is. The names themselves are the table's.
+/// Where what has a hash is. The things themselves are the user's.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Index {
-    key: u64,
-    /// Part of the name's hash, and its place. A power of two of them, at most half in use.
+    /// Half of the hash, and the place. A power of two of them, at most half in use.
     slots: Vec<(u32, Place)>,
     used: usize,
 }
 
 impl Index {
-    pub(super) fn new(key: u64) -> Self {
-        Self { key, slots: alloc::vec![(0, FREE); 16], used: 0 }
-    }
-
-    pub(super) const fn key(&self) -> u64 {
-        self.key
+    pub(super) fn new() -> Self {
+        Self { slots: alloc::vec![(0, FREE); 16], used: 0 }
     }
 
     pub(super) const fn len(&self) -> usize {
         self.used
     }
 
+    /// The only place that can have this hash, but for one time in four thousand million: nothing
+    /// but the index is looked at.
     #[inline]
-    fn hash(&self, id: &[u8; NodeId::LENGTH]) -> u64 {
-        let (words, _) = id.as_chunks::<8>();
-        words.iter().fold(self.key, |hash, word| {
-            let mixed = (hash ^ u64::from_le_bytes(*word)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-            mixed ^ mixed >> 32
-        })
+    pub(super) fn guess(&self, hash: u64) -> Option<Place> {
+        self.find(hash, |_| true)
     }
 
-    /// The place whose name this is; `is` compares a candidate's.
+    /// The place with this hash that `is` what is looked for.
     #[inline]
-    pub(super) fn find(&self, id: &[u8; NodeId::LENGTH], is: impl Fn(Place) -> bool) -> Option<Place> {
-        let hash = self.hash(id);
+    pub(super) fn find(&self, hash: u64, is: impl Fn(Place) -> bool) -> Option<Place> {
         let mask = self.slots.len() - 1;
         let mut at = hash as usize & mask;
         loop {
@@ -62,21 +52,20 @@ impl Index {
         }
     }
 
-    /// Adds a name that is not there. `name` tells those that are, should they have to move.
-    pub(super) fn insert(&mut self, id: &NodeId, place: Place, name: impl Fn(Place) -> NodeId) {
+    /// Adds a place that is not there. `hash_of` tells the others', should they have to move.
+    pub(super) fn insert(&mut self, hash: u64, place: Place, hash_of: impl Fn(Place) -> u64) {
         if (self.used + 1) * 2 > self.slots.len() {
             let twice = self.slots.len() * 2;
             let old = core::mem::replace(&mut self.slots, alloc::vec![(0, FREE); twice]);
             for (_, place) in old.into_iter().filter(|&(_, place)| place != FREE) {
-                self.put(&name(place), place);
+                self.put(hash_of(place), place);
             }
         }
-        self.put(id, place);
+        self.put(hash, place);
         self.used += 1;
     }
 
-    fn put(&mut self, id: &NodeId, place: Place) {
-        let hash = self.hash(id.bytes());
+    fn put(&mut self, hash: u64, place: Place) {
         let mask = self.slots.len() - 1;
         let mut at = hash as usize & mask;
         while self.slots[at].1 != FREE {
@@ -85,10 +74,10 @@ impl Index {
         self.slots[at] = ((hash >> 32) as u32, place);
     }
 
-    /// Takes a name out; those behind it move up. `name` tells them.
-    pub(super) fn remove(&mut self, id: &NodeId, place: Place, name: impl Fn(Place) -> NodeId) {
+    /// Takes a place out; those behind it move up. `hash_of` tells theirs.
+    pub(super) fn remove(&mut self, hash: u64, place: Place, hash_of: impl Fn(Place) -> u64) {
         let mask = self.slots.len() - 1;
-        let mut at = self.hash(id.bytes()) as usize & mask;
+        let mut at = hash as usize & mask;
         while self.slots[at].1 != place {
             if self.slots[at].1 == FREE {
                 return;
@@ -100,7 +89,7 @@ impl Index {
         let mut next = (at + 1) & mask;
         while self.slots[next].1 != FREE {
             let (_, moved) = core::mem::replace(&mut self.slots[next], (0, FREE));
-            self.put(&name(moved), moved);
+            self.put(hash_of(moved), moved);
             next = (next + 1) & mask;
         }
     }
@@ -112,23 +101,26 @@ mod tests {
     use crate::rng::Rng;
 
     #[test]
-    fn names_are_found_while_others_come_and_go() {
+    fn places_are_found_while_others_come_and_go() {
         let mut rng = Rng::new(3, 0);
-        let names: Vec<NodeId> = (0..500).map(|_| NodeId::random(&mut rng)).collect();
-        let name = |place: Place| names[usize::from(place)];
-        let mut index = Index::new(99);
+        // Some share a hash.
+        let hashes: Vec<u64> = (0..500).map(|_| rng.below(400).wrapping_mul(0x9e37_79b9_7f4a_7c15)).collect();
+        let hash_of = |place: Place| hashes[usize::from(place)];
+        let mut index = Index::new();
         let mut there = alloc::collections::BTreeSet::new();
         for _ in 0..5_000 {
             let place = rng.below(500) as Place;
             if there.remove(&place) {
-                index.remove(&name(place), place, name);
+                index.remove(hash_of(place), place, hash_of);
             } else {
                 there.insert(place);
-                index.insert(&name(place), place, name);
+                index.insert(hash_of(place), place, hash_of);
             }
             let probe = rng.below(500) as Place;
-            let found = index.find(name(probe).bytes(), |place| name(place) == name(probe));
+            let found = index.find(hash_of(probe), |place| place == probe);
             assert_eq!(found, there.contains(&probe).then_some(probe));
+            let guess = index.guess(hash_of(probe));
+            assert_eq!(guess.is_some(), there.iter().any(|&place| hash_of(place) == hash_of(probe)));
             assert_eq!(index.len(), there.len());
         }
     }

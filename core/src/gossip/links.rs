@@ -4,9 +4,10 @@
 //! the inbound one we hear theirs and send nothing but PONG (and the one PING that answers
 //! MFSTART).
 
-use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 
+use super::index::{Index, Place};
 use super::table::Ix;
 use super::wire::Bus;
 use crate::bytes::FrameBuffer;
@@ -39,16 +40,31 @@ pub(super) struct Link {
 }
 
 /// The streams of the bus, by number.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Links {
-    all: BTreeMap<LinkId, Link>,
+    all: Vec<Option<(LinkId, Link)>>,
+    free: Vec<Place>,
+    numbers: Index,
     next: u64,
     /// How many came in from nobody we know yet.
     strangers: usize,
+    /// Nothing came in on any that came in since before this.
+    pub(super) quiet_since: Instant,
 }
 
 impl Links {
+    pub(super) fn new() -> Self {
+        Self {
+            all: Vec::new(),
+            free: Vec::new(),
+            numbers: Index::new(),
+            next: 0,
+            strangers: 0,
+            quiet_since: Instant::START,
+        }
+    }
+
     /// A number for a stream we dial.
     pub(super) const fn number(&mut self) -> LinkId {
         self.next += 2;
@@ -56,46 +72,60 @@ impl Links {
     }
 
     pub(super) fn dialled(&mut self, link: LinkId, node: Ix, to: SocketAddr, now: Instant) {
-        self.all.insert(
-            link,
-            Link {
-                node: Some(node),
-                inbound: false,
-                open: false,
-                since: now,
-                heard: now,
-                remote: Some(to.ip()),
-                local: None,
-                buffer: FrameBuffer::new(),
-            },
-        );
+        let known = Link {
+            node: Some(node),
+            inbound: false,
+            open: false,
+            since: now,
+            heard: now,
+            remote: Some(to.ip()),
+            local: None,
+            buffer: FrameBuffer::new(),
+        };
+        self.add(link, known);
     }
 
     pub(super) fn accepted(&mut self, link: LinkId, from: &Endpoint, local: &Endpoint, now: Instant) {
         self.strangers += 1;
-        self.all.insert(
-            link,
-            Link {
-                node: None,
-                inbound: true,
-                open: true,
-                since: now,
-                heard: now,
-                remote: from.ip(),
-                local: local.ip(),
-                buffer: FrameBuffer::new(),
-            },
-        );
+        let known = Link {
+            node: None,
+            inbound: true,
+            open: true,
+            since: now,
+            heard: now,
+            remote: from.ip(),
+            local: local.ip(),
+            buffer: FrameBuffer::new(),
+        };
+        self.add(link, known);
+    }
+
+    fn add(&mut self, link: LinkId, known: Link) {
+        let place = self.free.pop().unwrap_or(self.all.len() as Place);
+        match self.all.get_mut(usize::from(place)) {
+            Some(free) => *free = Some((link, known)),
+            None => self.all.push(Some((link, known))),
+        }
+        let all = &self.all;
+        self.numbers.insert(hash(link), place, |place| hash_at(all, place));
+    }
+
+    #[inline]
+    fn place(&self, link: LinkId) -> Option<Place> {
+        let is = |place| matches!(self.all[usize::from(place)], Some((number, _)) if number == link);
+        self.numbers.find(hash(link), is)
     }
 
     #[inline]
     pub(super) fn get(&self, link: LinkId) -> Option<&Link> {
-        self.all.get(&link)
+        let place = self.place(link)?;
+        self.all[usize::from(place)].as_ref().map(|(_, known)| known)
     }
 
     #[inline]
     pub(super) fn get_mut(&mut self, link: LinkId) -> Option<&mut Link> {
-        self.all.get_mut(&link)
+        let place = self.place(link)?;
+        self.all[usize::from(place)].as_mut().map(|(_, known)| known)
     }
 
     /// Streams that came in, from nobody we know yet.
@@ -105,20 +135,43 @@ impl Links {
 
     /// A stream that came in turns out to be this node's.
     pub(super) fn bind(&mut self, link: LinkId, node: Ix) {
-        if let Some(known) = self.all.get_mut(&link)
-            && known.node.replace(node).is_none()
-        {
+        if self.get_mut(link).is_some_and(|known| known.node.replace(node).is_none()) {
             self.strangers -= 1;
         }
     }
 
     pub(super) fn remove(&mut self, link: LinkId) -> Option<Link> {
-        let gone = self.all.remove(&link)?;
+        let place = self.place(link)?;
+        let all = &self.all;
+        self.numbers.remove(hash(link), place, |place| hash_at(all, place));
+        let (_, gone) = self.all[usize::from(place)].take()?;
+        self.free.push(place);
         self.strangers -= usize::from(gone.inbound && gone.node.is_none());
         Some(gone)
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = (LinkId, &Link)> {
-        self.all.iter().map(|(&id, link)| (id, link))
+    pub(super) const fn len(&self) -> usize {
+        self.numbers.len()
     }
+
+    /// All of them, by their numbers.
+    pub(super) fn sorted(&self) -> Vec<(LinkId, &Link)> {
+        let mut all: Vec<_> = self.iter().collect();
+        all.sort_unstable_by_key(|&(link, _)| link);
+        all
+    }
+
+    /// All of them, in any order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (LinkId, &Link)> {
+        self.all.iter().flatten().map(|(link, known)| (*link, known))
+    }
+}
+
+const fn hash(link: LinkId) -> u64 {
+    let mixed = link.0.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    mixed ^ mixed >> 32
+}
+
+fn hash_at(all: &[Option<(LinkId, Link)>], place: Place) -> u64 {
+    all[usize::from(place)].as_ref().map_or(0, |&(link, _)| hash(link))
 }

@@ -182,26 +182,32 @@ impl SlotSet {
         }
     }
 
-    /// Whether the bits that are set are these slots'. Reads the bitmap once, eight bytes a step,
-    /// until it differs.
+    /// Whether the bits that are set are these slots'. Reads the bitmap once until it differs, 64
+    /// bytes a step where none is expected, else eight.
     #[must_use]
     pub fn same_as(&self, bitmap: &Bitmap<'_>) -> bool {
         let mut ranges = self.0.iter().copied();
         let mut range = ranges.next();
-        (0..SLOTS).step_by(64).zip(words(bitmap.0)).all(|(at, word)| {
-            let mut expected = 0_u64;
-            while let Some((first, last)) = range
-                && first < at + 64
-            {
-                let head = u64::MAX << first.saturating_sub(at);
-                let tail = u64::MAX >> (at + 63).saturating_sub(last);
-                expected |= head & tail;
-                if last >= at + 64 {
-                    break;
-                }
-                range = ranges.next();
+        let (blocks, _) = bitmap.0.as_chunks::<64>();
+        (0..SLOTS).step_by(512).zip(blocks).all(|(start, block)| {
+            if range.is_none_or(|(first, _)| first >= start + 512) {
+                return block.iter().fold(0, |any, byte| any | byte) == 0;
             }
-            word == expected
+            (start..start + 512).step_by(64).zip(words(block)).all(|(at, word)| {
+                let mut expected = 0_u64;
+                while let Some((first, last)) = range
+                    && first < at + 64
+                {
+                    let head = u64::MAX << first.saturating_sub(at);
+                    let tail = u64::MAX >> (at + 63).saturating_sub(last);
+                    expected |= head & tail;
+                    if last >= at + 64 {
+                        break;
+                    }
+                    range = ranges.next();
+                }
+                word == expected
+            })
         })
     }
 }
@@ -300,7 +306,7 @@ impl Iterator for Bits {
 
 /// The bitmap 64 slots at a time, the lowest in the lowest bit.
 #[inline]
-fn words(bitmap: &[u8; BITMAP]) -> impl Iterator<Item = u64> + '_ {
+fn words(bitmap: &[u8]) -> impl Iterator<Item = u64> + '_ {
     let (words, _) = bitmap.as_chunks();
     words.iter().map(|word| u64::from_le_bytes(*word))
 }

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
-use super::index::Index;
+use super::index::{Index, Place};
 use super::slots::{SLOTS, SlotSet};
 use super::types::{Epoch, NodeFlags, NodeId};
 use crate::machine::LinkId;
@@ -51,15 +51,30 @@ pub struct Address {
 }
 
 /// What we know of a node.
+///
+/// In a large cluster this is where the time goes: each packet tells of a tenth of all nodes, and
+/// none of them is in the processor's cache. So what every entry asks for lies in the first two
+/// lines of it, and nowhere else.
 #[derive(Clone, Debug)]
+#[repr(C, align(64))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Node {
     /// Its name; made up while [`NodeFlags::HANDSHAKE`] is set.
     pub id: NodeId,
     /// What it is, and how it fares in our eyes.
     pub flags: NodeFlags,
+    /// Whether any master cannot reach it: `reports` has something.
+    reported: bool,
+    /// When it last answered, as far as we or somebody we trust knows.
+    pub pong_received: Option<Instant>,
+    /// When the ping was sent that it has not answered yet.
+    pub ping_sent: Option<Instant>,
+    /// Our link to it.
+    pub(super) outbound: Option<LinkId>,
     /// Where it is reached.
     pub address: Address,
+    /// When we first heard of it.
+    pub since: Instant,
     /// The name it gives itself.
     pub hostname: Option<Box<str>>,
     /// The version of its claim to its slots.
@@ -70,12 +85,6 @@ pub struct Node {
     pub master: Option<Ix>,
     /// What it owns. Kept in step with the table's owners.
     pub(super) slots: SlotSet,
-    /// When we first heard of it.
-    pub since: Instant,
-    /// When the ping was sent that it has not answered yet.
-    pub ping_sent: Option<Instant>,
-    /// When it last answered, as far as we or somebody we trust knows.
-    pub pong_received: Option<Instant>,
     /// When anything last came from it.
     pub data_received: Option<Instant>,
     /// When it was found failed.
@@ -86,15 +95,20 @@ pub struct Node {
     pub orphaned: Option<Instant>,
     /// When the tick looks at it next.
     pub(super) look: Option<Instant>,
-    /// Our link to it.
-    pub(super) outbound: Option<LinkId>,
     /// Its link to us.
     pub(super) inbound: Option<LinkId>,
     /// Masters that cannot reach it, and when they last said so.
-    pub(super) reports: Vec<(Ix, Instant)>,
+    reports: Vec<(Ix, Instant)>,
     /// Fields of its line in the state file that we do not know.
     pub(super) aux: Vec<Box<str>>,
 }
+
+/// The size of a line of the processor's cache.
+const LINE: usize = 64;
+const _: () = {
+    assert!(core::mem::offset_of!(Node, ping_sent) == LINE);
+    assert!(core::mem::offset_of!(Node, since) < 2 * LINE);
+};
 
 impl Node {
     /// A node heard of now.
@@ -103,21 +117,22 @@ impl Node {
         Self {
             id,
             flags,
+            reported: false,
+            pong_received: None,
+            ping_sent: None,
+            outbound: None,
             address,
+            since: now,
             hostname: None,
             epoch: Epoch(0),
             offset: 0,
             master: None,
             slots: SlotSet::new(),
-            since: now,
-            ping_sent: None,
-            pong_received: None,
             data_received: None,
             failed: None,
             voted: None,
             orphaned: None,
             look: None,
-            outbound: None,
             inbound: None,
             reports: Vec::new(),
             aux: Vec::new(),
@@ -165,7 +180,45 @@ impl Node {
     pub const fn is_failing(&self) -> bool {
         self.flags.failing()
     }
+
+    /// Masters that cannot reach it, and when they last said so.
+    pub(super) fn reports(&self) -> &[(Ix, Instant)] {
+        &self.reports
+    }
+
+    /// Whether any master cannot reach it.
+    pub(super) const fn is_reported(&self) -> bool {
+        self.reported
+    }
+
+    /// A master cannot reach it.
+    pub(super) fn report(&mut self, by: Ix, now: Instant) {
+        match self.reports.iter_mut().find(|(known, _)| *known == by) {
+            Some((_, at)) => *at = now,
+            None => self.reports.push((by, now)),
+        }
+        self.reported = true;
+    }
+
+    /// Forgets the reports that are not to be kept.
+    pub(super) fn keep_reports(&mut self, keep: impl Fn(Ix, Instant) -> bool) {
+        if self.reported {
+            self.reports.retain(|&(by, at)| keep(by, at));
+            self.reported = !self.reports.is_empty();
+        }
+    }
 }
+
+/// What is seen of a node at a glance.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Glance {
+    pub(super) at: Ix,
+    pub(super) flags: NodeFlags,
+    pub(super) linked: bool,
+}
+
+/// Nodes looked at together: while memory answers one question it answers the others too.
+pub(super) const AT_ONCE: usize = 32;
 
 /// Everybody known, this node first.
 #[derive(Clone, Debug)]
@@ -175,6 +228,8 @@ pub struct Table {
     free: Vec<Ix>,
     /// The places in use, for draws.
     places: Vec<Ix>,
+    /// Part of each name's hash, so that nobody can make names that fall together.
+    key: u64,
     ids: Index,
     /// The owner of each slot.
     owners: Vec<u16>,
@@ -187,12 +242,13 @@ impl Table {
     /// This node alone. What names are found by depends on a key nobody else knows.
     #[must_use]
     pub fn new(me: Node, key: u64) -> Self {
-        let mut ids = Index::new(key);
-        ids.insert(&me.id, Ix::ME.0, |_| me.id);
+        let mut ids = Index::new();
+        ids.insert(hash(key, me.id.bytes()), Ix::ME.0, |_| key);
         Self {
             nodes: alloc::vec![Some(me)],
             free: Vec::new(),
             places: alloc::vec![Ix::ME],
+            key,
             ids,
             owners: alloc::vec![Ix::NOBODY; usize::from(SLOTS)],
             unclaimed: SlotSet::new(),
@@ -202,7 +258,7 @@ impl Table {
 
     /// This node alone, again.
     pub(super) fn alone(&mut self, me: Node) {
-        *self = Self::new(me, self.ids.key());
+        *self = Self::new(me, self.key);
     }
 
     /// How many are known, this node and those in handshake included.
@@ -256,7 +312,7 @@ impl Table {
     #[must_use]
     #[inline]
     pub fn find_raw(&self, id: &[u8; NodeId::LENGTH]) -> Option<Ix> {
-        self.ids.find(id, |place| self.get(Ix(place)).id.bytes() == id).map(Ix)
+        self.ids.find(hash(self.key, id), |place| self.get(Ix(place)).id.bytes() == id).map(Ix)
     }
 
     /// Everybody, in the order they became known (a place that fell free is filled anew).
@@ -267,6 +323,30 @@ impl Table {
     /// Everybody's place, for walks that change things.
     pub(super) fn places(&self) -> Vec<Ix> {
         self.iter().map(|(at, _)| at).collect()
+    }
+
+    /// Whom these names belong to, as far as they are known: as [`find_raw`](Self::find_raw).
+    pub(super) fn find_each<'i>(
+        &self,
+        ids: impl Iterator<Item = &'i [u8; NodeId::LENGTH]> + Clone,
+    ) -> [Option<Ix>; AT_ONCE] {
+        let mut places = [None; AT_ONCE];
+        for (place, id) in places.iter_mut().zip(ids.clone()) {
+            *place = self.ids.guess(hash(self.key, id)).map(Ix);
+        }
+        for (place, id) in places.iter_mut().zip(ids) {
+            *place = place.filter(|&at| self.get(at).id.bytes() == id);
+        }
+        places
+    }
+
+    /// As many places as `glances` has, drawn at random one after the other.
+    pub(super) fn draw_each(&self, rng: &mut Rng, glances: &mut [Glance]) {
+        glances.iter_mut().for_each(|glance| glance.at = self.draw(rng));
+        for glance in glances {
+            let node = self.get(glance.at);
+            (glance.flags, glance.linked) = (node.flags, node.has_link());
+        }
     }
 
     /// A place drawn at random.
@@ -291,8 +371,8 @@ impl Table {
             }
         };
         self.places.push(at);
-        let nodes = &self.nodes;
-        self.ids.insert(&id, at.0, |place| name(nodes, place));
+        let (key, nodes) = (self.key, &self.nodes);
+        self.ids.insert(hash(key, id.bytes()), at.0, |place| hash_at(key, nodes, place));
         Some(at)
     }
 
@@ -303,13 +383,13 @@ impl Table {
             self.unbind(slot);
         }
         let id = self.get(at).id;
-        let nodes = &self.nodes;
-        self.ids.remove(&id, at.0, |place| name(nodes, place));
+        let (key, nodes) = (self.key, &self.nodes);
+        self.ids.remove(hash(key, id.bytes()), at.0, |place| hash_at(key, nodes, place));
         let node = self.nodes[at.at()].take().expect("a place outlived its node");
         self.places.retain(|&place| place != at);
         self.free.push(at);
         for other in self.nodes.iter_mut().flatten() {
-            other.reports.retain(|&(by, _)| by != at);
+            other.keep_reports(|by, _| by != at);
             if other.master == Some(at) {
                 other.master = None;
             }
@@ -320,11 +400,11 @@ impl Table {
     /// A node's made-up name gives way to its own.
     pub(super) fn rename(&mut self, at: Ix, id: NodeId) {
         let old = self.get(at).id;
-        let nodes = &self.nodes;
-        self.ids.remove(&old, at.0, |place| name(nodes, place));
+        let (key, nodes) = (self.key, &self.nodes);
+        self.ids.remove(hash(key, old.bytes()), at.0, |place| hash_at(key, nodes, place));
         self.get_mut(at).id = id;
-        let nodes = &self.nodes;
-        self.ids.insert(&id, at.0, |place| name(nodes, place));
+        let (key, nodes) = (self.key, &self.nodes);
+        self.ids.insert(hash(key, id.bytes()), at.0, |place| hash_at(key, nodes, place));
     }
 
     /// Who owns a slot.
@@ -394,12 +474,22 @@ impl Table {
                 node.id
             );
             assert!(node.master != Some(at), "{} replicates itself", node.id);
+            assert_eq!(node.reported, !node.reports.is_empty(), "{} is reported or not", node.id);
         }
         assert_eq!(held, self.assigned, "slots are counted wrongly");
         assert_eq!(self.ids.len(), self.len(), "a name without a node");
     }
 }
 
-fn name(nodes: &[Option<Node>], place: u16) -> NodeId {
-    nodes[usize::from(place)].as_ref().expect("a place outlived its node").id
+#[inline]
+fn hash(key: u64, id: &[u8; NodeId::LENGTH]) -> u64 {
+    let (words, _) = id.as_chunks::<8>();
+    words.iter().fold(key, |hash, word| {
+        let mixed = (hash ^ u64::from_le_bytes(*word)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        mixed ^ mixed >> 32
+    })
+}
+
+fn hash_at(key: u64, nodes: &[Option<Node>], place: Place) -> u64 {
+    hash(key, nodes[usize::from(place)].as_ref().expect("a place outlived its node").id.bytes())
 }

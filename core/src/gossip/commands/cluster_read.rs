@@ -213,8 +213,12 @@ fn shard_node(machine: &Gossip, reply: &mut Write<'_>, at: Ix, node: &Node) {
 /// A map for each stream of the bus whose node is known. How much waits in it, only the driver
 /// knows: nothing is told.
 pub(super) fn links(machine: &mut Gossip, call: &mut Call<'_>) {
-    let known: Vec<_> =
-        machine.links.iter().filter_map(|(_, link)| link.node.map(|node| (link, node))).collect();
+    let known: Vec<_> = machine
+        .links
+        .sorted()
+        .into_iter()
+        .filter_map(|(_, link)| link.node.map(|node| (link, node)))
+        .collect();
     let mut reply = call.reply();
     reply.array(known.len());
     for (link, node) in known {

@@ -66,7 +66,7 @@ fn server(machine: &Gossip, call: &Call<'_>, text: &mut String) {
 
 fn clients(machine: &Gossip, _: &Call<'_>, text: &mut String) {
     line!(text, "connected_clients:{}", machine.clients.all.len());
-    line!(text, "cluster_connections:{}", machine.links.iter().count());
+    line!(text, "cluster_connections:{}", machine.links.len());
     line!(text, "maxclients:{CLIENTS_MAX}");
     line!(text, "blocked_clients:{}", machine.clients.waiting.len());
 }

@@ -8,22 +8,13 @@ use super::{Gossip, Out, Todo};
 use crate::time::Instant;
 
 impl Gossip {
-    /// A master cannot reach a node.
-    pub(super) fn add_report(&mut self, now: Instant, about: Ix, by: Ix) {
-        let reports = &mut self.table.get_mut(about).reports;
-        match reports.iter_mut().find(|(known, _)| *known == by) {
-            Some((_, at)) => *at = now,
-            None => reports.push((by, now)),
-        }
-    }
-
     /// Forgets reports older than two node timeouts; how many are left.
     pub(super) fn reports(&mut self, now: Instant, about: Ix) -> u32 {
         let age = self.config.node_timeout.times(2);
         let ageless = self.config.plants.has(Plant::ReportsNeverExpire);
-        let reports = &mut self.table.get_mut(about).reports;
-        reports.retain(|&(_, at)| ageless || now.since(at) <= age);
-        reports.len() as u32
+        let node = self.table.get_mut(about);
+        node.keep_reports(|_, at| ageless || now.since(at) <= age);
+        node.reports().len() as u32
     }
 
     /// PFAIL becomes FAIL once a majority of the owners of slots would agree.

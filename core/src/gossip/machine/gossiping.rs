@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use super::super::config::Role;
 use super::super::notice::Notice;
 use super::super::plant::Plant;
-use super::super::table::{Address, Ix, Node};
+use super::super::table::{AT_ONCE, Address, Glance, Ix, Node};
 use super::super::types::NodeFlags;
 use super::super::wire::{self, Entries, Entry, Kind, NewEntry};
 use super::{Gossip, Out, Todo};
@@ -26,22 +26,26 @@ impl Gossip {
         let mut fresh = known.saturating_sub(2);
         let mut left = LEAST.max(known / 10).min(fresh);
         let mut draws = 3 * left;
+        let mut glances = [Glance { at: Ix::ME, flags: NodeFlags::empty(), linked: false }; AT_ONCE];
         while draws > 0 && fresh > 0 && left > 0 {
-            draws -= 1;
-            let at = self.table.draw(&mut self.rng.gossip);
-            let node = self.table.get(at);
-            if at == Ix::ME || node.flags.contains(NodeFlags::PFAIL) {
-                continue;
-            }
-            let unknown = node.flags.intersects(NodeFlags::HANDSHAKE | NodeFlags::NOADDR);
-            if unknown || !node.has_link() && node.slots().is_empty() {
-                fresh -= 1;
-                continue;
-            }
-            if self.mark(at) {
-                self.push_entry(&mut bytes, at);
-                fresh -= 1;
-                left -= 1;
+            // No more than are needed in any case: each draw fills a place at most.
+            let some = &mut glances[..left.min(fresh).min(draws).min(AT_ONCE)];
+            self.table.draw_each(&mut self.rng.gossip, some);
+            draws -= some.len();
+            for &Glance { at, flags, linked } in some.iter() {
+                if at == Ix::ME || flags.contains(NodeFlags::PFAIL) {
+                    continue;
+                }
+                let unknown = flags.intersects(NodeFlags::HANDSHAKE | NodeFlags::NOADDR);
+                if unknown || !linked && self.table.get(at).slots().is_empty() {
+                    fresh -= 1;
+                    continue;
+                }
+                if self.mark(at) {
+                    self.push_entry(&mut bytes, at);
+                    fresh -= 1;
+                    left -= 1;
+                }
             }
         }
         // An observer tells nobody whom it cannot reach: only members report failures.
@@ -96,11 +100,16 @@ impl Gossip {
     }
 
     /// What a known sender tells of others.
-    pub(super) fn hear_gossip(&mut self, now: Instant, out: Out<'_>, sender: Ix, entries: Entries<'_>) {
-        for entry in entries {
-            match self.table.find_raw(entry.raw_id()) {
-                Some(at) => self.hear_of_known(now, out, sender, at, &entry),
-                None => self.hear_of_stranger(now, out, sender, &entry),
+    pub(super) fn hear_gossip(&mut self, now: Instant, out: Out<'_>, sender: Ix, mut entries: Entries<'_>) {
+        while !entries.is_empty() {
+            let some = entries.split(AT_ONCE);
+            let places = self.table.find_each(some.map(|entry| entry.raw_id()));
+            for (entry, place) in some.zip(places) {
+                // One told of above is not in the table yet when places are looked up.
+                match place.or_else(|| self.table.find_raw(entry.raw_id())) {
+                    Some(at) => self.hear_of_known(now, out, sender, at, &entry),
+                    None => self.hear_of_stranger(now, out, sender, &entry),
+                }
             }
         }
     }
@@ -112,20 +121,20 @@ impl Gossip {
         let said = entry.flags();
         if self.table.get(sender).is_master() {
             if said.failing() {
-                self.add_report(now, at, sender);
+                self.table.get_mut(at).report(sender, now);
                 self.fail_if_agreed(now, out, at);
             } else {
-                self.table.get_mut(at).reports.retain(|&(by, _)| by != sender);
+                self.table.get_mut(at).keep_reports(|by, _| by != sender);
             }
         }
         let heard = self.clock(entry.pong_received());
         let node = self.table.get_mut(at);
         if !said.failing()
-            && node.ping_sent.is_none()
-            && node.reports.is_empty()
             && let Some(heard) = heard
-            && heard <= now + AHEAD
             && node.pong_received.is_none_or(|known| heard > known)
+            && heard <= now + AHEAD
+            && !node.is_reported()
+            && node.ping_sent.is_none()
         {
             node.pong_received = Some(heard);
         }
@@ -181,10 +190,8 @@ impl Gossip {
         if flags.contains(NodeFlags::MASTER) {
             flags.remove(NodeFlags::REPLICA);
         }
-        let node = Node {
-            failed: flags.contains(NodeFlags::FAIL).then_some(now),
-            ..Node::new(id, flags, address, now)
-        };
+        let mut node = Node::new(id, flags, address, now);
+        node.failed = flags.contains(NodeFlags::FAIL).then_some(now);
         match self.table.add(node) {
             Some(at) => {
                 self.look_soon(now, at);

@@ -172,7 +172,7 @@ impl Gossip {
             last_vote: Epoch(0),
             boot: Boot::Unborn,
             wall: 0,
-            links: Links::default(),
+            links: Links::new(),
             clients: Clients::default(),
             traffic: Traffic::default(),
             todo: Todo::empty(),

@@ -178,13 +178,19 @@ impl Gossip {
     /// leaves it to TCP's keepalive.
     pub(super) fn prune_links(&mut self, now: Instant, out: Out<'_>) {
         let patience = self.config.node_timeout.times(4).max(Duration::from_secs(10));
-        let idle: Vec<LinkId> = self
+        // None can have been idle for that long before then.
+        if now.since(self.links.quiet_since) <= patience {
+            return;
+        }
+        let (idle, busy): (Vec<_>, Vec<_>) = self
             .links
-            .iter()
-            .filter(|(_, link)| link.inbound && now.since(link.heard) > patience)
-            .map(|(id, _)| id)
-            .collect();
-        for link in idle {
+            .sorted()
+            .into_iter()
+            .filter(|(_, link)| link.inbound)
+            .map(|(id, link)| (id, link.heard))
+            .partition(|&(_, heard)| now.since(heard) > patience);
+        self.links.quiet_since = busy.iter().map(|&(_, heard)| heard).min().unwrap_or(now);
+        for (link, _) in idle {
             self.drop_link(now, out, link);
         }
     }

@@ -73,7 +73,7 @@ impl Gossip {
     #[must_use]
     pub fn reports_on(&self, now: Instant, at: Ix) -> u32 {
         let age = self.config.node_timeout.times(2);
-        self.table.get(at).reports.iter().filter(|&&(_, said)| now.since(said) <= age).count() as u32
+        self.table.get(at).reports().iter().filter(|&&(_, said)| now.since(said) <= age).count() as u32
     }
 
     /// Who claims a slot, and whether they still do.

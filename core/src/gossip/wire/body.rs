@@ -71,6 +71,14 @@ impl<'a> Entries<'a> {
         *self
     }
 
+    /// Takes the first so many, or all if there are fewer.
+    #[must_use]
+    pub fn split(&mut self, count: usize) -> Self {
+        let (some, rest) = self.0.split_at(count.min(self.0.len()));
+        self.0 = rest;
+        Self(some)
+    }
+
     /// Whether none is left.
     #[must_use]
     pub const fn is_empty(&self) -> bool {

@@ -5,7 +5,7 @@ use core::fmt::Write as _;
 use core::net::{IpAddr, Ipv4Addr};
 
 use super::body::{EXTENSION_HEAD, HOSTNAME};
-use super::{EXT_DATA, HEADER, HOSTNAME_MAX, IP, Kind, VERSION, place};
+use super::{ENTRY, EXT_DATA, HEADER, HOSTNAME_MAX, IP, Kind, VERSION, place};
 use crate::bytes::Writer;
 use crate::gossip::slots::{BITMAP, SlotSet};
 use crate::gossip::types::{Epoch, NodeFlags, NodeId};
@@ -143,16 +143,18 @@ pub fn set_mflags(out: &mut [u8], mflags: [u8; 3]) {
 pub fn push_entry(out: &mut Vec<u8>, entry: &NewEntry) {
     let NewEntry { id, ping_sent, pong_received, ip, port, bus_port, plain_port, flags } = *entry;
     count_one(begun(out), place::COUNT);
-    let mut to = Writer::new(out);
-    to.bytes(id.bytes());
-    to.u32_be(ping_sent);
-    to.u32_be(pong_received);
-    to.bytes(&ip_field(ip));
-    to.u16_be(port);
-    to.u16_be(bus_port);
-    to.u16_be(flags.bits());
-    to.u16_be(plain_port);
-    to.u16_be(0);
+    let mut bytes = [0; ENTRY];
+    put(&mut bytes, 0, *id.bytes());
+    put(&mut bytes, 40, ping_sent.to_be_bytes());
+    put(&mut bytes, 44, pong_received.to_be_bytes());
+    if let Some(field) = bytes[48..].first_chunk_mut() {
+        write_ip(field, ip);
+    }
+    put(&mut bytes, 94, port.to_be_bytes());
+    put(&mut bytes, 96, bus_port.to_be_bytes());
+    put(&mut bytes, 98, flags.bits().to_be_bytes());
+    put(&mut bytes, 100, plain_port.to_be_bytes());
+    out.extend_from_slice(&bytes);
 }
 
 /// Appends our hostname as an extension, behind all gossip, and counts it.
@@ -235,46 +237,67 @@ fn count_one(packet: &mut [u8], place: usize) {
     put(packet, place, count.checked_add(1).expect("a count of 16 bits").to_be_bytes());
 }
 
+#[inline]
 fn put<const N: usize>(packet: &mut [u8], place: usize, bytes: [u8; N]) {
     packet[place..place + N].copy_from_slice(&bytes);
 }
 
-/// An IPv4 address as text: a hundred of them in a packet of a large cluster.
-fn dotted(ip: Ipv4Addr) -> [u8; IP] {
-    let mut field = [0; IP];
-    let mut at = 0;
-    for (place, octet) in ip.octets().into_iter().enumerate() {
-        if place > 0 {
-            field[at] = b'.';
-            at += 1;
-        }
-        let digits = [octet / 100, octet / 10 % 10, octet % 10];
-        let leading = usize::from(octet < 100) + usize::from(octet < 10);
-        for digit in &digits[leading..] {
-            field[at] = b'0' + digit;
-            at += 1;
-        }
+/// Each octet as text, and its length.
+const OCTETS: [([u8; 4], u8); 256] = {
+    let mut all = [([0; 4], 0); 256];
+    let mut octet = 0;
+    while octet < all.len() {
+        let digits = [b'0' + (octet / 100) as u8, b'0' + (octet / 10 % 10) as u8, b'0' + (octet % 10) as u8];
+        all[octet] = match octet {
+            0..10 => ([digits[2], b'.', 0, 0], 1),
+            10..100 => ([digits[1], digits[2], b'.', 0], 2),
+            _ => ([digits[0], digits[1], digits[2], b'.'], 3),
+        };
+        octet += 1;
     }
-    field
+    all
+};
+
+/// An IPv4 address as text: a hundred of them in a packet of a large cluster.
+#[inline]
+fn dotted(field: &mut [u8; IP], ip: Ipv4Addr) {
+    let mut at = 0;
+    for octet in ip.octets() {
+        let (text, length) = OCTETS[usize::from(octet)];
+        put(field, at, text);
+        at += usize::from(length) + 1;
+    }
+    // A dot too many.
+    field[at - 1] = 0;
 }
 
 /// An address as text, padded; all zero for none.
 fn ip_field(ip: Option<IpAddr>) -> [u8; IP] {
-    if let Some(IpAddr::V4(ip)) = ip {
-        return dotted(ip);
-    }
-    struct Field([u8; IP], usize);
-    impl core::fmt::Write for Field {
-        fn write_str(&mut self, text: &str) -> core::fmt::Result {
-            let end = self.1 + text.len();
-            self.0.get_mut(self.1..end).ok_or(core::fmt::Error)?.copy_from_slice(text.as_bytes());
-            self.1 = end;
-            Ok(())
+    let mut field = [0; IP];
+    write_ip(&mut field, ip);
+    field
+}
+
+/// Writes an address as text over zeros; nothing for none.
+#[inline]
+fn write_ip(field: &mut [u8; IP], ip: Option<IpAddr>) {
+    match ip {
+        None => {}
+        Some(IpAddr::V4(ip)) => dotted(field, ip),
+        Some(IpAddr::V6(ip)) => {
+            let mut text = Field(field, 0);
+            write!(text, "{ip}").expect("no address is that long");
         }
     }
-    let mut field = Field([0; IP], 0);
-    if let Some(ip) = ip {
-        write!(field, "{ip}").expect("no address is that long");
+}
+
+struct Field<'a>(&'a mut [u8; IP], usize);
+
+impl core::fmt::Write for Field<'_> {
+    fn write_str(&mut self, text: &str) -> core::fmt::Result {
+        let end = self.1 + text.len();
+        self.0.get_mut(self.1..end).ok_or(core::fmt::Error)?.copy_from_slice(text.as_bytes());
+        self.1 = end;
+        Ok(())
     }
-    field.0
 }
