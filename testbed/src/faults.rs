@@ -161,7 +161,7 @@ impl Bed {
         ip(&format!("-n {space} route {verb} blackhole {}/32", private_address(to))).map(drop)
     }
 
-    fn powered(&self, node: usize) -> Result<String> {
+    pub(crate) fn powered(&self, node: usize) -> Result<String> {
         let node = self.node(node)?;
         if node.has_power() {
             Ok(node.space())

@@ -10,7 +10,7 @@
 //! and the same in every bed, which nobody notices: no bed touches the machine's own network.
 //!
 //! Reading order: `bed` (what there is), `node` and `program` (what runs), `faults`, `client`,
-//! `responder`, `observer`; below them `switch`, `files`, `guard`, `netns`, `shell`.
+//! `responder`, `observer`, `monitor`; below them `switch`, `files`, `guard`, `netns`, `shell`.
 
 use std::fmt;
 use std::path::Path;
@@ -20,6 +20,7 @@ mod client;
 mod faults;
 mod files;
 mod guard;
+mod monitor;
 mod netns;
 mod node;
 mod observer;
@@ -30,6 +31,7 @@ mod switch;
 
 pub use bed::{Bed, Options};
 pub use client::{Client, Gap};
+pub use monitor::Monitor;
 pub use observer::{Observer, Sighting};
 pub use program::Program;
 pub use shell::Said;

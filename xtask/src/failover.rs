@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use clap::{Parser, ValueEnum};
-use standin_testbed::{Bed, Client, Error, Network, Observer, Options, Program};
+use standin_testbed::{Bed, Client, Error, Monitor, Network, Observer, Options, Program};
 
 use crate::cluster::{Shape, complain, complain_with};
 
@@ -77,6 +77,7 @@ impl Situation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Figure {
     Outage,
+    Gone,
     Served,
     Twice,
     TwiceAtEnd,
@@ -90,6 +91,7 @@ impl Figure {
     fn words(self) -> &'static str {
         match self {
             Self::Outage => "client outage, worst address",
+            Self::Gone => "its kernel was without it",
             Self::Served => "all served by others, as a client sees it",
             Self::Twice => "hosted twice, worst address, while watched",
             Self::TwiceAtEnd => "addresses hosted twice at the end",
@@ -275,6 +277,7 @@ fn once(
         return Err(Error::new(format!("node {node} serves no address before the fault")));
     };
 
+    let monitor = (situation == Situation::Address).then(|| Monitor::start(bed, node)).transpose()?;
     let fault = Instant::now();
     match situation {
         Situation::CleanStop => bed.stop(node)?,
@@ -302,6 +305,9 @@ fn once(
     let served = served.map_or(f64::INFINITY, |after| after.as_secs_f64());
     let twice = touched.iter().map(|&address| observer.twice_for(address, fault, watched)).max();
     let mut figures = vec![(Figure::Outage, if served.is_finite() { outage } else { served })];
+    if let Some(monitor) = monitor {
+        figures.push((Figure::Gone, monitor.gone(first).map_or(f64::INFINITY, |gone| gone.as_secs_f64())));
+    }
     if moves {
         figures.push((Figure::Served, served));
     }
@@ -458,7 +464,11 @@ fn table(options: &Options, rows: &[Row]) -> String {
 }
 
 fn seconds(value: f64) -> String {
-    if value.is_finite() { format!("{value:.2}") } else { "never".into() }
+    match value {
+        _ if !value.is_finite() => "never".into(),
+        0.0005..0.1 => format!("{value:.3}"),
+        _ => format!("{value:.2}"),
+    }
 }
 
 fn name(situation: Situation) -> String {

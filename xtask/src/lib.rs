@@ -1,14 +1,15 @@
 //! The workspace's own commands, as a library so that a test can run [`tidy`] too.
 //!
 //! Reading order: [`simulator`] (build it, hand it the command line), [`cluster`] (real daemons in
-//! namespaces, by hand), [`failover`] (the same, measured),
-//! [`real`] (the simulator's stories, played by them), [`madsim`] (the driver in virtual time), [`tidy`] (what the compiler does not
-//! check), [`ci`] (every check in order).
+//! namespaces, by hand), [`failover`] (the same, measured), [`bus`] (Redis' and ours, measured),
+//! [`real`] (the simulator's stories, played by them), [`madsim`] (the driver in virtual time),
+//! [`tidy`] (what the compiler does not check), [`ci`] (every check in order).
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 
 mod build;
+pub mod bus;
 pub mod ci;
 pub mod cluster;
 pub mod failover;

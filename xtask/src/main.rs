@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::process::exit;
 
 use clap::Parser;
-use xtask::{ci, cluster, failover, madsim, real, root, simulator, tidy};
+use xtask::{bus, ci, cluster, failover, madsim, real, root, simulator, tidy};
 
 /// The workspace's own commands.
 #[derive(Parser)]
@@ -17,8 +17,8 @@ enum Command {
     /// `scenario run --on namespaces` plays them on real daemons.
     #[command(disable_help_flag = true)]
     Scenario(simulator::Args),
-    /// Measure the simulator; everything after `bench` is the simulator's, but `bench failover`
-    /// measures real daemons in namespaces.
+    /// Measure the simulator; everything after `bench` is the simulator's, but `bench failover` and
+    /// `bench bus` measure real daemons in namespaces.
     #[command(disable_help_flag = true)]
     Bench(simulator::Args),
     /// Say which node would serve which public address; everything after `allocate` is the
@@ -55,6 +55,7 @@ fn main() {
         Command::Sim(args) => simulator::pass(&root, "sim", &args),
         Command::Scenario(args) if real::meant(&args.args) => real::run(&root, &args.args),
         Command::Scenario(args) => simulator::pass(&root, "scenario", &args),
+        Command::Bench(args) if bus::meant(&args.args) => bus::run(&root, &args.args),
         Command::Bench(args) if failover::meant(&args.args) => failover::run(&root, &args.args),
         Command::Bench(args) => simulator::pass(&root, "bench", &args),
         Command::Allocate(args) => simulator::pass(&root, "allocate", &args),

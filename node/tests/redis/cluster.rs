@@ -15,7 +15,7 @@ use standin_testbed::{Error, Said, test_has, usable};
 use super::ask::{Line, ask, nodes};
 use super::lan::{Host, Lan};
 
-/// `cluster-node-timeout` of every node.
+/// `cluster-node-timeout` of every node, unless said.
 pub(crate) const NODE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Longer than anything takes on a busy machine.
 pub(crate) const LONG: Duration = Duration::from_secs(60);
@@ -52,6 +52,8 @@ pub(crate) struct Cluster {
     lan: Lan,
     folder: PathBuf,
     members: Vec<Member>,
+    /// That of nodes added from now on.
+    pub(crate) node_timeout: Duration,
 }
 
 impl Cluster {
@@ -63,7 +65,7 @@ impl Cluster {
         let folder = std::env::temp_dir().join(name);
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(&folder).expect("a folder");
-        Self { lan: Lan::new(), folder, members: Vec::new() }
+        Self { lan: Lan::new(), folder, members: Vec::new(), node_timeout: NODE_TIMEOUT }
     }
 
     fn add(&mut self, program: Program) -> usize {
@@ -87,7 +89,7 @@ impl Cluster {
              repl-diskless-sync-delay 0\ncluster-enabled yes\ncluster-node-timeout {timeout}\n",
             ip = self.members[at].host.ip,
             dir = self.dir(at).display(),
-            timeout = NODE_TIMEOUT.as_millis(),
+            timeout = self.node_timeout.as_millis(),
         );
         fs::write(self.dir(at).join("redis.conf"), edit(conf)).expect("a file");
         self.start(at);
@@ -140,7 +142,7 @@ impl Cluster {
     pub(crate) fn standin(&mut self, lines: &str) -> usize {
         let at = self.add(Program::Standin);
         fs::create_dir_all(self.dir(at).join("state")).expect("a folder");
-        let timeout = NODE_TIMEOUT.as_millis();
+        let timeout = self.node_timeout.as_millis();
         let toml = format!("node-timeout = \"{timeout}ms\"\n{lines}\n");
         fs::write(self.dir(at).join("standin.toml"), toml).expect("a file");
         self.start(at);
