@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{Parser, ValueEnum};
-use standin_core::ctdb::config::{Config, Fixes};
+use standin_core::ctdb::config::{Config, Databases, Fixes};
 use standin_core::ctdb::{Ctdb, Order};
 use standin_core::host::Fact;
 use standin_core::machine::Level;
@@ -74,8 +74,13 @@ struct Arguments {
     #[arg(long)]
     strict: bool,
 
+    /// Lead also where other nodes keep databases, and recover those: each is held in memory for as
+    /// long as that takes, none on disk. This node is no location master then. See docs/databases.md
+    #[arg(long)]
+    recover_databases: bool,
+
     /// Be a member of a Redis Cluster, as this file says; always in the foreground
-    #[arg(long, value_name = "FILE.toml", conflicts_with_all = ["base", "strict"])]
+    #[arg(long, value_name = "FILE.toml", conflicts_with_all = ["base", "strict", "recover_databases"])]
     gossip: Option<PathBuf>,
 
     /// Print a file for --gossip with every option, its unit and its default
@@ -173,6 +178,9 @@ fn begin_ctdb(arguments: &Arguments) -> Result<u8, Refused> {
             .map_err(|error| Refused(SYSTEM, format!("cannot go to the background: {error}")))?;
     }
     config.pid = std::process::id();
+    if arguments.recover_databases {
+        config.databases = Databases::Recovers;
+    }
     let volume = begin_log(to, arguments.log, loudness(config.debug_level));
     for warning in warnings {
         tracing::warn!("{warning}");

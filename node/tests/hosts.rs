@@ -230,8 +230,8 @@ fn one_way_only_is_no_way() {
     hosts.all_by(&[0, 1, 2], 90);
 }
 
-/// The stock scripts give every stock node a database. A leader of ours cannot recover it, and
-/// lets the stock node lead; when that dies, the survivors serve what it served.
+/// The stock scripts give every stock node a database. A leader of ours that is not told to
+/// recover it lets the stock node lead; when that dies, the survivors serve what it served.
 #[test]
 fn beside_a_stock_node_and_its_database() {
     if !able() {

@@ -29,7 +29,13 @@ use crate::world::Counts;
 pub fn prepare<K: Kit>(seed: u64, wishes: &Wishes) -> Result<(K, Plan<K::Action>), WrongSetting> {
     // The setup comes first and alone, because only a kit made for it knows how to undo its actions.
     let calm = Wishes { families: Some(Vec::new()), ..wishes.clone() };
-    let mut drawn = Drawn { sizes: K::SIZES, settings: K::draw_settings, own: &[], opening: Vec::new() };
+    let mut drawn = Drawn {
+        sizes: K::SIZES,
+        settings: K::draw_settings,
+        later_settings: K::draw_later_settings,
+        own: &[],
+        opening: Vec::new(),
+    };
     let setup = expand::<K::Action>(seed, &calm, &drawn, |_| None).setup;
     let kit = K::new(&setup)?;
     (drawn.own, drawn.opening) = (K::families(), kit.opening());

@@ -99,6 +99,11 @@ pub trait Kit: Sized {
     /// Settings a seed may draw: (name, value).
     fn draw_settings(rng: &mut Rng) -> Vec<(String, String)>;
 
+    /// Settings that came later, drawn from a stream of their own.
+    fn draw_later_settings(_: &mut Rng) -> Vec<(String, String)> {
+        Vec::new()
+    }
+
     /// How long after healing the cluster has to be whole again.
     fn settles_within(&self) -> Duration;
 

@@ -106,6 +106,8 @@ pub struct Drawn<A: 'static> {
     pub sizes: [u32; 8],
     /// Draws settings: (name, value).
     pub settings: fn(&mut Rng) -> Vec<(String, String)>,
+    /// Draws those that came later, from a stream of their own: the others' plans are as they were.
+    pub later_settings: fn(&mut Rng) -> Vec<(String, String)>,
     /// Its own families.
     pub own: &'static [Family<A>],
     /// What is done first, each so long after the start.
@@ -115,6 +117,7 @@ pub struct Drawn<A: 'static> {
 /// Streams of the plan's seed: sizes first, then one a family, in order: the world's, and far from
 /// them the protocol's own, so that one more of the world's moves none of these.
 const SIZES: u64 = 1_000;
+const LATER_SETTINGS: u64 = 1_001;
 const FAMILY: u64 = 1_100;
 const FAMILY_OWN: u64 = 2_000;
 /// The cluster starts in peace, so that the first fault meets a whole one.
@@ -131,6 +134,7 @@ pub fn expand<A: Clone + 'static>(
     let mut sizes = Rng::new(seed, SIZES);
     let size = drawn.sizes[sizes.below(8) as usize];
     let mut settings = (drawn.settings)(&mut sizes);
+    settings.extend((drawn.later_settings)(&mut Rng::new(seed, LATER_SETTINGS)));
     settings.retain(|(name, _)| !wishes.settings.iter().any(|(wished, _)| wished.eq_ignore_ascii_case(name)));
     settings.extend(wishes.settings.iter().cloned());
     let minutes = sizes.between(10, 40);

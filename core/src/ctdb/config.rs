@@ -16,6 +16,25 @@ pub const PORT: u16 = 4379;
 /// What 4.17 says of itself in keepalives: major << 16 | minor.
 pub const VERSION: u32 = 0x0004_0011;
 
+/// How many bytes of one database a leader holds while it recovers it, unless told otherwise:
+/// 256 MiB, each record counted with 160 bytes beside its key and data.
+pub const DATABASE_BYTES_MAX: usize = 256 * 1024 * 1024;
+
+/// What a node has to do with CTDB's databases. It never has any on disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub enum Databases {
+    /// Nothing: it says yes to whoever recovers some, and leads only where nobody keeps any.
+    #[default]
+    None,
+    /// It recovers those of other nodes when it leads, and holds each for as long as that takes.
+    /// It is no location master, whatever is configured: it could not say where a record is.
+    Recovers,
+    /// As a node with storage, in memory and for as long as the machine lives. For rehearsals:
+    /// it serves no call on a record.
+    Rehearses,
+}
+
 /// A machine's configuration.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -58,6 +77,11 @@ pub struct Config {
     pub start_as_disabled: bool,
     /// What this node may do.
     pub capabilities: Capabilities,
+    /// What it has to do with databases.
+    pub databases: Databases,
+    /// How many bytes of one database it holds while it recovers it. A cluster with a larger one
+    /// needs another leader.
+    pub database_bytes_max: usize,
     /// Where we do better than ctdbd.
     pub fixes: Fixes,
     /// A bug planted on purpose.
@@ -85,6 +109,8 @@ impl Default for Config {
             start_as_stopped: false,
             start_as_disabled: false,
             capabilities: Capabilities::STOCK,
+            databases: Databases::None,
+            database_bytes_max: DATABASE_BYTES_MAX,
             fixes: Fixes::ALL,
             plants: Plants::default(),
         }

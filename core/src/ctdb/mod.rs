@@ -8,9 +8,9 @@
 //! Reading order: [`types`], [`wire`] (bytes ↔ packets), [`tunables`] and [`files`] (text ↔
 //! values), [`config`], [`notice`], `state`, `cx`, `jobs`, `requests`, then the parts: `boot`,
 //! `links`, `keepalive`, `versions`, `clients`, `subscribers`, `tunnels`, `statistics`, `controls`, `reload`, `kernel`,
-//! `addresses`, `events`, `monitor`, `databases`, and the pure ones: `ballot`, `verdict`,
-//! `culprits`, [`ipalloc`]; last `machine`, room by room: `liveness`, `talk`, `serve`, `life`,
-//! `standing`, `election`, `round`, `recovery`, `takeover`, `hosting`, `watching`, `tools`, `view`.
+//! `addresses`, `events`, `monitor`, `databases`, `store`, and the pure ones: `ballot`, `verdict`,
+//! `culprits`, `merge`, [`ipalloc`]; last `machine`, room by room: `liveness`, `talk`, `serve`, `life`,
+//! `standing`, `election`, `round`, `recovery`, `restoring`, `keeping`, `takeover`, `hosting`, `watching`, `tools`, `view`.
 
 mod addresses;
 mod ballot;
@@ -30,6 +30,7 @@ mod kernel;
 mod links;
 mod machine;
 mod mail;
+mod merge;
 mod monitor;
 pub mod notice;
 pub mod plant;
@@ -37,6 +38,7 @@ mod reload;
 mod requests;
 mod state;
 mod statistics;
+mod store;
 mod subscribers;
 pub mod tunables;
 mod tunnels;
@@ -45,4 +47,4 @@ mod verdict;
 mod versions;
 pub mod wire;
 
-pub use self::machine::{Ctdb, Order, PublicView};
+pub use self::machine::{Ctdb, DatabaseView, Order, PublicView, RecordView};

@@ -59,6 +59,8 @@ plants! {
     DropAllForgotten "drop-all-forgotten",
     /// A release that cannot be begun is answered as one that was done.
     BusyReleaseForgiven "busy-release-forgiven",
+    /// Of two copies of a record the older survives a recovery.
+    OlderCopyWins "older-copy-wins",
 }
 
 /// A nodes file as a planted bug may read it.

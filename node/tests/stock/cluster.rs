@@ -30,6 +30,8 @@ pub(crate) enum Program {
 pub(crate) struct Cluster {
     folder: PathBuf,
     programs: Vec<Program>,
+    /// What ours are started with.
+    arguments: Vec<String>,
 }
 
 /// What a command printed, and its status.
@@ -66,7 +68,7 @@ impl Cluster {
         assert!(up.success(), "lo is up");
         let folder = std::env::temp_dir().join(format!("standin-{name}-{}", std::process::id()));
         let _ = fs::remove_dir_all(&folder);
-        let cluster = Self { folder, programs: programs.to_vec() };
+        let cluster = Self { folder, programs: programs.to_vec(), arguments: Vec::new() };
         // A copy: who asks finds the name in /proc.
         let ours = cluster.folder.join("bin/ctdbd");
         fs::create_dir_all(ours.parent().expect("it has one")).expect("a folder");
@@ -110,6 +112,12 @@ impl Cluster {
         }
     }
 
+    /// Our daemons are started with these arguments.
+    pub(crate) fn ours_with(mut self, arguments: &[&str]) -> Self {
+        self.arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        self
+    }
+
     /// Lets every node use one cluster lock: a file, or `!command`.
     pub(crate) fn lock(&self, lock: &str) {
         for node in 0..self.programs.len() {
@@ -151,11 +159,11 @@ impl Cluster {
     /// # Panics
     /// If it does not.
     pub(crate) fn start(&self, node: usize) {
-        let program = match self.programs[node] {
-            Program::Ours => self.folder.join("bin/ctdbd"),
-            Program::Stock => PathBuf::from(STOCK),
+        let (program, arguments) = match self.programs[node] {
+            Program::Ours => (self.folder.join("bin/ctdbd"), &self.arguments[..]),
+            Program::Stock => (PathBuf::from(STOCK), &[][..]),
         };
-        let said = Said::from(self.command(node, &program).output().expect("it starts"));
+        let said = Said::from(self.command(node, &program).args(arguments).output().expect("it starts"));
         assert_eq!(said.status, 0, "node {node} starts: {}", said.err);
     }
 
@@ -164,7 +172,16 @@ impl Cluster {
     /// # Panics
     /// If they are not within a minute.
     pub(crate) fn start_all(&self) {
-        (0..self.programs.len()).for_each(|node| self.start(node));
+        self.start(0);
+        self.start_others();
+    }
+
+    /// Starts all nodes but the first and waits until all are well.
+    ///
+    /// # Panics
+    /// If they are not within a minute.
+    pub(crate) fn start_others(&self) {
+        (1..self.programs.len()).for_each(|node| self.start(node));
         self.wait("all are well", |cluster| cluster.tool(0, "nodestatus all").status == 0);
         let fine = |cluster: &Self| !cluster.tool(0, "status").out.contains("RECOVERY");
         self.wait("no recovery", fine);

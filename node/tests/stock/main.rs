@@ -2,6 +2,7 @@
 //! our nodes, its daemons are our peers.
 
 mod cluster;
+mod databases;
 mod lock;
 mod mixed;
 mod tool;

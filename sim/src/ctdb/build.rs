@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::rc::Rc;
 
 use standin_core::ctdb::Ctdb;
-use standin_core::ctdb::config::Config;
+use standin_core::ctdb::config::{Config, Databases};
 use standin_core::ctdb::files::{self, nodes::Nodes};
 use standin_core::ctdb::tunables::Tunables;
 use standin_core::ctdb::types::{Capabilities, Pnn};
@@ -47,6 +47,8 @@ pub struct Cluster {
     pub(super) no_leader: Vec<u32>,
     /// Hosts that may not be location masters.
     pub(super) no_lmaster: Vec<u32>,
+    /// Hosts that keep databases, in memory; with any, the others recover them as leaders.
+    pub(super) databases: Vec<u32>,
     /// What the address scripts read.
     pub(super) last_read: interface_script::LastRead,
 }
@@ -109,8 +111,21 @@ impl Cluster {
     pub fn capabilities(&self, host: HostId) -> Capabilities {
         let mut capabilities = Capabilities::STOCK;
         capabilities.set(Capabilities::LEADER, !self.no_leader.contains(&host.0));
-        capabilities.set(Capabilities::LMASTER, !self.no_lmaster.contains(&host.0));
+        let master = !self.no_lmaster.contains(&host.0) && self.role(host) != Databases::Recovers;
+        capabilities.set(Capabilities::LMASTER, master);
         capabilities
+    }
+
+    /// What a host has to do with databases.
+    #[must_use]
+    pub fn role(&self, host: HostId) -> Databases {
+        if self.databases.is_empty() {
+            Databases::None
+        } else if self.databases.contains(&host.0) {
+            Databases::Rehearses
+        } else {
+            Databases::Recovers
+        }
     }
 
     /// The number a machine's nodes file gives a member; mostly the member's own.
@@ -191,6 +206,7 @@ impl Translator<Ctdb> for Cluster {
         config.start_as_stopped = text(CONF).contains("start as stopped = true");
         config.start_as_disabled = text(CONF).contains("start as disabled = true");
         config.capabilities = self.capabilities(host);
+        config.databases = self.role(host);
         config.version = text(VERSION).parse().unwrap_or(config.version);
         Ctdb::new(config, seed)
     }

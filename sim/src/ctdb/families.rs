@@ -233,6 +233,30 @@ pub(super) const FAMILIES: &[Family<Action>] = &[
             }
         },
     },
+    Family {
+        name: "records",
+        lasts: (s(0), s(0)),
+        draw: |rng, setup| {
+            // Copies of different age, on two hosts that may be one.
+            let (hosts, key) = ([host(rng, setup), host(rng, setup)], rng.below(3) as u32);
+            let numbers = [rng.between(1, 30) as u32, rng.between(1, 30) as u32];
+            let (deleted, whole, recovered) = (rng.chance(150_000), rng.chance(250_000), rng.chance(500_000));
+            if Cluster::new(setup).ok()?.databases.is_empty() {
+                return None;
+            }
+            let copy = |(host, number)| {
+                if whole {
+                    Action::Transaction(host, number)
+                } else {
+                    Action::Record { host, key, number, deleted: deleted && host == hosts[0] }
+                }
+            };
+            let mut all: Vec<_> = hosts.into_iter().zip(numbers).map(copy).collect();
+            // Mostly nothing else makes the cluster look at them.
+            all.extend(recovered.then(|| at(Whom::Leader, Operator::Recover)));
+            deed(Action::Together(all))
+        },
+    },
 ];
 
 /// One seed in three runs with tunables of its own, some with deleted lines, some strict; most
@@ -309,6 +333,14 @@ pub(super) fn draw_settings(rng: &mut Rng) -> Vec<(String, String)> {
     settings
 }
 
+/// One seed in ten has data to lose, on all of the first four hosts or all but one.
+pub(super) fn draw_later_settings(rng: &mut Rng) -> Vec<(String, String)> {
+    let (databases, every, without) = (rng.chance(100_000), rng.chance(500_000), rng.below(4));
+    let keeps = (0..4).filter(|host| every || *host != without).map(|host| host.to_string());
+    let value = || keeps.collect::<Vec<_>>().join(",");
+    databases.then(|| ("databases".to_owned(), value())).into_iter().collect()
+}
+
 #[cfg(test)]
 mod tests {
     use standin_core::text::{Piece, lines};
@@ -320,7 +352,9 @@ mod tests {
     fn what_is_drawn_and_what_undoes_it_is_read_back_from_its_words() {
         for seed in 0..200 {
             let mut rng = Rng::new(seed, 7);
-            let setup = Setup { seed, nodes: 3, settings: draw_settings(&mut rng), plant: None };
+            let mut settings = draw_settings(&mut rng);
+            settings.extend(draw_later_settings(&mut rng));
+            let setup = Setup { seed, nodes: 3, settings, plant: None };
             let cluster = Cluster::new(&setup).unwrap_or_else(|wrong| panic!("{}", wrong.what));
             let mut drawn = 0;
             for family in FAMILIES {
@@ -332,8 +366,8 @@ mod tests {
                     assert_eq!(read::action(&words, 3), Ok(action), "{}: {text}", family.name);
                 }
             }
-            // Without public addresses a few families may have nothing to do.
-            assert!(drawn >= FAMILIES.len() - 3, "seed {seed}: {drawn}");
+            // Without public addresses, or databases, a few families may have nothing to do.
+            assert!(drawn >= FAMILIES.len() - 4, "seed {seed}: {drawn}");
         }
     }
 

@@ -102,6 +102,7 @@ impl Kit for CtdbKit {
         (Plant::BanUnending.name(), 50),
         (Plant::DropAllForgotten.name(), 200),
         (Plant::BusyReleaseForgiven.name(), 200),
+        (Plant::OlderCopyWins.name(), 200),
     ];
 
     fn new(setup: &Setup) -> Result<Self, WrongSetting> {
@@ -157,6 +158,10 @@ impl Kit for CtdbKit {
 
     fn draw_settings(rng: &mut Rng) -> Vec<(String, String)> {
         families::draw_settings(rng)
+    }
+
+    fn draw_later_settings(rng: &mut Rng) -> Vec<(String, String)> {
+        families::draw_later_settings(rng)
     }
 
     /// All that may have to happen one after the other, each as late as it may:

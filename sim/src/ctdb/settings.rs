@@ -32,6 +32,7 @@ pub(super) const SETTINGS: &[(&str, &str)] = &[
     ("lock", "0 or 1: the cluster has a lock"),
     ("no-leader", "numbers of hosts, as 1 or 1,3, or none"),
     ("no-lmaster", "numbers of hosts, as 1 or 1,3, or none"),
+    ("databases", "numbers of hosts, as 1 or 1,3, or none"),
     ("failover", "on or off"),
     ("leader-timeout", "seconds, 1 to 3600"),
     ("partial", "0 or 1: a node with one interface up is healthy"),
@@ -66,6 +67,7 @@ impl Cluster {
             wish: Wish::default(),
             no_leader: Vec::new(),
             no_lmaster: Vec::new(),
+            databases: Vec::new(),
             last_read: LastRead::default(),
             partial: false,
             stock_scripts: true,
@@ -141,6 +143,7 @@ impl Cluster {
             "lock" => self.config.cluster_lock = switch(value)?.then(|| LOCK.into()),
             "no-leader" => self.no_leader = numbers(value)?,
             "no-lmaster" => self.no_lmaster = numbers(value)?,
+            "databases" => self.databases = numbers(value)?,
             "failover" => self.config.failover_disabled = choice(value, "on", "off")?,
             "leader-timeout" => {
                 let seconds = up_to(value, 3_600).filter(|seconds| *seconds > 0)?;

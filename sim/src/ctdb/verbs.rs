@@ -40,6 +40,8 @@ pub const VERBS: &[&str] = &[
     "version",
     "forge",
     "babble",
+    "record",
+    "transaction",
 ];
 
 /// What can be done to a CTDB cluster.
@@ -85,6 +87,19 @@ pub enum Action {
     Forge(HostId, HostId, Forgery),
     /// A program on the host speaks another language to the daemon's control socket.
     Babble(Who),
+    /// A program on the host leaves a record of the volatile database there.
+    Record {
+        /// Where.
+        host: HostId,
+        /// Which: `k0` and so on.
+        key: u32,
+        /// Its sequence number; nothing happens if the copy there has a higher one.
+        number: u32,
+        /// It is deleted.
+        deleted: bool,
+    },
+    /// The host's copy of the persistent database is the one after so many transactions.
+    Transaction(HostId, u32),
     /// Several at once, none of them of this kind; at least two.
     Together(Vec<Self>),
 }
@@ -266,6 +281,10 @@ impl fmt::Display for Action {
                 write!(f, "forge {from} -> {to} {}", word_of(&Forgery::ALL, forgery))
             }
             Self::Babble(who) => write!(f, "babble {who}"),
+            Self::Record { host, key, number, deleted } => {
+                write!(f, "record {host} k{key} {number}{}", if *deleted { " deleted" } else { "" })
+            }
+            Self::Transaction(host, number) => write!(f, "transaction {host} {number}"),
             Self::Together(all) => {
                 let words: Vec<_> = all.iter().map(ToString::to_string).collect();
                 f.write_str(&words.join(" and "))

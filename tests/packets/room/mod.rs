@@ -85,7 +85,13 @@ impl Room {
     /// A room of `machines` nodes that start now, after `scripted` ones that the test plays. Each
     /// serves `public`, lines of the public addresses file.
     pub(crate) fn open(scripted: u32, machines: u32, public: &str, config: &Config) -> Self {
-        let count = scripted + machines;
+        let configs = vec![config.clone(); (scripted + machines) as usize];
+        Self::open_each(scripted, public, &configs)
+    }
+
+    /// The same, each node configured for itself.
+    pub(crate) fn open_each(scripted: u32, public: &str, configs: &[Config]) -> Self {
+        let count = configs.len() as u32;
         let nodes: String = (0..count).map(|pnn| format!("{}\n", Host::node_address(pnn))).collect();
         let mut room = Self {
             now: 0,
@@ -104,7 +110,7 @@ impl Room {
             inbox: Inbox::default(),
             out: Outbox::new(),
         };
-        for pnn in 0..count {
+        for (pnn, config) in (0..count).zip(configs) {
             let config = Config { listen: Some(Host::node_address(pnn)), ..config.clone() };
             let machine = (pnn >= scripted).then(|| Box::new(Ctdb::new(config, u64::from(pnn) + 7)));
             room.hosts.push(Host::new(machine, &nodes, public));

@@ -92,6 +92,7 @@ const TABLE: &[Row] = &[
     Row { module: "ctdb::monitor", may: &[BELOW, SHARED, &["ctdb::events"]] },
     // Controls about databases are answered as any other.
     Row { module: "ctdb::databases", may: &[BELOW, SHARED, &["ctdb::controls"]] },
+    Row { module: "ctdb::store", may: &[BELOW, SHARED, &["ctdb::controls"]] },
     Row { module: "ctdb::*", may: &[BELOW, SHARED] },
     Row { module: "gossip", may: &[BELOW] },
     Row { module: "gossip::machine", may: &[BELOW, &["gossip"]] },

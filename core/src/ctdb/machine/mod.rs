@@ -2,9 +2,11 @@
 
 mod election;
 mod hosting;
+mod keeping;
 mod life;
 mod liveness;
 mod recovery;
+mod restoring;
 mod round;
 mod serve;
 mod standing;
@@ -14,6 +16,7 @@ mod tools;
 mod view;
 mod watching;
 
+pub use self::keeping::{DatabaseView, RecordView};
 pub use self::view::PublicView;
 
 use alloc::collections::{BTreeMap, VecDeque};
@@ -28,7 +31,7 @@ use self::standing::Standing;
 use super::addresses::{Addresses, Snapshot};
 use super::boot::{self, Boot};
 use super::clients::{Clients, SOCKET};
-use super::config::Config;
+use super::config::{self, Config};
 use super::controls::{self, Answer};
 use super::cx::{Cx, Wake, cx};
 use super::databases::Databases;
@@ -44,9 +47,10 @@ use super::notice::{DropCause, Notice, StartRefusal, Stop, Unanswered};
 use super::requests::{Asker, Requests};
 use super::state::State;
 use super::statistics::Counters;
+use super::store::Store;
 use super::subscribers::Subscribers;
 use super::tunnels::Tunnels;
-use super::types::{Generation, NodeFlags, Pnn, RunState};
+use super::types::{Capabilities, Generation, NodeFlags, Pnn, RunState};
 use crate::host::{Done, Fact, FileError, Job, LockNews};
 use crate::machine::{
     Deadline, Depth, Effect, Endpoint, Input, JobId, LinkInput, Machine, Outbox, PortId, Why,
@@ -70,6 +74,7 @@ pub struct Ctdb {
     tunnels: Tunnels,
     counters: Counters,
     databases: Databases,
+    store: Store,
     kernel: Kernel,
     addresses: Addresses,
     events: Events<After>,
@@ -104,6 +109,8 @@ pub struct Ctdb {
     mail: Mail,
     /// Numbers the gatherings.
     serial: u32,
+    /// Numbers the streams of records.
+    streams: u64,
     /// Draws generations.
     rng: Rng,
     timers: Timers<Wake>,
@@ -135,7 +142,10 @@ pub(super) type Out<'a> = &'a mut Outbox<Ctdb>;
 impl Ctdb {
     /// A node that has not started yet. From the seed it draws the generations of its recoveries.
     #[must_use]
-    pub fn new(config: Config, seed: u64) -> Self {
+    pub fn new(mut config: Config, seed: u64) -> Self {
+        if config.databases == config::Databases::Recovers {
+            config.capabilities.remove(Capabilities::LMASTER);
+        }
         let kernel = if config.test_mode { Kernel::blind() } else { Kernel::default() };
         Self {
             config,
@@ -149,6 +159,7 @@ impl Ctdb {
             tunnels: Tunnels::default(),
             counters: Counters::default(),
             databases: Databases::default(),
+            store: Store::default(),
             kernel,
             addresses: Addresses::default(),
             events: Events::default(),
@@ -169,6 +180,7 @@ impl Ctdb {
             stopping: None,
             mail: Mail::new(),
             serial: 0,
+            streams: 0,
             rng: Rng::new(seed, GENERATIONS),
             timers: Timers::new(),
             jobs: Jobs::default(),

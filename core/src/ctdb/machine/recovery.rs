@@ -1,11 +1,13 @@
 //! A recovery, as the leader runs it: one step after the other, every node of the step at once.
 //!
-//! We keep no databases. A leader that finds one at another node gives the recovery up, and
-//! leading as well, for this life: what it cannot recover it must not declare recovered.
+//! We keep no databases. Unless told that it shall recover those of others (`restoring`), a leader
+//! that finds one at another node gives the recovery up, and leading as well, for this life: what
+//! it cannot recover it must not declare recovered.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use super::super::config::Databases;
 use super::super::cx::Wake;
 use super::super::mail::Heard;
 use super::super::notice::{BanCause, Notice, RecoveryStep, Trigger};
@@ -13,6 +15,7 @@ use super::super::plant::Plant;
 use super::super::requests::{Gather, Task};
 use super::super::types::{Capabilities, Generation, Pnn, RecoveryMode};
 use super::super::wire::{MessageData, NodeFlagChange, ReplyData, RequestData, VnnMap};
+use super::restoring::Restoring;
 use super::round::Stage;
 use super::takeover::Then;
 use super::{Ctdb, Out};
@@ -25,10 +28,11 @@ pub(super) struct Recovery {
     pub(super) gather: Gather,
     step: RecoveryStep,
     /// Who takes part: whoever says of itself that it is active.
-    participants: Vec<Pnn>,
+    pub(super) participants: Vec<Pnn>,
     /// The first node that has a database.
     keeps_data: Option<Pnn>,
-    generation: Generation,
+    pub(super) generation: Generation,
+    pub(super) restoring: Restoring,
 }
 
 impl Recovery {
@@ -66,11 +70,12 @@ impl Ctdb {
                 participants: Vec::new(),
                 keeps_data: None,
                 generation: Generation::INVALID,
+                restoring: Restoring::default(),
             },
         );
     }
 
-    fn enter(&mut self, step: RecoveryStep, recovery: Recovery) {
+    pub(super) fn enter(&mut self, step: RecoveryStep, recovery: Recovery) {
         self.rounds.stage = Stage::Recovery(Box::new(Recovery { step, ..recovery }));
     }
 
@@ -89,13 +94,20 @@ impl Ctdb {
             }
             (RecoveryStep::Databases, ReplyData::DbMap(map)) if !map.databases.is_empty() => {
                 recovery.keeps_data.get_or_insert(from);
+                if self.config.databases != Databases::None && !recovery.restoring.found(from, map) {
+                    recovery.gather.failed.push(from);
+                }
             }
+            (RecoveryStep::Data, _) => recovery.restoring_heard(from, heard),
             _ => {}
         }
     }
 
     /// Every answer of a step is in: the next one.
     pub(super) fn recovery_step(&mut self, now: Instant, out: Out<'_>, mut recovery: Recovery) {
+        if recovery.step == RecoveryStep::Data {
+            return self.restoring_step(now, out, recovery);
+        }
         let forgiven = |pnn: &Pnn| {
             recovery.step == RecoveryStep::Flags
                 && self.state.node(*pnn).is_some_and(|node| node.flags.is_inactive())
@@ -128,7 +140,7 @@ impl Ctdb {
                 self.enter(RecoveryStep::Databases, recovery);
             }
             RecoveryStep::Databases => {
-                if recovery.keeps_data.is_some() {
+                if recovery.keeps_data.is_some() && self.config.databases == Databases::None {
                     // Whoever keeps data has to lead.
                     self.config.capabilities.remove(Capabilities::LEADER);
                     let pnn = recovery.keeps_data;
@@ -144,15 +156,11 @@ impl Ctdb {
             }
             RecoveryStep::Start => {
                 recovery.generation = self.new_generation();
-                let map = self.new_vnn_map(&everybody, recovery.generation);
+                let map = self.new_vnn_map(&recovery);
                 recovery.gather = self.ask_each(now, out, &everybody, &RequestData::SetVnnMap(map), patience);
                 self.enter(RecoveryStep::VnnMap, recovery);
             }
-            RecoveryStep::VnnMap => {
-                let normal = RequestData::SetRecMode(RecoveryMode::Normal);
-                recovery.gather = self.ask_each(now, out, &everybody, &normal, patience);
-                self.enter(RecoveryStep::Normal, recovery);
-            }
+            RecoveryStep::VnnMap | RecoveryStep::Data => self.next_database(now, out, recovery),
             RecoveryStep::Normal => {
                 recovery.gather = self.ask_each(now, out, &everybody, &RequestData::EndRecovery, patience);
                 self.enter(RecoveryStep::End, recovery);
@@ -192,15 +200,25 @@ impl Ctdb {
         }
     }
 
-    fn new_vnn_map(&self, participants: &[Pnn], generation: Generation) -> VnnMap {
+    /// Every database is recovered.
+    pub(super) fn data_recovered(&mut self, now: Instant, out: Out<'_>, mut recovery: Recovery) {
+        let patience = self.config.tunables.recover_timeout();
+        let normal = RequestData::SetRecMode(RecoveryMode::Normal);
+        recovery.gather = self.ask_each(now, out, &recovery.participants, &normal, patience);
+        self.enter(RecoveryStep::Normal, recovery);
+    }
+
+    /// Where nobody is a location master, somebody who keeps data stands in, else we.
+    fn new_vnn_map(&self, recovery: &Recovery) -> VnnMap {
+        let Recovery { participants, generation, keeps_data, .. } = recovery;
         let is_master = |pnn: &Pnn| {
             self.state.node(*pnn).is_some_and(|node| node.capabilities.contains(Capabilities::LMASTER))
         };
         let mut map: Vec<_> = participants.iter().copied().filter(is_master).collect();
         if map.is_empty() {
-            map.push(self.state.own());
+            map.push(keeps_data.unwrap_or(self.state.own()));
         }
-        VnnMap { generation, map }
+        VnnMap { generation: *generation, map }
     }
 
     /// The takeover run after a recovery is over, well or not.

@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use super::super::config::Databases;
 use super::super::controls::{self, Answer, Then};
 use super::super::cx::{Cx, Wake, cx};
 use super::super::events::Event;
@@ -174,7 +175,7 @@ impl Ctdb {
         data: &RequestData,
     ) -> Option<Answer> {
         let known = controls::polled(&self.config, &self.state, data);
-        if let Some(answer) = known.or_else(|| self.databases.answer(data)) {
+        if let Some(answer) = known.or_else(|| self.databases_asked(out, asker, data)) {
             return Some(answer);
         }
         if let Some(answer) = self.tools_asked(now, out, data) {
@@ -213,6 +214,9 @@ impl Ctdb {
     }
 
     fn set_role(&mut self, role: Capabilities, on: bool) -> Answer {
+        if role == Capabilities::LMASTER && on && self.config.databases == Databases::Recovers {
+            return Answer::REFUSED;
+        }
         self.config.capabilities.set(role, on);
         Answer::OK
     }

@@ -86,6 +86,9 @@ impl Ctdb {
             self.set_recovery_mode(now, out, to, true);
             return Some(Answer::OK);
         }
+        if !self.store.is_of(self.state.generation) {
+            return Some(Answer::failed("not all databases are recovered"));
+        }
         let Some(name) = self.config.cluster_lock.as_deref() else {
             self.set_recovery_mode(now, out, to, false);
             return Some(Answer::OK);

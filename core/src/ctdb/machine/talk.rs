@@ -153,6 +153,8 @@ impl Ctdb {
             MessageData::MemDump(asked) => self.memory_wanted(out, *asked),
             MessageData::Records { srvid, records } => {
                 self.databases.records(*srvid, records.records.len() as u32);
+                self.store.records(*srvid, records);
+                self.records_heard(*srvid, records);
             }
             _ => {}
         }

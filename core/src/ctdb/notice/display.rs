@@ -4,8 +4,8 @@ use core::fmt;
 
 use super::super::types::Pnn;
 use super::{
-    AddressFault, BanCause, Cause, Credit, DropCause, LockDenied, Notice, Oddity, RecoveryStep, StartRefusal,
-    Stop, TakeoverStep, Trigger, Unanswered,
+    AddressFault, BanCause, Cause, Credit, DatabaseStep, DropCause, LockDenied, Notice, Oddity, RecoveryStep,
+    StartRefusal, Stop, TakeoverStep, Trigger, Unanswered,
 };
 use crate::host::ScriptEnd;
 
@@ -160,6 +160,14 @@ impl fmt::Display for Notice {
                 if *seconds == 0 { f.write_str("on again") } else { write!(f, "for {seconds}s") }
             }
             Self::AddressesReloaded { added, removed } => write!(f, "{added} added, {removed} removed"),
+            Self::DatabaseRecovered { id, name, records, messages } => {
+                let name = name.escape_debug();
+                write!(f, "{name} ({id}): {records} records in {messages} messages")
+            }
+            Self::DatabaseFailed { id, step, pnn } => write!(f, "{id}: {step} at {pnn}"),
+            Self::DatabaseTooLarge { id, bytes_max } => {
+                write!(f, "{id} has more than {bytes_max} bytes: another node has to lead")
+            }
             Self::AddressesRefused { problems } => {
                 write!(f, "the public addresses file has {}", mistakes(*problems))
             }
@@ -244,6 +252,27 @@ impl fmt::Display for RecoveryStep {
             Self::Databases => "a database nobody here can recover",
             Self::Normal => "setting normal mode",
             Self::End => "ending",
+            Self::Data => "a database",
+        })
+    }
+}
+
+impl fmt::Display for DatabaseStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Name => "asking for its name",
+            Self::Attach => "attaching",
+            Self::Freeze => "freezing",
+            Self::Begin => "beginning to change it",
+            Self::SeqNum => "asking for its number",
+            Self::Pull => "collecting records",
+            Self::Wipe => "emptying",
+            Self::Announce => "announcing records",
+            Self::Push => "sending records",
+            Self::Confirm => "counting records",
+            Self::Commit => "committing",
+            Self::Thaw => "thawing",
+            Self::Cancel => "taking back",
         })
     }
 }

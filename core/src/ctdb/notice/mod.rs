@@ -11,11 +11,11 @@ use alloc::boxed::Box;
 use core::net::IpAddr;
 
 pub use self::why::{
-    AddressFault, BanCause, Cause, Credit, DropCause, LockDenied, Oddity, RecoveryStep, StartRefusal, Stop,
-    TakeoverStep, Trigger, Unanswered,
+    AddressFault, BanCause, Cause, Credit, DatabaseStep, DropCause, LockDenied, Oddity, RecoveryStep,
+    StartRefusal, Stop, TakeoverStep, Trigger, Unanswered,
 };
 use super::files::nodes::Refusal;
-use super::types::{Generation, NodeFlags, Opcode, Pnn, RecoveryMode, RunState};
+use super::types::{DbId, Generation, NodeFlags, Opcode, Pnn, RecoveryMode, RunState};
 use crate::bytes::DecodeError;
 use crate::host::ScriptEnd;
 use crate::kinds::kinds;
@@ -148,6 +148,13 @@ pub enum Notice {
     AddressesReloaded { added: u32, removed: u32 },
     /// The public addresses file could not be read, or means nothing.
     AddressesRefused { problems: u32 },
+    /// We, the leader, have recovered a database: every node has these records, sent in so many
+    /// messages to each.
+    DatabaseRecovered { id: DbId, name: Box<str>, records: u32, messages: u32 },
+    /// An attempt to recover a database failed.
+    DatabaseFailed { id: DbId, step: DatabaseStep, pnn: Pnn },
+    /// A database is larger than we may hold: we give up leading.
+    DatabaseTooLarge { id: DbId, bytes_max: u64 },
 }
 
 kinds! {
@@ -212,4 +219,7 @@ kinds! {
     "recoveries-off" Info Self::RecoveriesDisabled { .. },
     "addresses-reloaded" Info Self::AddressesReloaded { .. },
     "addresses-refused" Warn Self::AddressesRefused { .. },
+    "database" Info Self::DatabaseRecovered { .. },
+    "database-failed" Warn Self::DatabaseFailed { .. },
+    "database-too-large" Warn Self::DatabaseTooLarge { .. },
 }

@@ -158,6 +158,41 @@ pub enum RecoveryStep {
     Normal,
     /// END_RECOVERY.
     End,
+    /// The databases, one after the other; [`DatabaseStep`] says more.
+    Data,
+}
+
+/// A step of the recovery of one database, asked of every node that takes part.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub enum DatabaseStep {
+    /// GET_DBNAME, of those that have it.
+    #[default]
+    Name,
+    /// DB_ATTACH or its kin, of those that do not.
+    Attach,
+    /// DB_FREEZE.
+    Freeze,
+    /// DB_TRANSACTION_START.
+    Begin,
+    /// GET_DB_SEQNUM, unless it is volatile.
+    SeqNum,
+    /// DB_PULL: of all if it is volatile, else of the one with the highest sequence number.
+    Pull,
+    /// WIPE_DATABASE.
+    Wipe,
+    /// DB_PUSH_START.
+    Announce,
+    /// The records, and GET_RUNSTATE between two messages of them: no node has more than one to read.
+    Push,
+    /// DB_PUSH_CONFIRM.
+    Confirm,
+    /// DB_TRANSACTION_COMMIT.
+    Commit,
+    /// DB_THAW.
+    Thaw,
+    /// DB_TRANSACTION_CANCEL: this attempt came to nothing.
+    Cancel,
 }
 
 /// A step of a takeover run.

@@ -68,6 +68,11 @@ impl Notice {
                 all(&[address_word(*address), node_word(*from), node_word(*to)]);
             }
             Self::TakeoverFinished { moved, unassigned } => all(&[(*moved).into(), (*unassigned).into()]),
+            Self::DatabaseRecovered { id, name: _, records, messages } => {
+                all(&[id.0.into(), (*records).into(), (*messages).into()]);
+            }
+            Self::DatabaseFailed { id, step, pnn } => all(&[id.0.into(), *step as u64, pnn.0.into()]),
+            Self::DatabaseTooLarge { id, bytes_max } => all(&[id.0.into(), *bytes_max]),
             Self::TakeoverFailed { step, pnn } => all(&[*step as u64, node_word(*pnn)]),
             Self::ReleaseRedundant { address, holder } | Self::Released { address, holder } => {
                 all(&[address_word(*address), node_word(*holder)]);

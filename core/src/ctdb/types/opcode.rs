@@ -132,6 +132,8 @@ numbers! { Opcode {
     SET_TCP_TICKLE_LIST = 56;
     /// Opens a persistent database.
     DB_ATTACH_PERSISTENT = 61;
+    /// Take these records: to every location master when a program commits a transaction.
+    UPDATE_RECORD = 63;
     /// Announce an address.
     SEND_GRATUITOUS_ARP = 64;
     /// Empty a database.

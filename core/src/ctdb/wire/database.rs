@@ -149,6 +149,16 @@ pub struct Record {
 const RECORD_HEAD: usize = 16;
 
 impl Record {
+    /// A record as recoveries move it: its data begins with the header.
+    #[must_use]
+    pub fn with_header(key: &[u8], header: LtdbHeader, data: &[u8]) -> Self {
+        let mut whole = Vec::new();
+        let mut out = Writer::new(&mut whole);
+        header.encode(&mut out);
+        out.bytes(data);
+        Self { reqid: 0, key: key.into(), data: whole }
+    }
+
     /// The data's header and what follows it.
     ///
     /// # Errors

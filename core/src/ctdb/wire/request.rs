@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use super::super::types::{DbId, Opcode, RecoveryMode, SrvId};
 use super::address::WireAddr;
 use super::clients::{Echo, Notify, PidSrvId};
-use super::database::{DbStream, DbTransaction};
+use super::database::{DbStream, DbTransaction, RecordBuffer};
 use super::nodemap::{BanState, NodeFlagChange, VnnMap};
 use super::numbers::{DebugLevel, Pid, RoleSwitch, Waited, WideDbId};
 use super::public_ips::{AddrInfo, Interface, PublicIp};
@@ -151,6 +151,7 @@ requests! {
         WipeDatabase(DbTransaction) = WIPE_DATABASE,
         DbPushStart(DbStream) = DB_PUSH_START,
         DbPushConfirm(DbId) = DB_PUSH_CONFIRM,
+        UpdateRecord(RecordBuffer) = UPDATE_RECORD,
         GetPublicIpInfo(WireAddr) = GET_PUBLIC_IP_INFO,
         SetIfaceLinkState(Interface) = SET_IFACE_LINK_STATE,
         AddPublicIp(AddrInfo) = ADD_PUBLIC_IP,

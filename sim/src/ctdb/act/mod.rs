@@ -1,6 +1,7 @@
 //! Doing CTDB's actions to a world: `operator` with the stock tool, `files` on disks, `forge`
-//! between daemons.
+//! between daemons, `databases` as programs that keep data there.
 
+mod databases;
 mod files;
 mod forge;
 mod operator;
@@ -63,6 +64,10 @@ pub(super) fn act(cluster: &Cluster, world: &mut World<Ctdb>, action: &Action) {
                 }
             }
         }
+        Action::Record { host, key, number, deleted } => {
+            databases::record(cluster, world, *host, *key, *number, *deleted);
+        }
+        Action::Transaction(host, number) => databases::transaction(cluster, world, *host, *number),
         Action::Together(all) => all.iter().for_each(|one| act(cluster, world, one)),
     }
 }
@@ -96,7 +101,9 @@ pub(super) fn undo(cluster: &Cluster, action: &Action) -> Option<Action> {
         | Action::Ping(..)
         | Action::Version(..)
         | Action::Forge(..)
-        | Action::Babble(_) => None,
+        | Action::Babble(_)
+        | Action::Record { .. }
+        | Action::Transaction(..) => None,
     }
 }
 

@@ -9,6 +9,7 @@ mod announced;
 mod asks;
 mod bans;
 mod busy;
+mod databases;
 mod detection;
 mod elections;
 mod hands;
@@ -65,5 +66,6 @@ pub(super) fn all(cluster: &Rc<Cluster>) -> Vec<Box<dyn Checker<Ctdb>>> {
         Box::new(moves::Moves::new(cluster(), truth())),
         Box::new(repaired::Repaired::new(cluster(), truth())),
         Box::new(announced::Announced::new(truth())),
+        Box::new(databases::Databases::new(cluster())),
     ]
 }

@@ -55,6 +55,11 @@ fn one_action(words: &[Piece<'_>], hosts: u32) -> Result<Action, Problem> {
         "start-as" => Action::StartAs(words.who()?, words.one_of("a way to start", &STARTS)?),
         "version" => Action::Version(words.who()?, version(&mut words)?),
         "babble" => Action::Babble(words.who()?),
+        "record" => {
+            let (host, key, number) = (words.host()?, key(&mut words)?, number(&mut words)?);
+            Action::Record { host, key, number, deleted: words.take_if("deleted") }
+        }
+        "transaction" => Action::Transaction(words.host()?, number(&mut words)?),
         "forge" => {
             let from = words.host()?;
             words.literal("->")?;
@@ -190,6 +195,13 @@ fn addresses_file(words: &mut Words<'_, '_>) -> Result<AddressesFile, Problem> {
         lines.push(addresses::line(words.take(EXPECTED)?)?);
     }
     if lines.is_empty() { Err(words.missing(EXPECTED)) } else { Ok(AddressesFile::Lines(lines)) }
+}
+
+/// `k7`.
+fn key(words: &mut Words<'_, '_>) -> Result<u32, Problem> {
+    let word = words.take("a key: `k7`")?;
+    let number = word.text.strip_prefix('k').and_then(|number| number.parse().ok());
+    number.ok_or_else(|| word.problem(format!("{} is not a key", word.quoted()), "a key: `k7`"))
 }
 
 fn unknown(word: Piece<'_>, what: &str, known: &[&'static str]) -> Problem {
