@@ -103,8 +103,9 @@ const TABLE: &[Row] = &[
     Row { module: "gossip::resp", may: &[BELOW] },
     // The file is text; its tests draw on the codecs' few cases.
     Row { module: "gossip::nodes_conf", may: &[&["text", "bytes", "gossip::types", "gossip::slots"]] },
-    // Names are found by a table of their own.
+    // Names and streams are found by their hashes.
     Row { module: "gossip::table", may: &[BELOW, WORDS, &["gossip::index"]] },
+    Row { module: "gossip::links", may: &[BELOW, WORDS, &["gossip::index"]] },
     Row { module: "gossip::*", may: &[BELOW, WORDS] },
 ];
 
