@@ -4,7 +4,7 @@
 //! boots machines from what their disks hold. `verbs` is what can be done and expected, `read`
 //! reads it, `act` does it in the words of `tool`, and `facts` sees whether it is so; `families`
 //! is what a seed may draw; `check` is what must hold; `figures` are held against those of a real
-//! cluster. `interface_script` is CTDB's own.
+//! cluster. `interface_script` is CTDB's own; `problem` is what `allocate` is asked.
 
 mod act;
 mod build;
@@ -13,6 +13,7 @@ pub mod facts;
 mod families;
 pub mod figures;
 pub mod interface_script;
+pub mod problem;
 mod public;
 mod read;
 mod settings;
