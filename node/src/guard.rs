@@ -238,8 +238,9 @@ fn release(kernel: &mut Netlink, held: &[Placed]) {
     }
 }
 
-/// One change a line: `+eth0 10.0.0.1/24` or `-eth0 10.0.0.1/24`.
-fn encode(sign: char, all: &[Placed]) -> String {
+/// What a guard is told: one change a line, `+eth0 10.0.0.1/24` or `-eth0 10.0.0.1/24`.
+#[must_use]
+pub fn encode(sign: char, all: &[Placed]) -> String {
     let mut text = String::new();
     for Placed { interface, address, prefix } in all {
         let _ = writeln!(text, "{sign}{interface} {address}/{prefix}");
@@ -247,7 +248,8 @@ fn encode(sign: char, all: &[Placed]) -> String {
     text
 }
 
-fn apply(held: &mut BTreeSet<Placed>, changes: &str) {
+/// What a guard holds once it has been told this. Lines that say nothing of the kind are passed over.
+pub fn apply(held: &mut BTreeSet<Placed>, changes: &str) {
     for line in changes.lines() {
         let Some(placed) = line.get(1..).and_then(decode) else { continue };
         if line.starts_with('+') {

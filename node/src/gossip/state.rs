@@ -93,8 +93,14 @@ fn is(held: &Flock<OwnedFd>, path: &Path) -> bool {
 
 /// The process that has locked a file, where the kernel says so.
 fn holder(path: &Path) -> Option<u32> {
-    let inode = format!(":{}", fs::metadata(path).ok()?.ino());
-    let locks = fs::read_to_string("/proc/locks").ok()?;
+    let inode = fs::metadata(path).ok()?.ino();
+    holder_in(&fs::read_to_string("/proc/locks").ok()?, inode)
+}
+
+/// The process that has locked a file with this number, as `/proc/locks` tells it.
+#[must_use]
+pub fn holder_in(locks: &str, inode: u64) -> Option<u32> {
+    let inode = format!(":{inode}");
     locks.lines().find_map(|line| {
         let words: Vec<&str> = line.split_whitespace().collect();
         let (kind, pid, file) = (words.get(1)?, words.get(4)?, words.get(5)?);

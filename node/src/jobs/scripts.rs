@@ -319,7 +319,8 @@ async fn names(directory: &Path) -> Result<Vec<Script>, FileError> {
 }
 
 /// `10.interface.script` is `10.interface`; what is named otherwise is no event script.
-pub(crate) fn stem(name: &str) -> Option<&str> {
+#[must_use]
+pub fn stem(name: &str) -> Option<&str> {
     let stem = name.strip_suffix(".script")?;
     match stem.as_bytes() {
         [tens, ones, b'.', ..] if tens.is_ascii_digit() && ones.is_ascii_digit() => Some(stem),

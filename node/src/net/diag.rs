@@ -9,7 +9,7 @@ use netlink_sys::protocols::NETLINK_SOCK_DIAG;
 use nix::errno::Errno;
 use nix::libc;
 
-use super::netlink::{Message, Netlink};
+use super::netlink::{Message, Netlink, messages};
 
 const SOCK_DIAG_BY_FAMILY: u16 = 20;
 const SOCK_DESTROY: u16 = 21;
@@ -85,6 +85,16 @@ fn condition(address: IpAddr) -> Vec<u8> {
     attribute.extend((-1_i32).to_ne_bytes()); // any port
     attribute.extend(octets);
     attribute
+}
+
+/// How many connections a datagram of the kernel's tells of whose own end is this address.
+#[must_use]
+pub fn connections_in(datagram: &[u8], address: IpAddr) -> usize {
+    let families =
+        [libc::AF_INET, libc::AF_INET6].map(|family| u8::try_from(family).expect("a small constant"));
+    let ours =
+        |message: &Message<'_>| families.iter().any(|&family| read(message, family, address).is_some());
+    messages(datagram).filter(ours).count()
 }
 
 /// The socket a message is about, if it is one of those meant.

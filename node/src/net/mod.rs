@@ -28,7 +28,10 @@ mod tickle;
 mod watch;
 
 pub(crate) use addresses::drop_all;
+pub use diag::connections_in;
 pub(crate) use netlink::Netlink;
+pub use strangers::sender as arp_sender;
+pub use watch::facts_of;
 
 /// A way to the kernel. Cheap to clone; every clone speaks to the same sockets. The last one
 /// dropped ends the watch.

@@ -110,7 +110,8 @@ fn claim(packet: &[u8], from: &LinkAddr) -> Option<Claim> {
 }
 
 /// Who an ARP packet says it comes from. A probe's address is 0.0.0.0, which is nobody's.
-fn sender(packet: &[u8]) -> Option<([u8; 6], Ipv4Addr)> {
+#[must_use]
+pub fn sender(packet: &[u8]) -> Option<([u8; 6], Ipv4Addr)> {
     let packet: &[u8; PACKET] = packet.first_chunk()?;
     if packet[..6] != KIND {
         return None;

@@ -177,6 +177,14 @@ fn hear(socket: i32, datagram: &mut [u8], picture: &mut Picture) -> Heard {
     Heard::Some
 }
 
+/// What datagrams of routing news, one behind the other, mean to whoever knew of nothing before.
+#[must_use]
+pub fn facts_of(datagrams: &[&[u8]]) -> Vec<Fact> {
+    let mut picture = Picture::default();
+    datagrams.iter().flat_map(|datagram| messages(datagram)).for_each(|message| picture.read(&message));
+    changes(&Seen::default(), &picture.seen())
+}
+
 /// What the kernel has, by its own numbers.
 #[derive(Debug, Default)]
 struct Picture {
