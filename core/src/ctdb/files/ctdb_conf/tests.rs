@@ -256,6 +256,7 @@ fn each_mistake_has_its_own_words() {
         ("[cluster]\nleader capability = yes please", true, "2:21: `yes please` is neither"),
         ("[cluster]\nnode address = 10.0.0.1 # x", true, "2:16: `10.0.0.1 # x` is not an IP address"),
         ("[cluster]\nnode address = 10.0.0.1:4379", true, "2:24: `10.0.0.1:4379` has a port"),
+        ("[cluster]\nnode address = 10.0.0.1:\\\n4379", true, "2:16: `10.0.0.1:4379` has a port"),
         ("[cluster]\ntransport = ib", true, "2:13: `ib` is not a transport"),
         ("[cluster]\ntransport = TCP", true, "2:13: `TCP` is not a transport"),
         ("[logging]\nlog level = 11", true, "2:13: `11` is not a log level"),

@@ -132,7 +132,14 @@ impl Value<'_> {
     }
 
     pub(super) fn address(&self, _: &mut Problems) -> Result<IpAddr, Problem> {
-        address_of(Piece { text: self.text, ..self.place }).map(|address| address.to_canonical())
+        let found = address_of(Piece { text: self.text, ..self.place });
+        found.map(|address| address.to_canonical()).map_err(|problem| {
+            if self.place.text == self.text {
+                return problem;
+            }
+            // Put together of several lines it does not stand anywhere; its first part does.
+            self.place.problem(problem.what, problem.expected).or_nearest(problem.nearest)
+        })
     }
 
     /// A script is looked for in the configuration's directory, whatever directory is named.
