@@ -21,7 +21,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
-use core::fmt;
+use core::fmt::{self, Write as _};
 
 use crate::time::Duration;
 
@@ -66,15 +66,15 @@ impl Problem {
     }
 
     fn show(&self, out: &mut dyn fmt::Write, file: &str, source: &str, gutter: usize) -> fmt::Result {
-        writeln!(out, "{file}:{}:{}: {}", self.line, self.column, self.what)?;
+        writeln!(out, "{file}:{}:{}: {}", self.line, self.column, Shown(&self.what))?;
         if let Some(line) = source.lines().nth(self.line - 1) {
             let (shown, lead, span) = excerpt(line, self.column - 1, self.width);
             writeln!(out, "  {:>gutter$} | {shown}", self.line)?;
             writeln!(out, "  {:>gutter$} | {:lead$}{:^<span$}", "", "", "")?;
         }
-        writeln!(out, "  {:>gutter$} = expected {}", "", self.expected)?;
+        writeln!(out, "  {:>gutter$} = expected {}", "", Shown(&self.expected))?;
         if let Some(nearest) = &self.nearest {
-            writeln!(out, "  {:>gutter$} = did you mean `{nearest}`?", "")?;
+            writeln!(out, "  {:>gutter$} = did you mean `{}`?", "", Shown(nearest))?;
         }
         Ok(())
     }
@@ -83,9 +83,10 @@ impl Problem {
 /// One line without the source: `3:1: … (expected …; did you mean …?)`.
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: {} (expected {}", self.line, self.column, self.what, self.expected)?;
+        let Self { line, column, what, expected, .. } = self;
+        write!(f, "{line}:{column}: {} (expected {}", Shown(what), Shown(expected))?;
         if let Some(nearest) = &self.nearest {
-            write!(f, "; did you mean `{nearest}`?")?;
+            write!(f, "; did you mean `{}`?", Shown(nearest))?;
         }
         f.write_str(")")
     }
@@ -324,6 +325,15 @@ const fn printable(c: char) -> char {
         | '\u{2060}'..='\u{206f}'
         | '\u{feff}' => char::REPLACEMENT_CHARACTER,
         _ => c,
+    }
+}
+
+/// A sentence, which may repeat what stands in a file, as it may be shown.
+struct Shown<'a>(&'a str);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|c| f.write_char(printable(c)))
     }
 }
 

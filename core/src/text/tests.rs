@@ -101,6 +101,15 @@ fn only_the_first_problems_are_shown() {
 }
 
 #[test]
+fn what_a_terminal_would_obey_is_told_without_it() {
+    let problem = line("a").problem("\u{1b}[2J is wrong", "\u{202e}b").or_nearest(Some("c\u{7}\td"));
+    let told = "1:1: \u{fffd}[2J is wrong (expected \u{fffd}b; did you mean `c\u{fffd} d`?)";
+    assert_eq!(problem.to_string(), told);
+    let shown = Problems::from(problem).render("f", "a\n");
+    assert!(!shown.contains(['\u{1b}', '\u{202e}', '\u{7}', '\t']), "{shown}");
+}
+
+#[test]
 fn the_nearest_word_is_a_slip_away() {
     let words = ["keepalive", "KeepaliveLimit", "at", "expect", "leader"];
     for (word, expected) in [
