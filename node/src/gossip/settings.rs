@@ -171,6 +171,9 @@ fn problem(text: &str, span: Range<usize>, what: impl Into<String>, expected: im
     let end = floor(text, span.end).max(start);
     let before = &text[..start];
     let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+    // Between the two bytes of a line's end is behind the line.
+    let line = text[line_start..].lines().next().unwrap_or_default();
+    let start = start.min(line_start + line.len());
     let width = text[start..end].lines().next().unwrap_or_default().chars().count();
     Problem {
         line: before.matches('\n').count() + 1,

@@ -151,6 +151,13 @@ fn what_is_no_toml_is_told_beside_the_rest() {
 }
 
 #[test]
+fn what_is_told_lies_in_the_file_and_moves_no_cursor() {
+    assert!(wrong("\"a= 1\r\nport = 1\n").contains("w.toml:1:6: "));
+    let told = wrong("dir = \"/no\\u001b[2Jwhere\"\n");
+    assert!(told.contains("/no\u{fffd}[2Jwhere is no folder"), "{told}");
+}
+
+#[test]
 fn a_file_that_is_missing_or_no_text_is_told() {
     let told = read(Path::new("/nonexistent/w.toml")).unwrap_err();
     assert!(told.contains("No such file") && told.contains("--gossip-template"), "{told}");
