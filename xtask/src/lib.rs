@@ -3,7 +3,8 @@
 //! Reading order: [`simulator`] (build it, hand it the command line), [`cluster`] (real daemons in
 //! namespaces, by hand), [`failover`] (the same, measured), [`bus`] (Redis' and ours, measured),
 //! [`real`] (the simulator's stories, played by them), [`madsim`] (the driver in virtual time),
-//! [`tidy`] (what the compiler does not check), [`ci`] (every check in order).
+//! [`fuzz`] (any bytes for every reader), [`tidy`] (what the compiler does not check), [`ci`] (every
+//! check in order).
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
@@ -13,6 +14,7 @@ pub mod bus;
 pub mod ci;
 pub mod cluster;
 pub mod failover;
+pub mod fuzz;
 pub mod madsim;
 pub mod real;
 pub mod simulator;

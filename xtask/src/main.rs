@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::process::exit;
 
 use clap::Parser;
-use xtask::{bus, ci, cluster, failover, madsim, real, root, simulator, tidy};
+use xtask::{bus, ci, cluster, failover, fuzz, madsim, real, root, simulator, tidy};
 
 /// The workspace's own commands.
 #[derive(Parser)]
@@ -29,6 +29,8 @@ enum Command {
     Cluster(cluster::Args),
     /// The daemon's driver, links and timers in virtual time, seed by seed.
     Madsim(madsim::Args),
+    /// Any bytes for everything that reads what others wrote, libFuzzer choosing them.
+    Fuzz(fuzz::Args),
     /// Check what the compiler does not: layers, packages, names, lengths, snapshots.
     Tidy(tidy::Args),
     /// Every check, in order, stopping at the first that fails.
@@ -38,9 +40,9 @@ enum Command {
 const EXIT_STATUS: &str = "\
 Exit status:
   0   all is well
-  1   tidy found something, a step of ci or a seed of madsim failed, or cluster could not do it
+  1   tidy or fuzz found something, a step of ci or a seed of madsim failed, or cluster could not do it
   64  this command line is not understood
-  70  the simulator or the daemon could not be built or started
+  70  the simulator, the daemon or the fuzzer could not be built or started
 sim, scenario, bench and allocate otherwise end with the simulator's own status, cluster
 ctdb and shell with that of what they ran; 128 and a signal's number when a signal ended it.";
 
@@ -61,6 +63,7 @@ fn main() {
         Command::Allocate(args) => simulator::pass(&root, "allocate", &args),
         Command::Cluster(args) => cluster::run(&root, &args),
         Command::Madsim(args) => madsim::run(&root, &args),
+        Command::Fuzz(args) => fuzz::run(&root, &args),
         Command::Tidy(args) => tidy::run(&root, &args),
         Command::Ci(args) => ci::run(&root, &args),
     })
@@ -74,7 +77,7 @@ fn parse(mut line: Vec<OsString>) -> Result<Command, clap::Error> {
         Command::Sim(args) | Command::Scenario(args) | Command::Bench(args) | Command::Allocate(args) => {
             args.args = line.split_off(2);
         }
-        Command::Cluster(_) | Command::Madsim(_) | Command::Tidy(_) | Command::Ci(_) => {}
+        Command::Cluster(_) | Command::Madsim(_) | Command::Fuzz(_) | Command::Tidy(_) | Command::Ci(_) => {}
     }
     Ok(command)
 }
@@ -92,6 +95,7 @@ mod tests {
             | Command::Allocate(_)
             | Command::Cluster(_)
             | Command::Madsim(_)
+            | Command::Fuzz(_)
             | Command::Tidy(_)
             | Command::Ci(_) => {
                 panic!("another command")
