@@ -36,7 +36,16 @@ struct Leader {
 
 impl Leader {
     fn new() -> Self {
-        let mut leader = Self {
+        let mut leader = Self::unmet();
+        leader.room.run(SECOND / 10);
+        leader.room.dial_as(0, 1);
+        leader.run(2 * SECOND);
+        leader
+    }
+
+    /// It and the node have not begun.
+    fn unmet() -> Self {
+        Self {
             room: Room::open(1, 1, FOUR, &Config::default()),
             lock: None,
             asked: 0,
@@ -45,11 +54,7 @@ impl Leader {
             replies: Vec::new(),
             questions: Vec::new(),
             messages: Vec::new(),
-        };
-        leader.room.run(SECOND / 10);
-        leader.room.dial_as(0, 1);
-        leader.run(2 * SECOND);
-        leader
+        }
     }
 
     fn header(&self, reqid: RequestId) -> Header {
@@ -231,6 +236,23 @@ fn recover_database(
     leader.assert_answers(&RequestData::DbPushConfirm(id), 0, &counted(lots[0] + lots[1]));
     leader.assert_status(&RequestData::DbTransactionCommit(change), 0);
     leader.assert_status(&RequestData::DbThaw(id), 0);
+}
+
+/// Seen on real hosts: who accepted our link and has one to us is ready, and asks, before we have
+/// heard that ours is open. What was not answered then was missed for a minute.
+#[test]
+fn a_question_that_comes_before_our_own_link_is_answered_on_it() {
+    let mut leader = Leader::unmet();
+    leader.room.opens_late = SECOND / 10;
+    leader.room.run(SECOND / 100);
+    leader.room.dial_as(0, 1);
+    leader.room.run(SECOND / 100);
+    let asked = leader.send(&RequestData::GetCapabilities, ControlFlags::empty());
+    leader.room.run(SECOND / 50);
+    assert!(leader.room.hosts[0].heard.is_empty(), "there is no way yet");
+    leader.run(SECOND / 2);
+    let answers = leader.replies.iter().filter(|(reqid, status, _)| (*reqid, *status) == (asked, 0));
+    assert_eq!(answers.count(), 1, "{:?}", leader.replies);
 }
 
 #[test]

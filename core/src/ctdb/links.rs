@@ -28,6 +28,9 @@ const GUESSES: usize = 256;
 const DIAL_LIMIT: Duration = Duration::from_secs(1);
 const REDIAL_AFTER: Duration = Duration::from_secs(1);
 
+/// Answers that wait for a link being dialled, for each node at most.
+const HELD_MAX: usize = 16;
+
 /// The links of all nodes, by number.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -51,6 +54,8 @@ struct Peer {
     stream: FrameBuffer<NodeFraming>,
     /// A refused connect has been told since the last good one.
     told: bool,
+    /// Answers for when our link is open.
+    held: Vec<Vec<u8>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,8 +101,13 @@ impl Links {
     /// Makes room for so many nodes; links of numbers beyond are closed by
     /// [`drop_peer`](Self::drop_peer) before.
     pub(super) fn resize(&mut self, count: usize) {
-        let fresh =
-            Peer { outgoing: Outgoing::Idle, incoming: None, stream: FrameBuffer::new(), told: false };
+        let fresh = Peer {
+            outgoing: Outgoing::Idle,
+            incoming: None,
+            stream: FrameBuffer::new(),
+            told: false,
+            held: Vec::new(),
+        };
         self.peers.resize(count, fresh);
     }
 
@@ -137,6 +147,9 @@ impl Links {
                 let pnn = Pnn(at as u32);
                 peer.outgoing = Outgoing::Open(link, now);
                 peer.told = false;
+                for bytes in core::mem::take(&mut peer.held) {
+                    cx.push(Effect::Send { link, bytes });
+                }
                 cx.timers.cancel(Wake::DialLimit(pnn));
                 return peer.both(pnn);
             }
@@ -243,6 +256,18 @@ impl Links {
         }
     }
 
+    /// Keeps an answer for a node whose link is being dialled: it may have heard of our link before
+    /// we do, and asks at once. Given back if it is lost.
+    pub(super) fn hold(&mut self, pnn: Pnn, bytes: Vec<u8>) -> Option<Vec<u8>> {
+        match self.peers.get_mut(pnn.0 as usize) {
+            Some(Peer { outgoing: Outgoing::Dialling(_), held, .. }) if held.len() < HELD_MAX => {
+                held.push(bytes);
+                None
+            }
+            _ => Some(bytes),
+        }
+    }
+
     /// A link is no more.
     pub(super) fn closed(&mut self, cx: &mut Cx<'_>, link: LinkId, why: Why) -> Event {
         if let Ok(place) = self.accepted.binary_search_by_key(&link, |&(held, _)| held) {
@@ -294,6 +319,7 @@ impl Links {
             Outgoing::Open(link, _) => (link, How::Orderly),
         };
         peer.outgoing = Outgoing::Idle;
+        peer.held.clear();
         cx.timers.cancel(Wake::DialLimit(pnn));
         cx.push(Effect::Close { link, how });
     }
@@ -342,6 +368,7 @@ impl Peer {
     }
 
     fn failed(&mut self, pnn: Pnn, why: Why) -> Event {
+        self.held.clear();
         if core::mem::replace(&mut self.told, true) { Event::Nothing } else { Event::Unreachable(pnn, why) }
     }
 }

@@ -69,6 +69,8 @@ pub(crate) struct Room {
     pub(crate) answers: Vec<(u32, Vec<u8>)>,
     /// Clients talk nonsense, which nodes pass on.
     pub(crate) nonsense: bool,
+    /// How much later than the other end who dials hears that a link is open, in microseconds.
+    pub(crate) opens_late: u64,
     rules: Vec<Rule>,
     during: Option<During>,
     queue: BTreeMap<(u64, u64), (usize, Due)>,
@@ -100,6 +102,7 @@ impl Room {
             said: Vec::new(),
             answers: Vec::new(),
             nonsense: false,
+            opens_late: 0,
             rules: Vec::new(),
             during: None,
             queue: BTreeMap::new(),
@@ -260,7 +263,8 @@ impl Room {
         let (here, there) = (end(from.0), end(to));
         let accepted =
             LinkInput::Accepted { port, from: here.clone(), local: there, peer_pid: Some(from.0 as u32 + 1) };
-        self.post(LATENCY_US, from.0, Due::Link(from.1, LinkInput::Opened { local: here }));
+        let opened = Due::Link(from.1, LinkInput::Opened { local: here });
+        self.post(LATENCY_US + self.opens_late, from.0, opened);
         self.post(LATENCY_US, to, Due::Link(other.1, accepted));
     }
 

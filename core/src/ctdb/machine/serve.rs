@@ -60,13 +60,21 @@ impl Ctdb {
                 return self.mail.push_back(Letter::Answer(ticket, self.state.own(), heard));
             }
         };
-        let Some(link) = link else { return };
+        // ctdbd loses what it has no link for, and is asked again a minute later.
+        let loses = link.is_none() && !self.config.fixes.both_links;
+        if loses {
+            return;
+        }
         let mut bytes = out.buffer();
         wire::encode_reply(&header, answer.status, &answer.data, answer.error, &mut bytes);
-        if matches!(asker, Asker::Client(..)) {
-            self.send_client(out, link, bytes);
-        } else {
-            self.send_node(out, link, bytes);
+        match (asker, link) {
+            (Asker::Client(..), Some(link)) => self.send_client(out, link, bytes),
+            (Asker::Node(pnn, _), None) => match self.links.hold(pnn, bytes) {
+                Some(lost) => out.recycle(lost),
+                None => self.counters.sent_to_node(),
+            },
+            (_, Some(link)) => self.send_node(out, link, bytes),
+            (_, None) => {}
         }
     }
 
