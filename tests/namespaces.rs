@@ -5,7 +5,7 @@
 //! not in CI.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use standin_sim::ctdb::CtdbKit;
@@ -17,28 +17,18 @@ fn able() -> bool {
     test_has(usable().and_then(|()| has_ctdb()))
 }
 
-/// The daemon beside this test: as it lies there if it is newer than what it is made of, else built.
-/// Building what is there would build it again with fewer features, for minutes, while others use it.
+/// The daemon beside this test, as the workspace's tests have it: there already if they were built
+/// together. Asked for alone it would have fewer features and be built again, for minutes, under
+/// everybody's hands.
 fn standind() -> PathBuf {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    // A test of the daemon's own package, whichever: what it is run against comes with it.
+    cargo.args(["test", "--quiet", "--no-run", "--workspace", "--all-features", "--test", "hosts"]);
+    let built = cargo.current_dir(xtask::root()).status().expect("cargo starts");
+    assert!(built.success(), "standind does not build");
     let here = std::env::current_exe().expect("a test knows where it lies");
     let folder = here.ancestors().nth(2).expect("tests lie in deps");
-    let program = folder.join("standind");
-    if !is_fresh(&program) {
-        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        cargo.args(["build", "--quiet", "--package", "standin-node", "--bin", "standind"]);
-        let built = cargo.current_dir(xtask::root()).status().expect("cargo starts");
-        assert!(built.success(), "standind does not build");
-    }
-    program
-}
-
-/// Whether a program is newer than every source that cargo noted beside it.
-fn is_fresh(program: &Path) -> bool {
-    let changed = |file: &Path| file.metadata().and_then(|about| about.modified()).ok();
-    let Ok(noted) = std::fs::read_to_string(program.with_extension("d")) else { return false };
-    let Some((_, sources)) = noted.split_once(": ") else { return false };
-    let Some(built) = changed(program) else { return false };
-    sources.split_whitespace().all(|source| changed(Path::new(source)).is_some_and(|at| at <= built))
+    folder.join("standind")
 }
 
 fn plays(name: &str) {

@@ -11,8 +11,8 @@ use standin_core::ctdb::types::{
 };
 use standin_core::ctdb::wire::{
     AddrInfo, BanState, Connection, Echo, Interface, InterfaceName, MessageData, NodeFlagChange, Notify, Pid,
-    PidSrvId, PublicIp, ReplyData, RequestData, SrvIdMessage, Text, TickleList, TunableName, TunableSet,
-    VnnMap, WireAddr,
+    PidSrvId, PublicIp, ReplyData, RequestData, SrvIdMessage, Text, TickleList, TimeVal, TunableName,
+    TunableSet, VnnMap, WireAddr,
 };
 
 /// As long as a control may take, and a little.
@@ -80,6 +80,26 @@ const WELL: [Opcode; 34] = [
     Opcode::RECD_PING,
     Opcode::TUNNEL_REGISTER,
 ];
+
+/// As ctdbd 4.17.12 was seen to answer `ctdb stats`: newest first, a second each.
+#[test]
+fn the_past_of_the_statistics_is_kept_second_by_second() {
+    let mut room = Room::settled(&Config::default());
+    room.run(5 * SECOND);
+    let (replies, _) = asked(&room, &RequestData::GetStatHistory);
+    let told = ReplyData::decode(Opcode::GET_STAT_HISTORY, status(&replies), &replies[0].data);
+    let Ok(ReplyData::StatisticsList(past)) = told else { panic!("no list: {told:?}") };
+    assert!(past.entries.len() > 3, "{}", past.entries.len());
+    let micros = |at: &TimeVal| at.seconds * 1_000_000 + at.micros;
+    for (newer, older) in past.entries.iter().zip(&past.entries[1..]) {
+        assert_eq!(newer.started, older.current);
+        let span = micros(&newer.current) - micros(&newer.started);
+        assert!((1_000_000..2_000_000).contains(&span), "{span}");
+    }
+    // In a second, not since its start.
+    let last = past.entries[0].node_packets_sent;
+    assert!((1..100).contains(&last), "{last}");
+}
 
 #[test]
 fn every_control_without_a_payload_is_answered_once() {

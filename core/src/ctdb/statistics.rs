@@ -1,9 +1,11 @@
 //! What happened since the counters were last set to zero.
 
 use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
 
 use super::types::Operation;
-use super::wire::{Body, Latency, Statistics};
+use super::wire::{Body, Latency, Statistics, TimeVal};
 use crate::time::{Duration, Instant};
 
 /// The counters. What is a state rather than a count is filled in by whoever shows them.
@@ -15,7 +17,21 @@ pub(super) struct Counters {
     since: Option<Instant>,
     /// How many recoveries there had been by then.
     recoveries: u32,
+    past: Past,
 }
+
+/// What was counted in each of the last spans of time, newest first.
+#[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+struct Past {
+    entries: VecDeque<Statistics>,
+    /// The counts, and the time, at the end of the newest.
+    before: Box<Statistics>,
+    until: Option<Instant>,
+}
+
+/// As many as ctdbd keeps.
+const PAST_MAX: usize = 100;
 
 /// Counts one; a counter that is full stays so.
 const fn one(counter: &mut u32) {
@@ -25,7 +41,30 @@ const fn one(counter: &mut u32) {
 impl Counters {
     /// STATISTICS_RESET.
     pub(super) fn reset(&mut self, now: Instant, recoveries: u32) {
-        *self = Self { counts: Box::default(), since: Some(now), recoveries };
+        *self.counts = Statistics::default();
+        self.since = Some(now);
+        self.recoveries = recoveries;
+        *self.past.before = Statistics::default();
+    }
+
+    /// What was counted in each of the last spans of time, newest first, at most 100.
+    pub(super) fn past(&self) -> Vec<Statistics> {
+        self.past.entries.iter().copied().collect()
+    }
+
+    /// Since when nothing of the past is kept yet.
+    pub(super) const fn past_until(&self) -> Option<Instant> {
+        self.past.until
+    }
+
+    /// Adds what was counted since the last time to the past.
+    pub(super) fn remember(&mut self, now: Instant, recoveries: u32, started: TimeVal, current: TimeVal) {
+        let counts = self.counts(recoveries);
+        let entry = Statistics { started, current, ..counts.counted_since(&self.past.before) };
+        self.past.entries.truncate(PAST_MAX - 1);
+        self.past.entries.push_front(entry);
+        *self.past.before = counts;
+        self.past.until = Some(now);
     }
 
     /// Since when this counts, if not since birth.
@@ -157,6 +196,28 @@ mod tests {
         counters.reset(Instant(7), 3);
         let zero = Statistics { num_recoveries: 1, ..Statistics::default() };
         assert_eq!((counters.counts(4), counters.since()), (zero, Some(Instant(7))));
+    }
+
+    #[test]
+    fn the_past_tells_what_was_counted_in_each_span() {
+        let mut counters = Counters::default();
+        let at = |seconds| TimeVal { seconds, micros: 0 };
+        for second in 0..120 {
+            (0..second).for_each(|_| counters.sent_to_client());
+            counters.lock_checked(Duration::from_millis(second as u64));
+            counters.remember(Instant(second as u64), second as u32 / 60, at(second), at(second + 1));
+        }
+        let past = counters.past();
+        assert_eq!((past.len(), counters.past_until()), (100, Some(Instant(119))));
+        let of =
+            |at: usize| (past[at].client_packets_sent, past[at].started.seconds, past[at].num_recoveries);
+        assert_eq!((of(0), of(59), of(99)), ((119, 119, 0), (60, 60, 1), (20, 20, 0)));
+        assert_eq!((past[0].reclock_ctdbd.count, past[0].current), (1, at(120)));
+        counters.reset(Instant(120), 1);
+        counters.sent_to_client();
+        counters.remember(Instant(121), 1, at(120), at(121));
+        let past = counters.past();
+        assert_eq!((past.len(), past[0].client_packets_sent, past[1].client_packets_sent), (100, 1, 119));
     }
 
     #[test]

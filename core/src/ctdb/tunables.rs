@@ -292,6 +292,8 @@ by_meaning! {
     recover_timeout, "RecoverTimeout", seconds;
     /// How far apart the recovery daemon's rounds begin at least.
     recover_interval, "RecoverInterval", seconds;
+    /// How much time each entry of the statistics' past covers at least; 0 for no past.
+    stat_history_interval, "StatHistoryInterval", seconds;
     /// How long an election lasts.
     election_timeout, "ElectionTimeout", seconds;
     /// How long a step of a takeover run may take.

@@ -135,6 +135,7 @@ impl Ctdb {
 
     pub(super) fn round_due(&mut self, now: Instant, out: Out<'_>) {
         self.rounds.started = now;
+        self.remember_counts(now);
         self.rounds.inactive = self.own_flags().is_inactive();
         if self.election.on || self.election.is_forcing() {
             return self.end_round(now);

@@ -4,7 +4,6 @@
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
-use alloc::vec;
 use alloc::vec::Vec;
 
 use super::super::addresses::Entry;
@@ -38,10 +37,9 @@ impl Ctdb {
                 self.counters.reset(now, self.state.recoveries);
                 Answer::OK
             }
-            // No past is kept: the list ends with what it begins with, the counters as they are.
-            RequestData::GetStatHistory => Answer::data(ReplyData::StatisticsList(StatisticsList {
-                entries: vec![self.statistics(now)],
-            })),
+            RequestData::GetStatHistory => {
+                Answer::data(ReplyData::StatisticsList(StatisticsList { entries: self.counters.past() }))
+            }
             RequestData::DumpMemory => Answer::data(ReplyData::Raw(self.memory_report().into_bytes())),
             // A recovery daemon of its own would say so; ours cannot be missing.
             RequestData::RecdPing => Answer::OK,
@@ -81,6 +79,17 @@ impl Ctdb {
             started: self.time_of_day(self.counters.since().unwrap_or(self.state.born)),
             current: self.time_of_day(now),
             ..self.counters.counts(self.state.recoveries)
+        }
+    }
+
+    /// Keeps what was counted, if it is time. Every round asks, so an interval is no shorter than
+    /// the rounds are apart.
+    pub(super) fn remember_counts(&mut self, now: Instant) {
+        let interval = self.config.tunables.stat_history_interval();
+        let until = self.counters.past_until().unwrap_or(self.state.born);
+        if interval > Duration::ZERO && now.since(until) >= interval {
+            let (started, current) = (self.time_of_day(until), self.time_of_day(now));
+            self.counters.remember(now, self.state.recoveries, started, current);
         }
     }
 

@@ -94,6 +94,8 @@ impl Wire for Latency {
 trait Field: Sized {
     fn put(&self, out: &mut Writer<'_>);
     fn take(from: &mut Reader<'_>) -> Result<Self, DecodeError>;
+    /// What was counted since it was `before`.
+    fn since(&self, before: &Self) -> Self;
 }
 
 impl Field for u32 {
@@ -103,6 +105,10 @@ impl Field for u32 {
 
     fn take(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
         from.u32_le()
+    }
+
+    fn since(&self, before: &Self) -> Self {
+        self.saturating_sub(*before)
     }
 }
 
@@ -118,15 +124,47 @@ impl<const N: usize> Field for [u32; N] {
         }
         Ok(numbers)
     }
+
+    fn since(&self, before: &Self) -> Self {
+        core::array::from_fn(|at| self[at].since(&before[at]))
+    }
 }
 
-impl<T: Wire> Field for T {
-    fn put(&self, out: &mut Writer<'_>) {
-        self.encode(out);
-    }
+/// A structure that is on the wire by itself.
+macro_rules! part {
+    ($($name:ident)*) => {$(
+        impl Field for $name {
+            fn put(&self, out: &mut Writer<'_>) {
+                self.encode(out);
+            }
 
-    fn take(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Self::decode(from)
+            fn take(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
+                Self::decode(from)
+            }
+
+            fn since(&self, before: &Self) -> Self {
+                self.counted_since(before)
+            }
+        }
+    )*};
+}
+
+part! { Latency TimeVal NodePackets ClientPackets Timeouts Locks }
+
+impl Latency {
+    /// What was added since it was `before`; the shortest and the longest are those of all.
+    fn counted_since(&self, before: &Self) -> Self {
+        match self.count.saturating_sub(before.count) {
+            0 => Self::default(),
+            count => Self { count, total: self.total - before.total, ..*self },
+        }
+    }
+}
+
+impl TimeVal {
+    /// A time is not counted.
+    const fn counted_since(&self, _: &Self) -> Self {
+        *self
     }
 }
 
@@ -137,6 +175,13 @@ macro_rules! counters {
         #[derive(Clone, Copy, Debug, Default, PartialEq)]
         #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
         pub struct $name { $($(#[$doc])* pub $field: $kind,)* }
+
+        impl $name {
+            /// What was counted since the counters were as in `before`; times are this one's.
+            pub(in crate::ctdb) fn counted_since(&self, before: &Self) -> Self {
+                Self { $($field: Field::since(&self.$field, &before.$field)),* }
+            }
+        }
 
         impl Wire for $name {
             fn encode(&self, out: &mut Writer<'_>) {
