@@ -107,7 +107,7 @@ const STEPS: &[Step] = &[
     Step { name: "scenarios", work: Work::Simulator(&["scenario", "check"]), ..STEP },
     Step {
         name: "campaign",
-        work: Work::Simulator(&["sim", "--seeds", "400", "--check-determinism"]),
+        work: Work::Simulator(&["sim", "--seeds", "500", "--check-determinism"]),
         ..STEP
     },
     Step { name: "builds", work: Work::BuildsAgree(&["sim", "--seeds", "100"]), ..STEP },

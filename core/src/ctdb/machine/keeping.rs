@@ -4,7 +4,7 @@ use super::super::config::Databases;
 use super::super::controls::Answer;
 use super::super::requests::Asker;
 use super::super::store::Told;
-use super::super::types::{DbFlags, Pnn};
+use super::super::types::{DbFlags, Pnn, RecoveryMode};
 use super::super::wire::{LtdbHeader, MessageData, RecordCount, ReplyData, RequestData, Text};
 use super::{Ctdb, Out};
 
@@ -67,6 +67,20 @@ impl Ctdb {
     ) -> Option<Answer> {
         if self.config.databases != Databases::Rehearses {
             return self.databases.answer(data);
+        }
+        // ctdbd lets a program wait that attaches amid a recovery, which is not to find a database
+        // that only one node has. A rehearsal's program is refused.
+        let waits = matches!(
+            data,
+            RequestData::DbAttach(_)
+                | RequestData::DbAttachPersistent(_)
+                | RequestData::DbAttachReplicated(_)
+        );
+        if waits
+            && matches!(asker, Some(Asker::Client(..)))
+            && self.state.recovery_mode == RecoveryMode::Active
+        {
+            return Some(Answer::REFUSED);
         }
         Some(match self.store.told(data, self.state.generation, self.state.recovery_mode)? {
             Told::Answer(answer) => answer,
