@@ -51,30 +51,35 @@ impl Ctdb {
     }
 
     pub(super) fn reply(&mut self, out: Out<'_>, asker: Asker, answer: &Answer) {
-        let (link, header) = match asker {
-            Asker::Client(link, reqid) if self.clients.has(link) => (Some(link), self.header(Pnn(0), reqid)),
+        let header = match asker {
+            Asker::Client(link, reqid) if self.clients.has(link) => self.header(Pnn(0), reqid),
             Asker::Client(..) => return,
-            Asker::Node(pnn, reqid) => (self.links.outgoing(pnn), self.header(pnn, reqid)),
+            Asker::Node(pnn, reqid) => self.header(pnn, reqid),
             Asker::Own(ticket) => {
                 let heard = Heard { status: answer.status, data: answer.data.clone() };
                 return self.mail.push_back(Letter::Answer(ticket, self.state.own(), heard));
             }
         };
-        // ctdbd loses what it has no link for, and is asked again a minute later.
-        let loses = link.is_none() && !self.config.fixes.both_links;
-        if loses {
-            return;
-        }
         let mut bytes = out.buffer();
         wire::encode_reply(&header, answer.status, &answer.data, answer.error, &mut bytes);
-        match (asker, link) {
-            (Asker::Client(..), Some(link)) => self.send_client(out, link, bytes),
-            (Asker::Node(pnn, _), None) => match self.links.hold(pnn, bytes) {
-                Some(lost) => out.recycle(lost),
-                None => self.counters.sent_to_node(),
+        match asker {
+            Asker::Client(link, _) => self.send_client(out, link, bytes),
+            Asker::Node(pnn, _) => match self.links.outgoing(pnn) {
+                Some(link) => self.send_node(out, link, bytes),
+                None => self.send_later(out, pnn, bytes),
             },
-            (_, Some(link)) => self.send_node(out, link, bytes),
-            (_, None) => {}
+            Asker::Own(_) => {}
+        }
+    }
+
+    /// An answer to a node that our link does not reach yet. ctdbd loses it, and the asker waits for
+    /// a minute.
+    #[cold]
+    fn send_later(&mut self, out: Out<'_>, pnn: Pnn, bytes: Vec<u8>) {
+        let lost = if self.config.fixes.both_links { self.links.hold(pnn, bytes) } else { Some(bytes) };
+        match lost {
+            Some(bytes) => out.recycle(bytes),
+            None => self.counters.sent_to_node(),
         }
     }
 
