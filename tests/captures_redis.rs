@@ -7,8 +7,8 @@ use standin_core::gossip::nodes_conf::NodesConf;
 use standin_core::gossip::slots::{Bitmap, SlotSet};
 use standin_core::gossip::types::{Epoch, NodeId};
 use standin_core::gossip::wire::{
-    Body, Bus, Entry, Kind, NewEntry, Packet, begin, finish, push_entry, push_fail, push_hostname,
-    push_module, push_publish, push_update,
+    Body, Bus, Entry, Kind, Packet, begin, finish, push_entry, push_fail, push_hostname, push_module,
+    push_publish, push_update,
 };
 
 #[test]
@@ -155,17 +155,7 @@ fn encoded(packet: &Packet<'_>) -> Vec<u8> {
     match packet.body {
         Body::Gossip { entries, extensions } => {
             for entry in entries {
-                let entry = NewEntry {
-                    id: entry.id().unwrap(),
-                    ping_sent: entry.ping_sent(),
-                    pong_received: entry.pong_received(),
-                    ip: entry.ip(),
-                    port: entry.port(),
-                    bus_port: entry.bus_port(),
-                    plain_port: entry.plain_port(),
-                    flags: entry.flags(),
-                };
-                push_entry(&mut out, &entry);
+                push_entry(&mut out, &entry.written().unwrap());
             }
             if let Some(hostname) = extensions.hostname() {
                 push_hostname(&mut out, hostname);

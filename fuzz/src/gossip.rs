@@ -2,7 +2,7 @@
 
 use standin_core::gossip::resp::{Replies, Requests, RespError, Value};
 use standin_core::gossip::slots::SlotSet;
-use standin_core::gossip::wire::{self, Body, Bus, ENTRY, HEADER, NewEntry, Packet};
+use standin_core::gossip::wire::{self, Body, Bus, Packet};
 
 use crate::take::{Take, frames, pieces};
 
@@ -47,20 +47,8 @@ fn push(out: &mut Vec<u8>, packet: &Packet<'_>) -> bool {
     match packet.body {
         Body::Gossip { entries, extensions } => {
             assert_eq!(entries.len(), usize::from(packet.count));
-            let length: usize = extensions.map(|one| one.data.len() + 8).sum();
-            assert_eq!(HEADER + entries.len() * ENTRY + length, out.len() + entries.len() * ENTRY + length);
             for entry in entries {
-                let Some(id) = entry.id() else { return false };
-                let entry = NewEntry {
-                    id,
-                    ping_sent: entry.ping_sent(),
-                    pong_received: entry.pong_received(),
-                    ip: entry.ip(),
-                    port: entry.port(),
-                    bus_port: entry.bus_port(),
-                    plain_port: entry.plain_port(),
-                    flags: entry.flags(),
-                };
+                let Some(entry) = entry.written() else { return false };
                 wire::push_entry(out, &entry);
             }
             if let Some(hostname) = extensions.hostname() {

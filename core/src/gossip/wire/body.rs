@@ -2,7 +2,7 @@
 
 use core::net::IpAddr;
 
-use super::{ENTRY, HOSTNAME_MAX, IP, at};
+use super::{ENTRY, HOSTNAME_MAX, IP, NewEntry, at};
 use crate::bytes::Reader;
 use crate::gossip::slots::Bitmap;
 use crate::gossip::types::{Epoch, NodeFlags, NodeId};
@@ -113,6 +113,21 @@ impl<'a> Entry<'a> {
     #[inline]
     pub fn id(&self) -> Option<NodeId> {
         NodeId::new(self.raw_id())
+    }
+
+    /// The entry as it would be written; none if its id is none.
+    #[must_use]
+    pub fn written(&self) -> Option<NewEntry> {
+        Some(NewEntry {
+            id: self.id()?,
+            ping_sent: self.ping_sent(),
+            pong_received: self.pong_received(),
+            ip: self.ip(),
+            port: self.port(),
+            bus_port: self.bus_port(),
+            plain_port: self.plain_port(),
+            flags: self.flags(),
+        })
     }
 
     /// The node's id as it came.

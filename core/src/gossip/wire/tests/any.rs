@@ -84,16 +84,7 @@ proptest! {
         prop_assert_eq!(packet.replica_of_set, packet.replica_of.is_some());
         match packet.body {
             Body::Gossip { entries: told, extensions } => {
-                let told: Vec<_> = told.map(|entry| NewEntry {
-                    id: entry.id().unwrap(),
-                    ping_sent: entry.ping_sent(),
-                    pong_received: entry.pong_received(),
-                    ip: entry.ip(),
-                    port: entry.port(),
-                    bus_port: entry.bus_port(),
-                    plain_port: entry.plain_port(),
-                    flags: entry.flags(),
-                }).collect();
+                let told: Vec<_> = told.map(|entry| entry.written().unwrap()).collect();
                 prop_assert_eq!(told, entries);
                 prop_assert_eq!(extensions.hostname(), hostname.as_deref());
             }
