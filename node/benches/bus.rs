@@ -8,13 +8,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 #[path = "../tests/redis/ask.rs"]
-#[allow(dead_code, reason = "the tests look at more")]
+#[expect(dead_code, reason = "the tests look at more")]
 mod ask;
 #[path = "../tests/redis/cluster.rs"]
-#[allow(dead_code, reason = "the tests do more")]
+#[expect(dead_code, reason = "the tests do more")]
 mod cluster;
 #[path = "../tests/redis/lan.rs"]
-#[allow(dead_code, reason = "the tests do more")]
 mod lan;
 
 use cluster::{Cluster, able};
