@@ -101,7 +101,9 @@ impl Links {
     }
 
     fn add(&mut self, link: LinkId, known: Link) {
-        let place = self.free.pop().unwrap_or(self.all.len() as Place);
+        // Two a node and the strangers: a quarter of what a place can number.
+        let next = || Place::try_from(self.all.len()).expect("streams are bounded");
+        let place = self.free.pop().unwrap_or_else(next);
         match self.all.get_mut(usize::from(place)) {
             Some(free) => *free = Some((link, known)),
             None => self.all.push(Some((link, known))),
