@@ -180,7 +180,8 @@ pub struct Fixes {
     /// A node that comes or goes, and a change of leader, cause a takeover run even where no
     /// recovery is due. In ctdbd the addresses of a dead node that is no location master stay with
     /// the dead, and after a partition two nodes may serve an address for as long as nothing else
-    /// happens.
+    /// happens. Where such a leader leaves the addresses of a dead node alone, a node that could
+    /// serve them asks for a run, once the leader has had two keepalive intervals.
     pub run_after_change: bool,
     /// Who asks for a change of an address that is under way already is answered when it is done.
     /// In ctdbd that is a failure, which ends the run and costs credits. An address that is on its
@@ -194,6 +195,10 @@ pub struct Fixes {
     /// A node in recovery mode offers no addresses, because it could not take one. In ctdbd it
     /// does, and the run fails after the address was taken from its holder.
     pub offer_when_ready: bool,
+    /// A node that keeps no databases asks the others for theirs before its first recovery, and is
+    /// no location master if there are volatile ones. Otherwise it hears of them in that recovery,
+    /// and the cluster recovers once more without it as one.
+    pub ask_for_databases: bool,
     /// Who holds the cluster lock when an election begins leads. In ctdbd 4.17 it stays what it
     /// was, and if it followed nobody then nobody ever leads (4.24 mended that).
     pub holder_leads: bool,
@@ -214,6 +219,7 @@ impl Fixes {
         wait_for_changes: true,
         calm_start: true,
         offer_when_ready: true,
+        ask_for_databases: true,
         holder_leads: true,
     };
     /// As ctdbd; but for a bad frame, which costs its sender the link in any case and kills ctdbd.
@@ -230,6 +236,7 @@ impl Fixes {
         wait_for_changes: false,
         calm_start: false,
         offer_when_ready: false,
+        ask_for_databases: false,
         holder_leads: false,
     };
 }

@@ -40,7 +40,10 @@ impl Databases {
             RequestData::GetDbMap => data(ReplyData::DbMap(DbMap::default())),
             RequestData::GetDbSeqNum(_) => data(ReplyData::SeqNum(SeqNum(0))),
             RequestData::DbPull(_) => data(ReplyData::RecordCount(RecordCount(0))),
-            RequestData::DbFreeze(_) | RequestData::WipeDatabase(_) => Answer::OK,
+            // Whoever commits a transaction has its records, and whoever recovers does not ask us.
+            RequestData::DbFreeze(_) | RequestData::WipeDatabase(_) | RequestData::UpdateRecord(_) => {
+                Answer::OK
+            }
             // What an earlier attempt left behind ends here at the latest.
             RequestData::DbTransactionStart(database) | RequestData::DbTransactionCommit(database) => {
                 self.forget(database.id)

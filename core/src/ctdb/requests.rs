@@ -44,6 +44,8 @@ pub(super) enum Task {
     Health,
     /// The leader's cluster lock is compared with ours.
     LockName,
+    /// A node is to say which databases it has.
+    Databases,
     /// Nobody wants the answer.
     Nobody,
 }

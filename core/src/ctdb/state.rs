@@ -17,13 +17,16 @@ pub(super) struct Node {
     pub(super) flags: NodeFlags,
     /// What it said it may be and can do, when it was last asked.
     pub(super) capabilities: Capabilities,
+    /// Since when it counts as dead, if it has ever been connected.
+    pub(super) lost: Option<Instant>,
 }
 
 impl Node {
     /// A node nobody has heard of yet.
     fn new(address: Option<IpAddr>) -> Self {
         let kind = if address.is_some() { NodeFlags::UNHEALTHY } else { NodeFlags::DELETED };
-        Self { address, flags: NodeFlags::DISCONNECTED | kind, capabilities: Capabilities::empty() }
+        let flags = NodeFlags::DISCONNECTED | kind;
+        Self { address, flags, capabilities: Capabilities::empty(), lost: None }
     }
 
     pub(super) const fn is_connected(&self) -> bool {

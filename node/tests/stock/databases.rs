@@ -1,5 +1,6 @@
-//! We lead, and two stock daemons keep the databases: what their programs wrote is on both after
-//! every recovery, also when one of them has died and come back.
+//! Beside stock daemons with databases. We lead, and two of them keep the databases: what their
+//! programs wrote is on both after every recovery, also when one of them has died and come back.
+//! Or we follow, and nobody waits for what we could not say.
 
 use super::cluster::{Cluster, Program};
 
@@ -124,4 +125,53 @@ fn what_two_stock_nodes_keep_survives_recoveries_that_we_lead() {
     assert_holds(&cluster, "vol.tdb", &volatile);
     ask(&cluster, 1, "writekey vol.tdb h h6");
     assert!(cluster.tool(2, "readkey vol.tdb h").out.contains("[h6]"));
+}
+
+/// Who serves each address, as a node tells it, is one of these, and each of these serves some.
+fn is_served_by(cluster: &Cluster, node: usize, by: &[usize]) -> bool {
+    let told = cluster.tool(node, "ip all").out;
+    let holders: Vec<_> = told.lines().skip(1).filter_map(|line| line.rsplit(' ').next()).collect();
+    let by: Vec<_> = by.iter().map(usize::to_string).collect();
+    holders.len() == 6
+        && holders.iter().all(|holder| by.iter().any(|node| node == holder))
+        && by.iter().all(|node| holders.contains(&node.as_str()))
+}
+
+/// Only the stock node can say where a record is.
+fn locates_alone(cluster: &Cluster) -> bool {
+    let status = cluster.tool(1, "status").out;
+    is_well(cluster) && status.contains("Size:1\n") && status.contains("hash:0 lmaster:1")
+}
+
+#[test]
+fn beside_programs_with_volatile_databases_nobody_waits_for_us() {
+    let cluster = Cluster::new("stubs", [Program::Ours, Program::Stock, Program::Ours]);
+    cluster.start(0);
+    cluster.wait("we are up", |it| it.tool(0, "pnn").status == 0);
+    cluster.start_others();
+    cluster.wait("served by all", |it| is_well(it) && is_served_by(it, 1, &[0, 1, 2]));
+    assert_eq!(cluster.tool(1, "leader").out.trim(), "0", "we lead while there is nothing to recover");
+    ask(&cluster, 1, "attach vol.tdb");
+    ask(&cluster, 1, "attach pers.tdb persistent");
+    cluster.wait("the stock node leads", |it| it.tool(0, "leader").out.trim() == "1" && locates_alone(it));
+    let keys = ["a", "b", "c", "d", "e", "f", "g", "h"];
+    for key in keys {
+        ask(&cluster, 1, &format!("writekey vol.tdb {key} {key}1"));
+    }
+    ask(&cluster, 1, "pstore pers.tdb p one");
+    // The leader does not miss a node that is no location master; the other of ours does.
+    cluster.kill(2);
+    cluster.wait("served without the dead", |it| is_served_by(it, 1, &[0, 1]));
+    cluster.start(2);
+    cluster.wait("served by all again", |it| is_served_by(it, 1, &[0, 1, 2]));
+    assert!(locates_alone(&cluster), "{}", cluster.tool(1, "status").out);
+    for key in keys {
+        assert!(cluster.tool(1, &format!("readkey vol.tdb {key}")).out.contains(&format!("[{key}1]")));
+    }
+    // Whoever could recover the databases is gone: addresses are served all the same.
+    cluster.kill(1);
+    cluster.wait("served by ours", |it| is_served_by(it, 0, &[0, 2]));
+    cluster.start(1);
+    cluster.wait("all are well", |it| locates_alone(it) && is_served_by(it, 1, &[0, 1, 2]));
+    ask(&cluster, 1, "pstore pers.tdb p two");
 }

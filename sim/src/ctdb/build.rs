@@ -49,6 +49,8 @@ pub struct Cluster {
     pub(super) no_lmaster: Vec<u32>,
     /// Hosts that keep databases, in memory; with any, the others recover them as leaders.
     pub(super) databases: Vec<u32>,
+    /// Hosts that neither keep nor recover any.
+    pub(super) stub: Vec<u32>,
     /// What the address scripts read.
     pub(super) last_read: interface_script::LastRead,
 }
@@ -106,7 +108,7 @@ impl Cluster {
         self.addresses.contains(&address) || (0..self.members).any(usual)
     }
 
-    /// What a host may be and can do.
+    /// What a host may be and can do, as configured.
     #[must_use]
     pub fn capabilities(&self, host: HostId) -> Capabilities {
         let mut capabilities = Capabilities::STOCK;
@@ -119,7 +121,7 @@ impl Cluster {
     /// What a host has to do with databases.
     #[must_use]
     pub fn role(&self, host: HostId) -> Databases {
-        if self.databases.is_empty() {
+        if self.databases.is_empty() || self.stub.contains(&host.0) {
             Databases::None
         } else if self.databases.contains(&host.0) {
             Databases::Rehearses

@@ -33,6 +33,7 @@ pub(super) const SETTINGS: &[(&str, &str)] = &[
     ("no-leader", "numbers of hosts, as 1 or 1,3, or none"),
     ("no-lmaster", "numbers of hosts, as 1 or 1,3, or none"),
     ("databases", "numbers of hosts, as 1 or 1,3, or none"),
+    ("stub", "numbers of hosts, as 1 or 1,3, or none"),
     ("failover", "on or off"),
     ("leader-timeout", "seconds, 1 to 3600"),
     ("partial", "0 or 1: a node with one interface up is healthy"),
@@ -68,6 +69,7 @@ impl Cluster {
             no_leader: Vec::new(),
             no_lmaster: Vec::new(),
             databases: Vec::new(),
+            stub: Vec::new(),
             last_read: LastRead::default(),
             partial: false,
             stock_scripts: true,
@@ -144,6 +146,7 @@ impl Cluster {
             "no-leader" => self.no_leader = numbers(value)?,
             "no-lmaster" => self.no_lmaster = numbers(value)?,
             "databases" => self.databases = numbers(value)?,
+            "stub" => self.stub = numbers(value)?,
             "failover" => self.config.failover_disabled = choice(value, "on", "off")?,
             "leader-timeout" => {
                 let seconds = up_to(value, 3_600).filter(|seconds| *seconds > 0)?;

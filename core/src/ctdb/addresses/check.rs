@@ -26,13 +26,15 @@ pub(in super::super) enum Wrong {
 
 impl Addresses {
     /// Every reason for a takeover run; none if all is well. `offers` as for
-    /// [`available`](Self::available), `flags` are our own.
+    /// [`available`](Self::available), `flags` are our own; `is_gone` says of a node that it can be
+    /// helped no more.
     pub(in super::super) fn check(
         &self,
         me: Pnn,
         flags: NodeFlags,
         offers: bool,
         kernel: &Kernel,
+        is_gone: impl Fn(Pnn) -> bool,
         last: &mut Option<Snapshot>,
     ) -> Vec<Wrong> {
         let mut wrong = Vec::new();
@@ -47,8 +49,16 @@ impl Addresses {
         let rough = kernel.rough();
         for entry in &self.list {
             let mut found = |fault| wrong.push(Wrong::Address(entry.address, fault));
-            if entry.holder.is_none() && flags.is_empty() && offers && self.is_available(entry) {
-                found(AddressFault::Unassigned);
+            let unserved = match entry.holder {
+                None => Some(AddressFault::Unassigned),
+                Some(holder) => is_gone(holder).then_some(AddressFault::Abandoned),
+            };
+            if let Some(fault) = unserved
+                && flags.is_empty()
+                && offers
+                && self.is_available(entry)
+            {
+                found(fault);
             }
             let there = rough.may_hold(entry.address) && kernel.holds(entry.address);
             match (entry.holder == Some(me), there) {

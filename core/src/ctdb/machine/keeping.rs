@@ -1,10 +1,12 @@
 //! Being asked about databases: as a node without any, or as one that rehearses.
 
+use alloc::string::ToString;
+
 use super::super::config::Databases;
 use super::super::controls::Answer;
 use super::super::requests::Asker;
 use super::super::store::Told;
-use super::super::types::{DbFlags, Pnn, RecoveryMode};
+use super::super::types::{DbFlags, DbId, Pnn, RecoveryMode};
 use super::super::wire::{LtdbHeader, MessageData, RecordCount, ReplyData, RequestData, Text};
 use super::{Ctdb, Out};
 
@@ -66,6 +68,15 @@ impl Ctdb {
         data: &RequestData,
     ) -> Option<Answer> {
         if self.config.databases != Databases::Rehearses {
+            match (asker, data) {
+                (Some(Asker::Client(..)), RequestData::UpdateRecord(_)) => {
+                    return Some(Answer::failed("this node keeps no databases"));
+                }
+                (Some(Asker::Node(..)) | None, RequestData::DbAttach(name)) => {
+                    self.volatile_met(out, DbId::of(&name.to_string()));
+                }
+                _ => {}
+            }
             return self.databases.answer(data);
         }
         // ctdbd lets a program wait that attaches amid a recovery, which is not to find a database

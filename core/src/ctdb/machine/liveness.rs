@@ -92,10 +92,12 @@ impl Ctdb {
         let Some(node) = self.state.node_mut(pnn) else { return };
         if !node.is_connected() {
             node.flags.remove(NodeFlags::DISCONNECTED);
+            node.lost = None;
             self.keepalive.forget(pnn);
             out.notice(Notice::NodeConnected { pnn });
             self.rounds.changed = true;
             self.prompt(now);
+            self.look_for_databases(now, out);
         }
     }
 
@@ -107,6 +109,7 @@ impl Ctdb {
         let Some(node) = self.state.node_mut(pnn) else { return };
         if node.is_connected() && !me {
             node.flags |= NodeFlags::DISCONNECTED | NodeFlags::UNHEALTHY;
+            node.lost = Some(now);
             self.keepalive.forget(pnn);
             out.notice(Notice::NodeDead { pnn, cause });
             if !self.config.plants.has(Plant::PendingNotFailed) {

@@ -7,6 +7,7 @@ mod life;
 mod liveness;
 mod recovery;
 mod restoring;
+mod roles;
 mod round;
 mod serve;
 mod standing;
@@ -26,6 +27,7 @@ use core::net::IpAddr;
 use self::election::Election;
 use self::hosting::Shout;
 use self::life::After;
+use self::roles::Roles;
 use self::round::Rounds;
 use self::standing::Standing;
 use super::addresses::{Addresses, Snapshot};
@@ -74,6 +76,7 @@ pub struct Ctdb {
     tunnels: Tunnels,
     counters: Counters,
     databases: Databases,
+    roles: Roles,
     store: Store,
     kernel: Kernel,
     addresses: Addresses,
@@ -159,6 +162,7 @@ impl Ctdb {
             tunnels: Tunnels::default(),
             counters: Counters::default(),
             databases: Databases::default(),
+            roles: Roles::default(),
             store: Store::default(),
             kernel,
             addresses: Addresses::default(),

@@ -30,7 +30,7 @@ pub(super) struct Recovery {
     /// Who takes part: whoever says of itself that it is active.
     pub(super) participants: Vec<Pnn>,
     /// The first node that has a database.
-    keeps_data: Option<Pnn>,
+    keepers: Vec<Pnn>,
     pub(super) generation: Generation,
     pub(super) restoring: Restoring,
 }
@@ -68,7 +68,7 @@ impl Ctdb {
                 gather,
                 step: RecoveryStep::Roles,
                 participants: Vec::new(),
-                keeps_data: None,
+                keepers: Vec::new(),
                 generation: Generation::INVALID,
                 restoring: Restoring::default(),
             },
@@ -80,7 +80,7 @@ impl Ctdb {
     }
 
     /// An answer within a recovery; the gathering has counted it.
-    pub(super) fn recovery_heard(&mut self, from: Pnn, heard: &Heard) {
+    pub(super) fn recovery_heard(&mut self, out: Out<'_>, from: Pnn, heard: &Heard) {
         let Stage::Recovery(recovery) = &mut self.rounds.stage else { return };
         match (recovery.step, &heard.data) {
             (RecoveryStep::Roles | RecoveryStep::Capabilities, ReplyData::Capabilities(_)) => {
@@ -93,10 +93,11 @@ impl Ctdb {
                 }
             }
             (RecoveryStep::Databases, ReplyData::DbMap(map)) if !map.databases.is_empty() => {
-                recovery.keeps_data.get_or_insert(from);
+                recovery.keepers.push(from);
                 if self.config.databases != Databases::None && !recovery.restoring.found(from, map) {
                     recovery.gather.failed.push(from);
                 }
+                self.databases_heard(out, from, heard);
             }
             (RecoveryStep::Data, _) => recovery.restoring_heard(from, heard),
             _ => {}
@@ -140,11 +141,11 @@ impl Ctdb {
                 self.enter(RecoveryStep::Databases, recovery);
             }
             RecoveryStep::Databases => {
-                if recovery.keeps_data.is_some() && self.config.databases == Databases::None {
-                    // Whoever keeps data has to lead.
-                    self.config.capabilities.remove(Capabilities::LEADER);
-                    let pnn = recovery.keeps_data;
-                    return self.recovery_failed(now, out, RecoveryStep::Databases, pnn);
+                if let Some(&pnn) = recovery.keepers.first()
+                    && self.config.databases == Databases::None
+                {
+                    self.leave_leading_to(&recovery.keepers);
+                    return self.recovery_failed(now, out, RecoveryStep::Databases, Some(pnn));
                 }
                 let active = RequestData::SetRecMode(RecoveryMode::Active);
                 recovery.gather = self.ask_each(now, out, &everybody, &active, patience);
@@ -210,13 +211,13 @@ impl Ctdb {
 
     /// Where nobody is a location master, somebody who keeps data stands in, else we.
     fn new_vnn_map(&self, recovery: &Recovery) -> VnnMap {
-        let Recovery { participants, generation, keeps_data, .. } = recovery;
+        let Recovery { participants, generation, keepers, .. } = recovery;
         let is_master = |pnn: &Pnn| {
             self.state.node(*pnn).is_some_and(|node| node.capabilities.contains(Capabilities::LMASTER))
         };
         let mut map: Vec<_> = participants.iter().copied().filter(is_master).collect();
         if map.is_empty() {
-            map.push(keeps_data.unwrap_or(self.state.own()));
+            map.push(keepers.first().copied().unwrap_or(self.state.own()));
         }
         VnnMap { generation: *generation, map }
     }

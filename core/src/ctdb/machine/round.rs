@@ -140,6 +140,7 @@ impl Ctdb {
         if self.election.on || self.election.is_forcing() {
             return self.end_round(now);
         }
+        self.lead_again_if_alone(out);
         self.start_leader_timers(now);
         self.ban_misbehaving(now, out);
         if self.own_flags().is_inactive() {
@@ -154,6 +155,7 @@ impl Ctdb {
         if let Some(node) = self.state.node_mut(me) {
             node.capabilities = own;
         }
+        self.look_for_databases(now, out);
         let gather = self.ask_others(now, out, Pnn::BROADCAST_ACTIVE, &RequestData::GetCapabilities);
         self.rounds.stage = Stage::Capabilities(gather);
         self.next_stage_if_complete(now, out);
@@ -228,7 +230,7 @@ impl Ctdb {
                     node.vnn_map = Some(map);
                 }
             }
-            Stage::Recovery(_) => self.recovery_heard(from, &heard),
+            Stage::Recovery(_) => self.recovery_heard(out, from, &heard),
             Stage::Takeover(_) => self.takeover_heard(from, ticket, heard, failed),
         }
         self.next_stage_if_complete(now, out);
@@ -273,7 +275,7 @@ impl Ctdb {
                 self.rounds.runs_wanted.clear();
                 self.rounds.forced.clear();
             }
-            self.check_addresses(out);
+            self.check_addresses(now, out);
         }
         if !self.is_leader() {
             return self.end_round(now);

@@ -2,7 +2,6 @@
 
 use alloc::vec::Vec;
 
-use super::super::config::Databases;
 use super::super::controls::{self, Answer, Then};
 use super::super::cx::{Cx, Wake, cx};
 use super::super::events::Event;
@@ -224,14 +223,6 @@ impl Ctdb {
                 Reaction::Later => None,
             },
         }
-    }
-
-    fn set_role(&mut self, role: Capabilities, on: bool) -> Answer {
-        if role == Capabilities::LMASTER && on && self.config.databases == Databases::Recovers {
-            return Answer::REFUSED;
-        }
-        self.config.capabilities.set(role, on);
-        Answer::OK
     }
 
     fn uptime(&self, now: Instant) -> Uptime {

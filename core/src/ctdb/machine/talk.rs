@@ -112,6 +112,7 @@ impl Ctdb {
             Task::Round => self.round_answer(now, out, from, ticket, heard),
             Task::Election => self.election_answer(now, out, from, ticket, &heard),
             Task::Health => self.health_answer(now, out, &heard),
+            Task::Databases => self.databases_heard(out, from, &heard),
             Task::LockName => self.lock_name_answer(now, out, ticket, &heard),
             Task::Nobody => {}
         }

@@ -3,7 +3,7 @@
 use core::net::IpAddr;
 
 use super::super::config::Config;
-use super::super::types::{Generation, NodeFlags, Pnn, RecoveryMode, RunState};
+use super::super::types::{Capabilities, Generation, NodeFlags, Pnn, RecoveryMode, RunState};
 use super::Ctdb;
 use crate::time::Instant;
 
@@ -79,6 +79,12 @@ impl Ctdb {
     #[must_use]
     pub fn vnn_map(&self) -> &[Pnn] {
         &self.state.vnn_map
+    }
+
+    /// What this node may be: as configured, less what others' databases forbid it.
+    #[must_use]
+    pub const fn capabilities(&self) -> Capabilities {
+        self.config.capabilities
     }
 
     /// Whom we follow: ourselves if we lead.

@@ -31,14 +31,20 @@ impl Ctdb {
     }
 
     /// Does our table agree with our kernel? If not, the leader is to look.
-    pub(super) fn check_addresses(&mut self, out: Out<'_>) {
+    pub(super) fn check_addresses(&mut self, now: Instant, out: Out<'_>) {
         let skipped = self.config.plants.has(Plant::CheckSkipped);
         let off = self.timers.at(Wake::TakeoverRunsOn).is_some();
         if skipped || off || self.config.failover_disabled {
             return;
         }
         let (me, flags, offers) = (self.state.own(), self.own_flags(), self.offers());
-        let wrong = self.addresses.check(me, flags, offers, &self.kernel, &mut self.interfaces_seen);
+        let (state, patience) = (&self.state, self.config.tunables.keepalive_interval().times(2));
+        let looks_itself = self.is_leader() || !self.config.fixes.run_after_change;
+        let is_gone = |holder| {
+            let lost = state.node(holder).and_then(|node| node.lost);
+            !looks_itself && lost.is_some_and(|at| now.since(at) >= patience)
+        };
+        let wrong = self.addresses.check(me, flags, offers, &self.kernel, is_gone, &mut self.interfaces_seen);
         let blind = self.config.test_mode;
         // What is being put right already is no reason, if that fix is on.
         let patient = self.config.fixes.watch_kernel;

@@ -100,6 +100,7 @@ impl fmt::Display for Notice {
                     AddressFault::Missing => "is missing",
                     AddressFault::Foreign => "is not ours",
                     AddressFault::Unassigned => "is nobody's",
+                    AddressFault::Abandoned => "stays with a dead node",
                 };
                 write!(f, "{address} {fault}")
             }
@@ -167,6 +168,10 @@ impl fmt::Display for Notice {
             Self::DatabaseFailed { id, step, pnn } => write!(f, "{id}: {step} at {pnn}"),
             Self::DatabaseTooLarge { id, bytes_max } => {
                 write!(f, "{id} has more than {bytes_max} bytes: another node has to lead")
+            }
+            Self::MayLeadAgain => f.write_str("nobody who keeps databases is left"),
+            Self::NoLocationMaster { id } => {
+                write!(f, "others keep records in {id}, and we could not say where they are")
             }
             Self::AddressesRefused { problems } => {
                 write!(f, "the public addresses file has {}", mistakes(*problems))

@@ -155,6 +155,11 @@ pub enum Notice {
     DatabaseFailed { id: DbId, step: DatabaseStep, pnn: Pnn },
     /// A database is larger than we may hold: we give up leading.
     DatabaseTooLarge { id: DbId, bytes_max: u64 },
+    /// Another node has this volatile database: we, without storage, are no location master for
+    /// the rest of our life.
+    NoLocationMaster { id: DbId },
+    /// Whoever kept databases is gone: we may lead again.
+    MayLeadAgain,
 }
 
 kinds! {
@@ -222,4 +227,6 @@ kinds! {
     "database" Info Self::DatabaseRecovered { .. },
     "database-failed" Warn Self::DatabaseFailed { .. },
     "database-too-large" Warn Self::DatabaseTooLarge { .. },
+    "no-lmaster" Info Self::NoLocationMaster { .. },
+    "may-lead" Info Self::MayLeadAgain,
 }

@@ -222,6 +222,9 @@ pub enum AddressFault {
     Foreign,
     /// Nobody holds it and we could.
     Unassigned,
+    /// Its holder is dead, the leader has had time to give it to somebody, and we could serve it.
+    /// (Ours: ctdbd does not look.)
+    Abandoned,
 }
 
 /// Why all addresses are given up.

@@ -53,7 +53,7 @@ impl Notice {
             }
             Self::LeaderMissed { last } => all(&[node_word(*last)]),
             Self::ElectionStarted | Self::LockTaken | Self::LockLost | Self::LockReleased => {}
-            Self::TakeoverStarted | Self::Unbanned => {}
+            Self::TakeoverStarted | Self::Unbanned | Self::MayLeadAgain => {}
             Self::LeaderChanged { from, to } => all(&[node_word(*from), node_word(*to)]),
             Self::LockDenied(why) => all(&[*why as u64]),
             Self::RecoveryModeChanged { to } => all(&[*to as u64]),
@@ -72,6 +72,7 @@ impl Notice {
                 all(&[id.0.into(), (*records).into(), (*messages).into()]);
             }
             Self::DatabaseFailed { id, step, pnn } => all(&[id.0.into(), *step as u64, pnn.0.into()]),
+            Self::NoLocationMaster { id } => all(&[id.0.into()]),
             Self::DatabaseTooLarge { id, bytes_max } => all(&[id.0.into(), *bytes_max]),
             Self::TakeoverFailed { step, pnn } => all(&[*step as u64, node_word(*pnn)]),
             Self::ReleaseRedundant { address, holder } | Self::Released { address, holder } => {

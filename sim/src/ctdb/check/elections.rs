@@ -12,7 +12,7 @@ use standin_core::time::Duration;
 use super::super::build::Cluster;
 use super::super::facts::counts_connected;
 use super::truth::Shared;
-use super::view::{is_active, leads, node};
+use super::view::{is_active, leads, may_be, node};
 use crate::check::{Checker, Violation};
 use crate::world::moment::{HostId, Moment};
 use crate::world::{News, World};
@@ -79,7 +79,7 @@ impl Elections {
                 && since < there
                 && is_active(world, other)
                 && node(world, other).is_some_and(|(machine, _)| machine.runstate() != RunState::Shutdown)
-                && self.cluster.capabilities(other).contains(Capabilities::LEADER)
+                && may_be(world, other, Capabilities::LEADER)
                 && truth.in_touch_since(winner, other, there)
                 && truth.steady_since(winner, there)
                 && truth.steady_since(other, there);

@@ -12,7 +12,7 @@ use standin_core::time::Duration;
 use super::super::build::Cluster;
 use super::busy::Busy;
 use super::truth::Shared;
-use super::view::{is_active, is_inactive, leads, node};
+use super::view::{is_active, is_inactive, leads, may_be, node};
 use crate::check::{Checker, Violation};
 use crate::world::moment::{HostId, Moment};
 use crate::world::{News, World};
@@ -56,7 +56,7 @@ impl Leadership {
     }
 
     fn can_lead(&self, world: &World<Ctdb>, host: HostId) -> bool {
-        self.cluster.capabilities(host).contains(Capabilities::LEADER) && is_active(world, host)
+        may_be(world, host, Capabilities::LEADER) && is_active(world, host)
     }
 
     fn look_at(&mut self, world: &World<Ctdb>, host: HostId) -> Result<(), Violation> {

@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use standin_core::ctdb::Ctdb;
 use standin_core::ctdb::notice::Notice;
 use standin_core::ctdb::types::{Capabilities, Generation, Pnn, RecoveryMode};
+use standin_core::ctdb::{Ctdb, config};
 
 use super::super::build::Cluster;
-use super::view::{is_active, leads, node};
+use super::view::{is_active, leads, may_be, node};
 use crate::check::{Checker, Violation};
 use crate::world::moment::HostId;
 use crate::world::{News, World};
@@ -33,9 +33,17 @@ impl Maps {
         let active: Vec<_> = world.members().filter(|&host| is_active(world, host)).collect();
         let Some(leader) = active.iter().copied().find(|&host| leads(world, host)) else { return Ok(()) };
         let Some((chief, own)) = node(world, leader) else { return Ok(()) };
-        let masters =
-            active.iter().filter(|host| self.cluster.capabilities(**host).contains(Capabilities::LMASTER));
-        let mut map: Vec<Pnn> = masters.filter_map(|host| self.cluster.number_of(chief, *host)).collect();
+        let masters = || active.iter().filter(|host| may_be(world, **host, Capabilities::LMASTER));
+        let volatile = |host: &HostId| {
+            let kept = node(world, *host).into_iter().flat_map(|(machine, _)| machine.databases());
+            kept.filter(|kept| kept.flags.is_empty()).count() > 0
+        };
+        if let Some(stub) = masters().find(|host| self.cluster.role(**host) == config::Databases::None)
+            && let Some(keeper) = active.iter().find(|host| volatile(host))
+        {
+            return fail(format!("{stub} is a location master and cannot say where {keeper}'s records are"));
+        }
+        let mut map: Vec<Pnn> = masters().filter_map(|host| self.cluster.number_of(chief, *host)).collect();
         map.sort_unstable();
         if map.is_empty() {
             map.push(own);

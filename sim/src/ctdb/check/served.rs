@@ -10,7 +10,7 @@ use standin_core::time::Duration;
 
 use super::super::build::Cluster;
 use super::super::facts::own_flags;
-use super::view::{leads, node};
+use super::view::{leads, may_be, node};
 use crate::check::{Checker, Violation};
 use crate::world::moment::{HostId, Moment};
 use crate::world::{News, World};
@@ -122,9 +122,7 @@ impl Checker<Ctdb> for Served {
             return Ok(());
         }
         // Without a leader nothing else can be expected; whether there is one is judged elsewhere.
-        let may_lead = |host| {
-            node(world, host).is_some() && self.cluster.capabilities(host).contains(Capabilities::LEADER)
-        };
+        let may_lead = |host| may_be(world, host, Capabilities::LEADER);
         let leaderless = !world.members().any(|host| leads(world, host));
         if leaderless && (!self.cluster.config.fixes.holder_leads || !world.members().any(may_lead)) {
             return Ok(());

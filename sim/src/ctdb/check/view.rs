@@ -1,7 +1,7 @@
 //! How a node is looked at.
 
 use standin_core::ctdb::Ctdb;
-use standin_core::ctdb::types::{NodeFlags, Pnn};
+use standin_core::ctdb::types::{Capabilities, NodeFlags, Pnn};
 use standin_core::time::Duration;
 
 use super::super::facts::own_flags;
@@ -13,6 +13,11 @@ use crate::world::moment::HostId;
 pub(super) fn node(world: &World<Ctdb>, host: HostId) -> Option<(&Ctdb, Pnn)> {
     let machine = world.host(host).machine()?;
     Some((machine, machine.pnn()?))
+}
+
+/// Whether a host's daemon runs and may be this: as configured, less what it has given up.
+pub(super) fn may_be(world: &World<Ctdb>, host: HostId, role: Capabilities) -> bool {
+    node(world, host).is_some_and(|(machine, _)| machine.capabilities().contains(role))
 }
 
 /// Whether a node takes part, in its own eyes.

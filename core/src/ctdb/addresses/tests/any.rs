@@ -225,7 +225,7 @@ impl Run {
         let references: u32 = table.interfaces().interfaces.iter().map(|link| link.references).sum();
         prop_assert_eq!(references, table.held());
         let mut last = None;
-        let _ = table.check(ME, NodeFlags::empty(), true, kernel, &mut last);
+        let _ = table.check(ME, NodeFlags::empty(), true, kernel, |_| false, &mut last);
         let _ = table.take_changed();
         self.bench.is_quiet();
         Ok(())

@@ -138,7 +138,7 @@ fn the_local_check_tells_every_reason_for_a_run() {
     let mut last = None;
     let well = NodeFlags::empty();
     let found = |bench: &Bench, last: &mut _, flags, offers| {
-        bench.table.check(ME, flags, offers, &bench.kernel, last)
+        bench.table.check(ME, flags, offers, &bench.kernel, |_| false, last)
     };
     let unassigned = |address: &str| Wrong::Address(ip(address), AddressFault::Unassigned);
     let all: Vec<_> = [D, C, B, A].map(unassigned).into();
@@ -172,6 +172,20 @@ fn the_local_check_tells_every_reason_for_a_run() {
         bench.place(held, "eth0");
     }
     assert_eq!(found(&bench, &mut last, well, true), []);
+    let mut elsewhere = Bench::new();
+    for address in [A, B, C] {
+        elsewhere.elsewhere(address);
+    }
+    let after_death = |bench: &Bench, offers| {
+        let is_gone = |holder| holder == OTHER;
+        let mut wrong = bench.table.check(ME, well, offers, &bench.kernel, is_gone, &mut None);
+        wrong.remove(0);
+        wrong
+    };
+    assert_eq!(after_death(&elsewhere, false), []);
+    assert_eq!(after_death(&elsewhere, true).len(), 4);
+    assert_eq!(after_death(&elsewhere, true)[0], unassigned(D));
+    assert_eq!(after_death(&elsewhere, true)[1], address(C, AddressFault::Abandoned));
     bench.table.set_link("eth1", false);
     assert_eq!(found(&bench, &mut last, well, true), [Wrong::Interfaces { up: 1, down: 1 }]);
     assert_eq!(found(&bench, &mut last, well, true), []);
