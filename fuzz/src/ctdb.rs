@@ -4,8 +4,8 @@ use standin_core::bytes::{Wire, Writer};
 use standin_core::ctdb::types::{Generation, Opcode, Pnn, RequestId, SrvId};
 use standin_core::ctdb::wire::eventd::{EventPacket, EventReply, EventRequest};
 use standin_core::ctdb::wire::{
-    Asked, Body, ClientFraming, EventFraming, Header, MessageData, NodeFraming, Pdu, RecordBuffer, ReplyData,
-    RequestData, encode_message, encode_reply, encode_request,
+    Asked, Body, ClientFraming, EventFraming, Header, MessageData, NodeFraming, Pdu, ReplyData, RequestData,
+    encode_message, encode_reply, encode_request,
 };
 
 use crate::take::{Take, frames};
@@ -97,7 +97,6 @@ fn answered(opcode: Opcode, status: i32, data: &[u8]) {
 }
 
 fn said(srvid: SrvId, data: &[u8]) {
-    let _ = RecordBuffer::peek(data);
     let Ok(read) = MessageData::decode(srvid, data) else { return };
     assert_eq!(read.srvid(), srvid);
     if let MessageData::Records { records, .. } | MessageData::VacuumFetch(records) = &read {

@@ -4,12 +4,13 @@
 use std::cell::OnceCell;
 
 use standin_core::bytes::FrameBuffer;
-use standin_core::ctdb::config::{Config, Fixes};
+use standin_core::ctdb::config::{Config, Databases, Fixes};
 use standin_core::ctdb::types::{
-    ClientId, ControlFlags, Generation, Opcode, Operation, Pnn, RequestId, RunState, SrvId, TunnelId,
+    ClientId, ControlFlags, DbId, Generation, Opcode, Operation, Pnn, RequestId, RunState, SrvId, TunnelId,
 };
 use standin_core::ctdb::wire::{
-    Body, ClientFraming, ControlReply, ControlRequest, Header, Keepalive, Message, Pdu, Tunnel,
+    Asked, Body, ClientFraming, ControlReply, ControlRequest, Header, Keepalive, LtdbHeader, Message, Pdu,
+    Record, RecordBuffer, RequestData, Text, Tunnel, encode_request,
 };
 use standin_core::ctdb::{Ctdb, Order};
 use standin_core::host::{Fact, Placed};
@@ -27,8 +28,11 @@ const SECOND: u64 = 1_000_000;
 /// How long the deeds of one input may take together.
 const TIME_MAX: u64 = 90 * SECOND;
 
-/// With and without a cluster lock, as we are and as CTDB is.
-const KINDS: usize = 4;
+/// With and without a cluster lock, as we are and as CTDB is; and the first beside two that keep
+/// databases, which it recovers.
+const KINDS: usize = 5;
+/// The first byte from which it is the last of these.
+const BESIDE_DATABASES: u8 = 0xc0;
 
 thread_local! {
     static SETTLED: [OnceCell<(Room<Ctdb>, [Client; 2])>; KINDS] = const { [const { OnceCell::new() }; KINDS] };
@@ -36,14 +40,22 @@ thread_local! {
 
 /// Three nodes long after their start, and a client each of the first and the last.
 fn settled(kind: usize) -> (Room<Ctdb>, [Client; 2]) {
-    SETTLED.with(|settled| settled[kind].get_or_init(|| begin(kind & 1 != 0, kind & 2 != 0)).clone())
+    let begin = || begin(kind & 1 != 0, kind & 2 != 0, kind == KINDS - 1);
+    SETTLED.with(|settled| settled[kind].get_or_init(begin).clone())
 }
 
-fn begin(locked: bool, strict: bool) -> (Room<Ctdb>, [Client; 2]) {
+fn begin(locked: bool, strict: bool, data: bool) -> (Room<Ctdb>, [Client; 2]) {
     let mut room = Room::new();
     for host in 0..3 {
+        let databases = match host {
+            _ if !data => Databases::None,
+            0 => Databases::Recovers,
+            _ => Databases::Rehearses,
+        };
         let config = Config {
             listen: Some(Room::<Ctdb>::address(host)),
+            databases,
+            database_bytes_max: 4_096,
             cluster_lock: locked.then(|| "lock".into()),
             fixes: if strict { Fixes::NONE } else { Fixes::ALL },
             ..Config::default()
@@ -57,15 +69,45 @@ fn begin(locked: bool, strict: bool) -> (Room<Ctdb>, [Client; 2]) {
         assert!(machine.public_addresses().all(|held| held.holder.is_some()), "all is served");
     }
     let clients = SEATS.map(|host| room.client(host, SOCKET));
+    if data {
+        keep_data(&mut room, clients[1]);
+    }
     room.run(SECOND);
     (room, clients)
+}
+
+/// A program of the last node has a database of each kind, and a record in each.
+fn keep_data(room: &mut Room<Ctdb>, client: Client) {
+    let header = Header {
+        generation: Generation::INVALID,
+        destination: Pnn::CURRENT_NODE,
+        source: Pnn::UNKNOWN,
+        reqid: RequestId(1),
+    };
+    let mut ask = |data: &RequestData| {
+        let asked = Asked { srvid: SrvId(0), client: ClientId(0), flags: ControlFlags::empty() };
+        let mut bytes = Vec::new();
+        encode_request(&header, asked, data, &mut bytes);
+        room.say(client, &bytes);
+    };
+    ask(&RequestData::DbAttach(Text::from("vol.tdb")));
+    ask(&RequestData::DbAttachPersistent(Text::from("pers.tdb")));
+    ask(&RequestData::DbAttachReplicated(Text::from("repl.tdb")));
+    for name in ["vol.tdb", "pers.tdb", "repl.tdb"] {
+        let header = LtdbHeader { rsn: 1, dmaster: Pnn(2), reserved: 0, flags: 0 };
+        let records = vec![Record::with_header(b"key", header, b"data")];
+        ask(&RequestData::UpdateRecord(RecordBuffer { id: DbId::of(name), records }));
+    }
 }
 
 /// Deeds from bytes, and then a while of peace.
 pub(crate) fn run(bytes: &[u8]) {
     let mut input = Take(bytes);
     let Some(kind) = input.byte() else { return };
-    let (room, clients) = settled(usize::from(kind) % KINDS);
+    let (room, clients) = settled(match kind {
+        BESIDE_DATABASES.. => KINDS - 1,
+        kind => usize::from(kind) % (KINDS - 1),
+    });
     let mut story = Story { room, clients, input, left: TIME_MAX };
     while story.deed().is_some() {}
     story.room.run(5 * SECOND);

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{Parser, ValueEnum};
-use standin_core::ctdb::config::{Config, Databases, Fixes};
+use standin_core::ctdb::config::{Config, DATABASE_BYTES_MAX, Databases, Fixes};
 use standin_core::ctdb::{Ctdb, Order};
 use standin_core::host::Fact;
 use standin_core::machine::Level;
@@ -35,6 +35,8 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 const CONFIG: u8 = 78;
 /// The system refuses what a daemon needs (`EX_OSERR`).
 const SYSTEM: u8 = 71;
+/// What may be held of a database, unless somebody says otherwise.
+const DATABASE_MIB: u32 = (DATABASE_BYTES_MAX >> 20) as u32;
 /// A capability is missing (`EX_NOPERM`).
 const DENIED: u8 = 77;
 
@@ -78,6 +80,12 @@ struct Arguments {
     /// long as that takes, none on disk. This node is no location master then. See docs/databases.md
     #[arg(long)]
     recover_databases: bool,
+
+    /// With --recover-databases: hold at most so many MiB of one database, each record counted with
+    /// 160 bytes beside its key and data. Where there is more another node has to lead
+    #[arg(long, value_name = "MIB", requires = "recover_databases", default_value_t = DATABASE_MIB)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
+    database_mib: u32,
 
     /// Be a member of a Redis Cluster, as this file says; always in the foreground
     #[arg(long, value_name = "FILE.toml", conflicts_with_all = ["base", "strict", "recover_databases"])]
@@ -180,6 +188,7 @@ fn begin_ctdb(arguments: &Arguments) -> Result<u8, Refused> {
     config.pid = std::process::id();
     if arguments.recover_databases {
         config.databases = Databases::Recovers;
+        config.database_bytes_max = (arguments.database_mib as usize) << 20;
     }
     let volume = begin_log(to, arguments.log, loudness(config.debug_level));
     for warning in warnings {

@@ -117,7 +117,7 @@ fn every_node_has_the_latest_of_each_record_and_of_each_database() {
     assert!(has_recovered(&room, from) && failures(&room, from).is_empty());
     room.assert_settled();
     for pnn in [1, 2] {
-        let volatile = [("a", 3, 1, "of n1"), ("b", 5, 2, "of n2"), ("d", 9, 2, "left behind")];
+        let volatile = [("a", 3, 1, "of n1"), ("b", 5, 2, "of n2"), ("d", 9 + (1 << 20), 2, "left behind")];
         let volatile =
             volatile.map(|(key, rsn, dm, data)| (key.to_owned(), rsn, dm, data.as_bytes().to_vec()));
         assert_eq!(copies(&room, pnn, VOLATILE), volatile, "n{pnn}");
@@ -355,7 +355,7 @@ fn who_may_not_hold_as_much_as_there_is_leaves_leading_to_others() {
     write(&mut room, 1, VOLATILE, b"a", (1, 1), &[7; 1_000]);
     assert_eq!(room.leader(), LEADER);
     let from = recover(&mut room, 3);
-    let told = Notice::DatabaseTooLarge { id: DbId::of(VOLATILE), bytes_max: 1_000 };
+    let told = Notice::DatabaseTooLarge { id: DbId::of(VOLATILE), bytes_max: 1_000, another: true };
     assert_eq!(noticed(&room, from).filter(|notice| **notice == told).count(), 1);
     assert!(!has_recovered(&room, from), "what cannot be recovered is not declared recovered");
     assert_eq!(copies(&room, 1, VOLATILE).len(), 1, "and nothing of it is lost");

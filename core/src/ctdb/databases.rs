@@ -4,7 +4,6 @@
 //! Refusing any of it would keep the whole cluster in recovery and get this node banned.
 
 use alloc::collections::BTreeMap;
-use alloc::string::ToString;
 
 use super::controls::Answer;
 use super::types::{DbId, SrvId};
@@ -36,10 +35,12 @@ impl Databases {
         Some(match request {
             RequestData::DbAttach(name)
             | RequestData::DbAttachPersistent(name)
-            | RequestData::DbAttachReplicated(name) => data(ReplyData::DbId(DbId::of(&name.to_string()))),
-            RequestData::GetDbMap => data(ReplyData::DbMap(DbMap::default())),
-            RequestData::GetDbSeqNum(_) => data(ReplyData::SeqNum(SeqNum(0))),
-            RequestData::DbPull(_) => data(ReplyData::RecordCount(RecordCount(0))),
+            | RequestData::DbAttachReplicated(name) => {
+                Answer::data(ReplyData::DbId(DbId::of(name.as_bytes())))
+            }
+            RequestData::GetDbMap => Answer::data(ReplyData::DbMap(DbMap::default())),
+            RequestData::GetDbSeqNum(_) => Answer::data(ReplyData::SeqNum(SeqNum(0))),
+            RequestData::DbPull(_) => Answer::data(ReplyData::RecordCount(RecordCount(0))),
             // Whoever commits a transaction has its records, and whoever recovers does not ask us.
             RequestData::DbFreeze(_) | RequestData::WipeDatabase(_) | RequestData::UpdateRecord(_) => {
                 Answer::OK
@@ -51,7 +52,7 @@ impl Databases {
             RequestData::DbTransactionCancel(id) | RequestData::DbThaw(id) => self.forget(*id),
             RequestData::DbPushStart(stream) => self.begin(stream.id, stream.srvid),
             RequestData::DbPushConfirm(id) => match self.pushes.remove(id) {
-                Some(push) => data(ReplyData::RecordCount(RecordCount(push.count))),
+                Some(push) => Answer::data(ReplyData::RecordCount(RecordCount(push.count))),
                 None => Answer::REFUSED,
             },
             // Asked only of nodes that have the database.
@@ -82,10 +83,6 @@ impl Databases {
     }
 }
 
-const fn data(data: ReplyData) -> Answer {
-    Answer { status: 0, data, error: "" }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,29 +104,29 @@ mod tests {
     }
 
     fn counted(count: u32) -> Option<Answer> {
-        Some(data(ReplyData::RecordCount(RecordCount(count))))
+        Some(Answer::data(ReplyData::RecordCount(RecordCount(count))))
     }
 
     #[test]
     fn a_recovery_of_a_database_is_answered_step_by_step() {
         let mut databases = Databases::default();
         let name = Text::from("ctdb.tdb");
-        let id = data(ReplyData::DbId(ID));
+        let id = Answer::data(ReplyData::DbId(ID));
         for (request, wanted) in [
             (RequestData::DbAttach(name.clone()), id.clone()),
             (RequestData::DbAttachPersistent(name.clone()), id.clone()),
             (RequestData::DbAttachReplicated(name), id),
-            (RequestData::GetDbMap, data(ReplyData::DbMap(DbMap::default()))),
+            (RequestData::GetDbMap, Answer::data(ReplyData::DbMap(DbMap::default()))),
             (RequestData::DbFreeze(ID), Answer::OK),
             (RequestData::DbTransactionStart(change()), Answer::OK),
-            (RequestData::GetDbSeqNum(WideDbId(ID)), data(ReplyData::SeqNum(SeqNum(0)))),
+            (RequestData::GetDbSeqNum(WideDbId(ID)), Answer::data(ReplyData::SeqNum(SeqNum(0)))),
             (
                 RequestData::DbPull(DbStream { id: ID, lmaster: Pnn::UNKNOWN, srvid: stream(1) }),
-                data(ReplyData::RecordCount(RecordCount(0))),
+                Answer::data(ReplyData::RecordCount(RecordCount(0))),
             ),
             (RequestData::WipeDatabase(change()), Answer::OK),
             (push(ID, stream(2)), Answer::OK),
-            (RequestData::DbPushConfirm(ID), data(ReplyData::RecordCount(RecordCount(0)))),
+            (RequestData::DbPushConfirm(ID), Answer::data(ReplyData::RecordCount(RecordCount(0)))),
             (RequestData::DbTransactionCommit(change()), Answer::OK),
             (RequestData::DbTransactionCancel(ID), Answer::OK),
             (RequestData::DbThaw(ID), Answer::OK),

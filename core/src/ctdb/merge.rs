@@ -7,7 +7,9 @@
 //! may come back in its place, and nothing is sent.
 //!
 //! Survivors get a data master that keeps data: whoever sent the copy. (A stock leader takes them
-//! all upon itself, which a node without storage must not do: nobody would get them from it.)
+//! all upon itself, which a node without storage must not do: nobody would get them from it.) If
+//! that was somebody else's record, it gets a number that the old data master's own copy will not
+//! reach: it may come back with that copy, which others have changed meanwhile.
 //!
 //! Of a persistent or replicated database one node's copy counts as a whole, as it is.
 
@@ -25,6 +27,15 @@ use super::wire::{LtdbHeader, Record, RequestData, Text};
 /// About how many bytes of records a message carries: ctdbd's `RecBufferSizeLimit`. A record that
 /// is longer has a message of its own.
 const LOT_BYTES: usize = 1_000_000;
+
+/// The longest record, key and data: it has to fit into one message, and a few messages into what a
+/// driver keeps for a link. (Our limit: records have kilobytes.)
+const RECORD_BYTES_MAX: usize = 16 << 20;
+
+/// What a copy that changes hands without its data master gains in number: so much that whatever
+/// that node did with its own copy since is older. (A stock leader, who takes all copies, relies
+/// on others moving a record before they change it.)
+const ADOPTED: u64 = 1 << 20;
 
 /// What a record costs beside its key and data, roughly: its header, two allocations, its place.
 const RECORD_BYTES: usize = 160;
@@ -104,7 +115,7 @@ impl Held {
 pub(super) enum Unfit {
     /// It is shorter than its header.
     NoHeader,
-    /// All of them together are more than may be held.
+    /// It is, or all of them together are, more than may be held.
     TooLarge,
 }
 
@@ -132,9 +143,16 @@ impl Merge {
     pub(super) fn add(&mut self, from: Pnn, record: &Record) -> Result<(), Unfit> {
         let (header, data) = record.split_header().map_err(|_| Unfit::NoHeader)?;
         let copy = Held { from, header, data: data.into() };
+        if record.key.len() + record.data.len() > RECORD_BYTES_MAX {
+            return Err(Unfit::TooLarge);
+        }
         let held = self.records.get(&record.key[..]);
         let worse = held.is_some_and(|held| {
-            let worse = copy.rank() <= held.rank();
+            let worse = if self.plants.has(Plant::MastersCopyIgnored) {
+                copy.header.rsn <= held.header.rsn
+            } else {
+                copy.rank() <= held.rank()
+            };
             if self.plants.has(Plant::OlderCopyWins) { !worse } else { worse }
         });
         if worse {
@@ -175,7 +193,11 @@ impl Merge {
     fn survivor(&self, key: &[u8], held: &Held) -> Record {
         let header = match self.kind {
             // All copies are alike now: whatever else was said of one is over.
-            Kind::Volatile => LtdbHeader { dmaster: held.from, flags: MIGRATED_WITH_DATA, ..held.header },
+            Kind::Volatile => {
+                let adopted = held.header.dmaster != held.from;
+                let rsn = held.header.rsn.saturating_add(if adopted { ADOPTED } else { 0 });
+                LtdbHeader { rsn, dmaster: held.from, flags: MIGRATED_WITH_DATA, ..held.header }
+            }
             Kind::Persistent | Kind::Replicated => held.header,
         };
         Record::with_header(key, header, &held.data)
@@ -243,6 +265,18 @@ mod tests {
         assert_eq!(merged(Kind::Volatile, &left)[0].2, "x");
     }
 
+    /// Its data master is cut off with a later copy; who goes on with an older one changes it
+    /// without a new number.
+    #[test]
+    fn a_data_master_that_comes_back_has_an_older_copy_than_who_went_on_without_it() {
+        let made = merged(Kind::Volatile, &[(2, copy("k", 3, 1, "old"))]);
+        let (_, went_on, _) = made[0];
+        assert_eq!((went_on.rsn, went_on.dmaster), (3 + ADOPTED, Pnn(2)));
+        let changed = Record::with_header(b"k", went_on, b"new");
+        let made = merged(Kind::Volatile, &[(1, copy("k", 900, 1, "lost")), (2, changed)]);
+        assert_eq!((made[0].2.as_str(), made[0].1.rsn), ("new", 3 + ADOPTED), "nothing is added twice");
+    }
+
     #[test]
     fn what_was_deleted_last_does_not_come_back() {
         let copies = [(0, copy("k", 4, 0, "old")), (1, copy("k", 5, 1, ""))];
@@ -272,6 +306,9 @@ mod tests {
         assert_eq!(merge.add(Pnn(1), &copy("a", 2, 1, &big)), Ok(()));
         assert_eq!(merge.add(Pnn(2), &copy("a", 1, 2, &big)), Ok(()));
         assert_eq!(merge.lot(None).records.len(), 1);
+        let mut roomy = Merge::new(Kind::Volatile, Plants::default(), usize::MAX);
+        let long = "x".repeat(RECORD_BYTES_MAX);
+        assert_eq!(roomy.add(Pnn(0), &copy("a", 1, 0, &long)), Err(Unfit::TooLarge));
         let headless = Record { reqid: 0, key: b"k".into(), data: [0; 23].into() };
         assert_eq!(merge.add(Pnn(0), &headless), Err(Unfit::NoHeader));
     }

@@ -61,6 +61,12 @@ plants! {
     BusyReleaseForgiven "busy-release-forgiven",
     /// Of two copies of a record the older survives a recovery.
     OlderCopyWins "older-copy-wins",
+    /// Of copies with the same number any survives, not the data master's own.
+    MastersCopyIgnored "masters-copy-ignored",
+    /// A persistent database is put together from all its copies.
+    PersistentMixed "persistent-mixed",
+    /// A node without storage stays a location master beside volatile databases.
+    StubStaysMaster "stub-stays-master",
 }
 
 /// A nodes file as a planted bug may read it.

@@ -4,7 +4,6 @@
 //! change a record is not asked, a rehearsal says what is where.
 
 use alloc::collections::BTreeMap;
-use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use super::controls::Answer;
@@ -172,7 +171,7 @@ impl Store {
     }
 
     fn attach(&mut self, name: &Text, flags: DbFlags, generation: Generation) -> Answer {
-        let id = DbId::of(&name.to_string());
+        let id = DbId::of(name.as_bytes());
         self.kept.entry(id).or_insert_with(|| Kept {
             name: name.clone(),
             flags,
@@ -195,16 +194,20 @@ impl Store {
         })
     }
 
-    /// A program here has changed records; what is older than what is held is left.
+    /// A program here has changed records; what is older than what is held is left. At the data
+    /// master a record changes without a new number.
     fn update(&mut self, buffer: &RecordBuffer) -> Answer {
         self.with(buffer.id, |kept| {
             if kept.frozen || buffer.records.iter().any(|record| record.split_header().is_err()) {
                 return Answer::REFUSED;
             }
-            let rsn = |record: &Record| record.split_header().map_or(0, |(header, _)| header.rsn);
+            let header = |record: &Record| record.split_header().ok().map(|(header, _)| header);
             for record in &buffer.records {
-                let held = kept.records.get(&record.key);
-                if held.is_none_or(|held| rsn(held) < rsn(record)) {
+                let older = |held: &Record| {
+                    let (Some(held), Some(new)) = (header(held), header(record)) else { return true };
+                    held.rsn < new.rsn || (held.rsn == new.rsn && held.dmaster == new.dmaster)
+                };
+                if kept.records.get(&record.key).is_none_or(older) {
                     kept.records.insert(record.key.clone(), record.clone());
                 }
             }

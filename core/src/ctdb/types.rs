@@ -111,11 +111,12 @@ pub struct DbId(pub u32);
 
 impl DbId {
     /// The number that belongs to a name: Bob Jenkins' lookup3 (`hashlittle`, initial value 0)
-    /// over the name and its final NUL.
+    /// over the name, any bytes, and its final NUL.
     #[must_use]
-    pub fn of(name: &str) -> Self {
+    pub fn of(name: impl AsRef<[u8]>) -> Self {
+        let name = name.as_ref();
         let length = name.len() + 1;
-        let byte = |at: usize| u32::from(name.as_bytes().get(at).copied().unwrap_or(0));
+        let byte = |at: usize| u32::from(name.get(at).copied().unwrap_or(0));
         let word = |at: usize| byte(at) | byte(at + 1) << 8 | byte(at + 2) << 16 | byte(at + 3) << 24;
         // lookup3 counts in 32 bits; names are far shorter.
         let [mut a, mut b, mut c] = [0xdead_beef_u32.wrapping_add(length as u32); 3];

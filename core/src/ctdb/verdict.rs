@@ -72,11 +72,13 @@ fn other_nodes(seen: &Seen) -> Option<(Trigger, Option<Pnn>)> {
     Some((Trigger::OtherNodes(node.pnn), Some(node.pnn)))
 }
 
-/// Where no active node may be a location master the leader stands in: a map of one.
+/// Where no active node may be a location master somebody stands in: a map of one, who is active.
 fn map_size(seen: &Seen) -> Option<(Trigger, Option<Pnn>)> {
     let map = seen.vnn_map.map.len() as u32;
     let masters = seen.active.iter().filter(|node| node.is_master()).count() as u32;
-    (map != masters.max(1)).then_some((Trigger::MapSize { map, masters }, Some(seen.me)))
+    let is_active = |pnn: &Pnn| seen.active.iter().any(|node| node.pnn == *pnn);
+    let missing = masters == 0 && !seen.vnn_map.map.iter().all(is_active);
+    (map != masters.max(1) || missing).then_some((Trigger::MapSize { map, masters }, Some(seen.me)))
 }
 
 fn not_in_map(seen: &Seen) -> Option<(Trigger, Option<Pnn>)> {
@@ -257,6 +259,13 @@ mod tests {
             seen.vnn_map.map.clear();
         });
         assert_eq!(empty, Some((Trigger::MapSize { map: 0, masters: 0 }, Some(CHIEF))));
+        // Whoever stood in is gone.
+        let lost = after(|seen| {
+            alone(seen);
+            seen.vnn_map = map(7, &[5]);
+            seen.active.iter_mut().for_each(|node| node.vnn_map = Some(map(7, &[5])));
+        });
+        assert_eq!(lost, Some((Trigger::MapSize { map: 1, masters: 0 }, Some(CHIEF))));
     }
 
     #[test]

@@ -237,27 +237,25 @@ pub(super) const FAMILIES: &[Family<Action>] = &[
         name: "records",
         lasts: (s(0), s(0)),
         draw: |rng, setup| {
-            // Copies of different age, on two hosts that may be one.
-            let (hosts, key) = ([host(rng, setup), host(rng, setup)], rng.below(3) as u32);
-            let numbers = [rng.between(1, 30) as u32, rng.between(1, 30) as u32];
-            let (deleted, whole, recovered) = (rng.chance(150_000), rng.chance(250_000), rng.chance(500_000));
+            // Copies of different age, on hosts that may be the same.
+            let mut all: Vec<_> = (0..6).map(|_| copy(rng, setup)).collect();
+            let recovered = rng.chance(500_000);
             if Cluster::new(setup).ok()?.databases.is_empty() {
                 return None;
             }
-            let copy = |(host, number)| {
-                if whole {
-                    Action::Transaction(host, number)
-                } else {
-                    Action::Record { host, key, number, deleted: deleted && host == hosts[0] }
-                }
-            };
-            let mut all: Vec<_> = hosts.into_iter().zip(numbers).map(copy).collect();
             // Mostly nothing else makes the cluster look at them.
             all.extend(recovered.then(|| at(Whom::Leader, Operator::Recover)));
             deed(Action::Together(all))
         },
     },
 ];
+
+/// What a program leaves on a host: mostly a record of the volatile database.
+fn copy(rng: &mut Rng, setup: &Setup) -> Action {
+    let (host, key, number) = (host(rng, setup), rng.below(3) as u32, rng.between(1, 30) as u32);
+    let (deleted, whole) = (rng.chance(300_000), rng.chance(250_000));
+    if whole { Action::Transaction(host, number) } else { Action::Record { host, key, number, deleted } }
+}
 
 /// One seed in three runs with tunables of its own, some with deleted lines, some strict; most
 /// serve addresses, and four in ten have a lock.
@@ -333,12 +331,20 @@ pub(super) fn draw_settings(rng: &mut Rng) -> Vec<(String, String)> {
     settings
 }
 
-/// One seed in ten has data to lose, on all of the first four hosts or all but one.
+/// One seed in seven has data to lose, on all of the first four hosts or all but one, who may neither
+/// keep nor recover any.
 pub(super) fn draw_later_settings(rng: &mut Rng) -> Vec<(String, String)> {
-    let (databases, every, without) = (rng.chance(100_000), rng.chance(500_000), rng.below(4));
+    let (databases, every, without) = (rng.chance(150_000), rng.chance(400_000), rng.below(4));
     let keeps = (0..4).filter(|host| every || *host != without).map(|host| host.to_string());
     let value = || keeps.collect::<Vec<_>>().join(",");
-    databases.then(|| ("databases".to_owned(), value())).into_iter().collect()
+    let mut settings = Vec::new();
+    if databases {
+        settings.push(("databases".to_owned(), value()));
+        if !every && rng.chance(600_000) {
+            settings.push(("stub".to_owned(), without.to_string()));
+        }
+    }
+    settings
 }
 
 #[cfg(test)]

@@ -104,6 +104,9 @@ impl Kit for CtdbKit {
         (Plant::DropAllForgotten.name(), 200),
         (Plant::BusyReleaseForgiven.name(), 200),
         (Plant::OlderCopyWins.name(), 200),
+        (Plant::MastersCopyIgnored.name(), 500),
+        (Plant::PersistentMixed.name(), 500),
+        (Plant::StubStaysMaster.name(), 500),
     ];
 
     fn new(setup: &Setup) -> Result<Self, WrongSetting> {

@@ -93,7 +93,8 @@ pub enum Action {
         host: HostId,
         /// Which: `k0` and so on.
         key: u32,
-        /// Its sequence number; nothing happens if the copy there has a higher one.
+        /// Its sequence number; nothing happens if the copy there has a higher one. It counts from
+        /// what recoveries have added, and a data master deletes under the number there is.
         number: u32,
         /// It is deleted.
         deleted: bool,

@@ -1,7 +1,5 @@
 //! Being asked about databases: as a node without any, or as one that rehearses.
 
-use alloc::string::ToString;
-
 use super::super::config::Databases;
 use super::super::controls::Answer;
 use super::super::requests::Asker;
@@ -73,7 +71,7 @@ impl Ctdb {
                     return Some(Answer::failed("this node keeps no databases"));
                 }
                 (Some(Asker::Node(..)) | None, RequestData::DbAttach(name)) => {
-                    self.volatile_met(out, DbId::of(&name.to_string()));
+                    self.volatile_met(out, DbId::of(name.as_bytes()));
                 }
                 _ => {}
             }

@@ -137,8 +137,10 @@ pub enum Order {
 const EXIT_CONFIG: u8 = 78;
 /// The exit status of a node that another version, or its nodes file, drives out.
 const EXIT_FATAL: u8 = 1;
-/// The stream of random numbers that generations are drawn from.
+/// The streams of random numbers that generations are drawn from, and where the numbers of record
+/// streams begin.
 const GENERATIONS: u64 = 1;
+const STREAMS: u64 = 2;
 
 pub(super) type Out<'a> = &'a mut Outbox<Ctdb>;
 
@@ -184,7 +186,7 @@ impl Ctdb {
             stopping: None,
             mail: Mail::new(),
             serial: 0,
-            streams: 0,
+            streams: Rng::new(seed, STREAMS).below(0xffff_ffff),
             rng: Rng::new(seed, GENERATIONS),
             timers: Timers::new(),
             jobs: Jobs::default(),

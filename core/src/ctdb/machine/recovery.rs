@@ -94,7 +94,7 @@ impl Ctdb {
             }
             (RecoveryStep::Databases, ReplyData::DbMap(map)) if !map.databases.is_empty() => {
                 recovery.keepers.push(from);
-                if self.config.databases != Databases::None && !recovery.restoring.found(from, map) {
+                if self.config.databases != Databases::None && !recovery.restoring.note(from, map) {
                     recovery.gather.failed.push(from);
                 }
                 self.databases_heard(out, from, heard);

@@ -6,15 +6,18 @@
 //! leading, so that somebody with storage does it.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::ToString;
+use alloc::vec;
 use alloc::vec::Vec;
 
 use super::super::config::Databases;
 use super::super::mail::Heard;
 use super::super::merge::{Kind, Lot, Merge, Unfit};
 use super::super::notice::{DatabaseStep, Notice, RecoveryStep};
+use super::super::plant::Plant;
 use super::super::requests::{Gather, Task, Ticket};
+use super::super::state::Node;
 use super::super::types::{Capabilities, ControlFlags, DbId, Pnn, SrvId};
 use super::super::wire::{
     BanState, DbMap, DbStream, DbTransaction, MessageData, RecordBuffer, ReplyData, RequestData, Text,
@@ -45,8 +48,9 @@ pub(super) struct Restoring {
     merge: Merge,
     /// Whether they are more than we may hold.
     too_large: bool,
-    /// Streams that nodes send us.
-    pulls: Vec<Pull>,
+    /// The stream that a node sends us, and who is asked after it.
+    pull: Option<Pull>,
+    next: VecDeque<Pnn>,
     /// The highest sequence number, and who has it.
     latest: Option<(u64, Pnn)>,
     /// The stream we send, how many records and messages have gone to each node, and after which
@@ -76,8 +80,8 @@ struct Pull {
 }
 
 impl Restoring {
-    /// A node has these databases; false if that cannot be so.
-    pub(super) fn found(&mut self, from: Pnn, map: &DbMap) -> bool {
+    /// Notes that a node has these databases; false if that cannot be so.
+    pub(super) fn note(&mut self, from: Pnn, map: &DbMap) -> bool {
         map.databases.iter().all(|entry| {
             let kind = Kind::of(entry.flags);
             if self.found.len() >= DATABASES_MAX && !self.found.contains_key(&entry.id) {
@@ -85,23 +89,35 @@ impl Restoring {
             }
             let found = self.found.entry(entry.id).or_insert(Found { kind, at: Vec::new() });
             let new = found.at.last() != Some(&from);
-            found.at.push(from);
+            if new {
+                found.at.push(from);
+            }
             new && found.kind == kind
         })
+    }
+
+    /// Records are collected from these nodes.
+    fn collect(&mut self, merge: Merge, from: Vec<Pnn>) {
+        (self.merge, self.next) = (merge, from.into());
+    }
+
+    /// The name of the current database.
+    fn known_name(&self) -> &Text {
+        self.name.as_ref().expect("nobody goes on without a name")
     }
 
     fn current(&self) -> Option<(DbId, &Found)> {
         self.found.first_key_value().map(|(&id, found)| (id, found))
     }
 
-    /// An answer; whether it is one that the step can go on with.
-    fn takes(&mut self, from: Pnn, data: &ReplyData) -> bool {
+    /// An answer; whether the step can go on with it.
+    fn accepts(&mut self, from: Pnn, data: &ReplyData) -> bool {
         let Some((id, found)) = self.found.first_key_value() else { return true };
         match (self.step, data) {
             // Nodes that have it have to mean the same.
             (DatabaseStep::Name, ReplyData::Text(name)) => {
                 let known = self.name.get_or_insert_with(|| name.clone());
-                known == name && DbId::of(&name.to_string()) == *id
+                known == name && DbId::of(name.as_bytes()) == *id
             }
             (DatabaseStep::SeqNum, ReplyData::SeqNum(number)) => {
                 // Who has only just attached it has nothing to offer.
@@ -113,7 +129,7 @@ impl Restoring {
                 true
             }
             (DatabaseStep::Pull, ReplyData::RecordCount(count)) => {
-                let pull = self.pulls.iter().find(|pull| pull.from == from);
+                let pull = self.pull.as_ref().filter(|pull| pull.from == from);
                 pull.is_some_and(|pull| pull.count == count.0 && !pull.bad) || self.too_large
             }
             (DatabaseStep::Confirm, ReplyData::RecordCount(count)) => count.0 == self.records,
@@ -127,7 +143,7 @@ impl Restoring {
     /// Records came; nothing happens if nobody was asked for this stream.
     fn hear(&mut self, srvid: SrvId, buffer: &RecordBuffer) {
         let current = self.current().map(|(id, _)| id);
-        let Some(pull) = self.pulls.iter_mut().find(|pull| pull.srvid == srvid) else { return };
+        let Some(pull) = self.pull.as_mut().filter(|pull| pull.srvid == srvid) else { return };
         pull.bad |= current != Some(buffer.id);
         pull.count = pull.count.saturating_add(buffer.records.len() as u32);
         for record in &buffer.records {
@@ -149,7 +165,7 @@ impl Restoring {
 impl Recovery {
     /// An answer while databases are recovered; the gathering has counted it.
     pub(super) fn restoring_heard(&mut self, from: Pnn, heard: &Heard) {
-        if !heard.is_failure() && !self.restoring.takes(from, &heard.data) {
+        if !heard.is_failure() && !self.restoring.accepts(from, &heard.data) {
             self.gather.failed.push(from);
         }
     }
@@ -173,7 +189,7 @@ impl Ctdb {
             return self.data_recovered(now, out, recovery);
         };
         (data.name, data.latest) = (None, None);
-        data.pulls.clear();
+        (data.pull, data.next) = (None, VecDeque::new());
         self.database_step(now, out, recovery, DatabaseStep::Name, &at, &RequestData::GetDbName(id));
     }
 
@@ -226,39 +242,42 @@ impl Ctdb {
         let (next, whom, request) = match data.step {
             DatabaseStep::Name => {
                 let without: Vec<_> = keepers.iter().copied().filter(|pnn| !found.at.contains(pnn)).collect();
-                match data.name.clone() {
-                    Some(name) if !without.is_empty() => (DatabaseStep::Attach, without, kind.attach(name)),
-                    _ => (DatabaseStep::Freeze, keepers, freeze),
+                if without.is_empty() {
+                    (DatabaseStep::Freeze, keepers, freeze)
+                } else {
+                    (DatabaseStep::Attach, without, kind.attach(data.known_name().clone()))
                 }
             }
             DatabaseStep::Attach => (DatabaseStep::Freeze, keepers, freeze),
             DatabaseStep::Freeze => (DatabaseStep::Begin, keepers, RequestData::DbTransactionStart(change)),
             DatabaseStep::Begin if kind == Kind::Volatile => {
-                return self.pull(now, out, recovery, id, keepers);
+                data.collect(Merge::new(kind, self.config.plants, self.config.database_bytes_max), keepers);
+                return self.pull(now, out, recovery, id);
             }
             DatabaseStep::Begin => (DatabaseStep::SeqNum, keepers, RequestData::GetDbSeqNum(WideDbId(id))),
             DatabaseStep::SeqNum => {
-                let latest = data.latest.map(|(_, pnn)| pnn).into_iter().collect();
-                return self.pull(now, out, recovery, id, latest);
+                let (_, latest) = data.latest.expect("somebody who has it has said its number");
+                let merge = Merge::new(kind, self.config.plants, self.config.database_bytes_max);
+                let mixed = self.config.plants.has(Plant::PersistentMixed);
+                data.collect(merge, if mixed { keepers } else { vec![latest] });
+                return self.pull(now, out, recovery, id);
             }
+            DatabaseStep::Pull if !data.next.is_empty() => return self.pull(now, out, recovery, id),
             DatabaseStep::Pull => (DatabaseStep::Wipe, keepers, RequestData::WipeDatabase(change)),
             DatabaseStep::Wipe => {
                 (data.push, data.records, data.messages, data.more) = (self.next_stream(), 0, 0, None);
                 let stream = DbStream { id, lmaster: Pnn::UNKNOWN, srvid: data.push };
                 (DatabaseStep::Announce, keepers, RequestData::DbPushStart(stream))
             }
-            DatabaseStep::Announce | DatabaseStep::Push if data.messages == 0 || data.more.is_some() => {
-                return self.push(now, out, recovery, id, &keepers);
-            }
             DatabaseStep::Announce | DatabaseStep::Push => {
-                (DatabaseStep::Confirm, keepers, RequestData::DbPushConfirm(id))
+                return self.push(now, out, recovery, id, &keepers);
             }
             DatabaseStep::Confirm => {
                 (DatabaseStep::Commit, keepers, RequestData::DbTransactionCommit(change))
             }
             DatabaseStep::Commit => (DatabaseStep::Thaw, keepers, RequestData::DbThaw(id)),
-            DatabaseStep::Thaw | DatabaseStep::Cancel => {
-                let name = data.name.take().unwrap_or_default().to_string().into();
+            DatabaseStep::Thaw => {
+                let name = data.known_name().to_string().into();
                 let Restoring { records, messages, .. } = *data;
                 out.notice(Notice::DatabaseRecovered { id, name, records, messages });
                 data.found.remove(&id);
@@ -266,32 +285,27 @@ impl Ctdb {
                 data.merge = Merge::default();
                 return self.next_database(now, out, recovery);
             }
+            DatabaseStep::Cancel => unreachable!("what follows it was done above"),
         };
         self.database_step(now, out, recovery, next, &whom, &request);
     }
 
-    /// A number for a stream of records. None comes twice: what is late is nobody's.
+    /// A number for a stream of records. None comes twice in a life, and each life begins
+    /// elsewhere: what is late is nobody's.
     fn next_stream(&mut self) -> SrvId {
         self.streams = self.streams % 0xffff_ffff + 1;
         SrvId(SrvId::RECOVERY_PREFIX.0 + self.streams)
     }
 
-    /// Asks for the records of these nodes, each in a stream of its own.
-    fn pull(&mut self, now: Instant, out: Out<'_>, mut recovery: Recovery, id: DbId, from: Vec<Pnn>) {
+    /// Asks the next node for its records, in a stream of its own. One after the other, as ctdbd
+    /// does: each has all the time that a step may take.
+    fn pull(&mut self, now: Instant, out: Out<'_>, mut recovery: Recovery, id: DbId) {
         let data = &mut recovery.restoring;
-        let kind = data.current().map(|(_, found)| found.kind).unwrap_or_default();
-        data.merge = Merge::new(kind, self.config.plants, self.config.database_bytes_max);
-        let pull = |from| Pull { from, srvid: self.next_stream(), count: 0, bad: false };
-        data.pulls = from.into_iter().map(pull).collect();
-        data.step = DatabaseStep::Pull;
-        let patience = self.config.tunables.recover_timeout();
-        let ticket = self.gathering(Task::Round);
-        for pull in &recovery.restoring.pulls {
-            let stream = DbStream { id, lmaster: Pnn::UNKNOWN, srvid: pull.srvid };
-            self.ask(now, out, pull.from, &RequestData::DbPull(stream), ticket, patience);
-        }
-        recovery.gather = Gather::new(ticket.serial, recovery.restoring.pulls.len() as u32);
-        self.enter(RecoveryStep::Data, recovery);
+        let from = data.next.pop_front().expect("somebody is left to ask");
+        let srvid = self.next_stream();
+        data.pull = Some(Pull { from, srvid, count: 0, bad: false });
+        let stream = DbStream { id, lmaster: Pnn::UNKNOWN, srvid };
+        self.database_step(now, out, recovery, DatabaseStep::Pull, &[from], &RequestData::DbPull(stream));
     }
 
     /// Sends a message of records to everybody, and waits until all have read it.
@@ -317,25 +331,49 @@ impl Ctdb {
     fn database_failed(&mut self, now: Instant, out: Out<'_>, mut recovery: Recovery, id: DbId) {
         let step = recovery.restoring.step;
         if recovery.restoring.too_large {
-            let bytes_max = self.config.database_bytes_max as u64;
-            out.notice(Notice::DatabaseTooLarge { id, bytes_max });
-            self.config.capabilities.remove(Capabilities::LEADER);
+            self.too_large(out, id);
         }
         let failed = core::mem::take(&mut recovery.gather.failed);
         if let Some(&pnn) = failed.first() {
             out.notice(Notice::DatabaseFailed { id, step, pnn });
         }
-        let blamed = matches!(
-            step,
-            DatabaseStep::Name | DatabaseStep::Attach | DatabaseStep::Freeze | DatabaseStep::Pull
-        );
-        for pnn in failed.into_iter().filter(|_| blamed) {
+        let blamed = match step {
+            // (ctdbd forgives who does not say a name, and recovers for ever.)
+            DatabaseStep::Name | DatabaseStep::Attach | DatabaseStep::Freeze | DatabaseStep::Pull => failed,
+            DatabaseStep::SeqNum
+            | DatabaseStep::Begin
+            | DatabaseStep::Wipe
+            | DatabaseStep::Announce
+            | DatabaseStep::Push
+            | DatabaseStep::Confirm
+            | DatabaseStep::Commit
+            | DatabaseStep::Thaw
+            | DatabaseStep::Cancel => Vec::new(),
+        };
+        for pnn in blamed {
             *recovery.restoring.credits.entry(pnn).or_default() += 1;
         }
         recovery.restoring.merge = Merge::default();
         let keepers = self.keepers(&recovery);
         let cancel = RequestData::DbTransactionCancel(id);
         self.database_step(now, out, recovery, DatabaseStep::Cancel, &keepers, &cancel);
+    }
+
+    /// Somebody else leads from now on, if there is anybody; else this recovery fails, and the next
+    /// one too, until there is less of it or we may hold more.
+    fn too_large(&mut self, out: Out<'_>, id: DbId) {
+        let bytes_max = self.config.database_bytes_max as u64;
+        let may_lead = |node: &Node| {
+            node.is_connected()
+                && !node.flags.is_inactive()
+                && node.capabilities.contains(Capabilities::LEADER)
+        };
+        let others = self.state.all().filter(|&pnn| !self.state.is_me(pnn));
+        let another = others.filter_map(|pnn| self.state.node(pnn)).any(may_lead);
+        if another {
+            self.config.capabilities.remove(Capabilities::LEADER);
+        }
+        out.notice(Notice::DatabaseTooLarge { id, bytes_max, another });
     }
 
     /// What was begun is taken back, as far as it could be: once more, unless it was the last time.

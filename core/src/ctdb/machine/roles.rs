@@ -12,6 +12,7 @@ use super::super::controls::Answer;
 use super::super::mail::Heard;
 use super::super::merge::Kind;
 use super::super::notice::Notice;
+use super::super::plant::Plant;
 use super::super::requests::Task;
 use super::super::types::{Capabilities, DbId, Generation, Pnn};
 use super::super::wire::{ReplyData, RequestData};
@@ -98,7 +99,8 @@ impl Ctdb {
             return;
         }
         self.roles.volatile = true;
-        if self.config.capabilities.contains(Capabilities::LMASTER) {
+        let stays = self.config.plants.has(Plant::StubStaysMaster);
+        if self.config.capabilities.contains(Capabilities::LMASTER) && !stays {
             self.config.capabilities.remove(Capabilities::LMASTER);
             out.notice(Notice::NoLocationMaster { id });
         }

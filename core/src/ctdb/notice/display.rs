@@ -166,8 +166,13 @@ impl fmt::Display for Notice {
                 write!(f, "{name} ({id}): {records} records in {messages} messages")
             }
             Self::DatabaseFailed { id, step, pnn } => write!(f, "{id}: {step} at {pnn}"),
-            Self::DatabaseTooLarge { id, bytes_max } => {
-                write!(f, "{id} has more than {bytes_max} bytes: another node has to lead")
+            Self::DatabaseTooLarge { id, bytes_max, another } => {
+                let hope = if *another {
+                    "another node has to lead"
+                } else {
+                    "and no other node may lead: let one, or this one hold more"
+                };
+                write!(f, "{id} has more than {bytes_max} bytes: {hope}")
             }
             Self::MayLeadAgain => f.write_str("nobody who keeps databases is left"),
             Self::NoLocationMaster { id } => {

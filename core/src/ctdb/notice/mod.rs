@@ -153,8 +153,9 @@ pub enum Notice {
     DatabaseRecovered { id: DbId, name: Box<str>, records: u32, messages: u32 },
     /// An attempt to recover a database failed.
     DatabaseFailed { id: DbId, step: DatabaseStep, pnn: Pnn },
-    /// A database is larger than we may hold: we give up leading.
-    DatabaseTooLarge { id: DbId, bytes_max: u64 },
+    /// A database is larger than we may hold: we give up leading, if there is another node that
+    /// may lead.
+    DatabaseTooLarge { id: DbId, bytes_max: u64, another: bool },
     /// Another node has this volatile database: we, without storage, are no location master for
     /// the rest of our life.
     NoLocationMaster { id: DbId },

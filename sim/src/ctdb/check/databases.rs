@@ -74,17 +74,18 @@ fn held(machine: &Ctdb) -> Held {
 fn lost(copies: &[(Pnn, &Copy)], after: Option<&Copy>) -> Option<String> {
     let highest = copies.iter().map(|(_, copy)| copy.number).max()?;
     let best = || copies.iter().filter(|(_, copy)| copy.number == highest);
-    let is_gone = best().any(|(own, copy)| copy.data.is_empty() && copy.master == *own);
+    let is_own = |(own, copy): &&(Pnn, &Copy)| copy.master == *own;
+    // A data master changes its copy without a new number.
+    let may_be = |data: &[u8]| {
+        let owned = best().any(|copy| is_own(&copy));
+        best().any(|copy| (!owned || is_own(&copy)) && copy.1.data == data)
+    };
     match after {
         Some(after) if after.number < highest => {
             Some(format!("number {} instead of {highest}", after.number))
         }
-        Some(after) if after.number == highest && !best().any(|(_, copy)| copy.data == after.data) => {
-            Some(format!("other data under number {highest}"))
-        }
-        None if !is_gone && best().any(|(_, copy)| !copy.data.is_empty()) => {
-            Some(format!("nothing instead of number {highest}"))
-        }
+        Some(after) if !may_be(&after.data) => Some(format!("other data than under number {highest}")),
+        None if !may_be(&[]) => Some(format!("nothing instead of number {highest}")),
         Some(_) | None => None,
     }
 }
@@ -118,6 +119,11 @@ impl Databases {
             if !after.volatile {
                 if numbers.is_some_and(|highest| after.number < highest) {
                     return fail(format!("{name} has number {} and had {numbers:?}", after.number));
+                }
+                // One copy counts, as a whole.
+                let mut best = before.iter().filter(|(_, copies)| Some(copies.number) == numbers);
+                if numbers.is_some() && !best.any(|(_, copies)| copies.records == after.records) {
+                    return fail(format!("{name} is no copy that anybody had with number {numbers:?}"));
                 }
                 continue;
             }
@@ -192,7 +198,7 @@ mod tests {
         assert_eq!(lost(&copies, Some(&new)), None);
         assert_eq!(lost(&copies, Some(&old)).as_deref(), Some("number 3 instead of 4"));
         assert_eq!(lost(&copies, None).as_deref(), Some("nothing instead of number 4"));
-        assert_eq!(lost(&copies, Some(&copy(4, 1, "x"))).as_deref(), Some("other data under number 4"));
+        assert_eq!(lost(&copies, Some(&copy(4, 1, "x"))).as_deref(), Some("other data than under number 4"));
         let copies = [(Pnn(0), &old), (Pnn(1), &new), (Pnn(2), &gone)];
         assert_eq!(lost(&copies, None), None);
         assert!(lost(&copies, Some(&new)).is_some());

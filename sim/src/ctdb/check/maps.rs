@@ -46,7 +46,13 @@ impl Maps {
         let mut map: Vec<Pnn> = masters().filter_map(|host| self.cluster.number_of(chief, *host)).collect();
         map.sort_unstable();
         if map.is_empty() {
-            map.push(own);
+            // Somebody who keeps data stands in, else the leader.
+            let keepers = active.iter().filter(|host| {
+                node(world, **host).is_some_and(|(machine, _)| machine.databases().next().is_some())
+            });
+            let keepers: Vec<_> = keepers.filter_map(|host| self.cluster.number_of(chief, *host)).collect();
+            let standing = chief.vnn_map().first().filter(|pnn| keepers.contains(pnn));
+            map.push(standing.copied().unwrap_or(own));
         }
         for host in active {
             let Some((machine, _)) = node(world, host) else { continue };
