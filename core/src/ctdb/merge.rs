@@ -11,7 +11,9 @@
 //! that was somebody else's record, it gets a number that the old data master's own copy will not
 //! reach: it may come back with that copy, which others have changed meanwhile.
 //!
-//! Of a persistent or replicated database one node's copy counts as a whole, as it is.
+//! Of a persistent or replicated database one node's copy counts as a whole, less what was deleted
+//! in it. (Seen: a stock leader sends the headers of a persistent one as they are, and those of a
+//! replicated one as those of a volatile one.)
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -174,7 +176,7 @@ impl Merge {
         let range = self.records.range::<[u8], _>((from, Bound::Unbounded));
         let mut lot = Lot { records: Vec::new(), more: None };
         let (mut bytes, mut last) = (0, None);
-        for (key, held) in range.filter(|(_, held)| self.survives(held)) {
+        for (key, held) in range.filter(|(_, held)| !held.data.is_empty()) {
             if bytes >= LOT_BYTES {
                 lot.more = last;
                 break;
@@ -186,10 +188,6 @@ impl Merge {
         lot
     }
 
-    fn survives(&self, held: &Held) -> bool {
-        self.kind != Kind::Volatile || !held.data.is_empty()
-    }
-
     fn survivor(&self, key: &[u8], held: &Held) -> Record {
         let header = match self.kind {
             // All copies are alike now: whatever else was said of one is over.
@@ -198,7 +196,8 @@ impl Merge {
                 let rsn = held.header.rsn.saturating_add(if adopted { ADOPTED } else { 0 });
                 LtdbHeader { rsn, dmaster: held.from, flags: MIGRATED_WITH_DATA, ..held.header }
             }
-            Kind::Persistent | Kind::Replicated => held.header,
+            Kind::Replicated => LtdbHeader { dmaster: held.from, flags: MIGRATED_WITH_DATA, ..held.header },
+            Kind::Persistent => held.header,
         };
         Record::with_header(key, header, &held.data)
     }
@@ -286,13 +285,13 @@ mod tests {
     }
 
     #[test]
-    fn a_persistent_database_is_sent_on_as_it_came() {
+    fn of_a_whole_copy_only_what_was_deleted_is_left_out() {
         let copies = [(1, copy("k", 4, 7, "data")), (1, copy("none", 2, 9, ""))];
-        for kind in [Kind::Persistent, Kind::Replicated] {
+        for (kind, dmaster, flags) in [(Kind::Persistent, 7, 0x0100_0000), (Kind::Replicated, 1, 0x1_0000)] {
             let made = merged(kind, &copies);
             let headers: Vec<_> =
                 made.iter().map(|(_, header, _)| (header.rsn, header.dmaster.0, header.flags)).collect();
-            assert_eq!(headers, [(4, 7, 0x0100_0000), (2, 9, 0x0100_0000)]);
+            assert_eq!(headers, [(4, dmaster, flags)]);
         }
     }
 
