@@ -2,13 +2,25 @@
 
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use crate::cargo;
 
 /// Builds `bin` of `package` in a profile and says where it lies.
 pub(crate) fn program(root: &Path, package: &str, bin: &str, profile: &str) -> Result<PathBuf, String> {
+    with(root, package, bin, profile, |_| {})
+}
+
+/// The same, with something more said to cargo.
+pub(crate) fn with(
+    root: &Path,
+    package: &str,
+    bin: &str,
+    profile: &str,
+    also: impl FnOnce(&mut Command),
+) -> Result<PathBuf, String> {
     let mut cargo = cargo(root);
+    also(&mut cargo);
     cargo.args(["build", "--profile", profile, "--package", package, "--bin", bin]);
     cargo.arg("--message-format=json-render-diagnostics");
     if !std::io::stderr().is_terminal() {

@@ -19,6 +19,7 @@ pub mod madsim;
 pub mod real;
 pub mod simulator;
 pub mod tidy;
+mod trained;
 
 /// A command line is not understood: what clap calls 2, which is a status of the simulator's.
 pub const USAGE: i32 = 64;

@@ -17,8 +17,9 @@ enum Command {
     /// `scenario run --on namespaces` plays them on real daemons.
     #[command(disable_help_flag = true)]
     Scenario(simulator::Args),
-    /// Measure the simulator; everything after `bench` is the simulator's, but `bench failover` and
-    /// `bench bus` measure real daemons in namespaces.
+    /// Measure the simulator, built with what was seen of itself at work (`bench --untrained …` as
+    /// it is otherwise); everything after that is the simulator's, but `bench failover` and `bench
+    /// bus` measure real daemons in namespaces.
     #[command(disable_help_flag = true)]
     Bench(simulator::Args),
     /// Say which node would serve which public address; everything after `allocate` is the
@@ -59,7 +60,7 @@ fn main() {
         Command::Scenario(args) => simulator::pass(&root, "scenario", &args),
         Command::Bench(args) if bus::meant(&args.args) => bus::run(&root, &args.args),
         Command::Bench(args) if failover::meant(&args.args) => failover::run(&root, &args.args),
-        Command::Bench(args) => simulator::pass(&root, "bench", &args),
+        Command::Bench(args) => simulator::bench(&root, &args),
         Command::Allocate(args) => simulator::pass(&root, "allocate", &args),
         Command::Cluster(args) => cluster::run(&root, &args),
         Command::Madsim(args) => madsim::run(&root, &args),

@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::{build, shell_status};
+use crate::{build, shell_status, trained};
 
 /// The simulator could not be built or started.
 pub const CANNOT_RUN: i32 = 70;
@@ -22,14 +22,30 @@ pub struct Args {
 
 /// Runs `standin-sim VERB ARGS…` at the root; the status is the simulator's own.
 pub fn pass(root: &Path, verb: &str, args: &Args) -> i32 {
-    let simulator = match build(root) {
+    pass_to(root, build(root), verb, &args.args)
+}
+
+/// The same for `bench`, by a simulator that was [trained on itself](trained) unless the first
+/// argument is `--untrained` or somebody only wants help.
+pub fn bench(root: &Path, args: &Args) -> i32 {
+    let (untrained, rest) = match args.args.split_first() {
+        Some((first, rest)) if first == "--untrained" => (true, rest),
+        _ => (false, &args.args[..]),
+    };
+    let help = rest.iter().any(|arg| arg == "--help" || arg == "-h");
+    let simulator = if untrained || help { build(root) } else { trained::build(root) };
+    pass_to(root, simulator, "bench", rest)
+}
+
+fn pass_to(root: &Path, simulator: Result<PathBuf, String>, verb: &str, args: &[OsString]) -> i32 {
+    let simulator = match simulator {
         Ok(simulator) => simulator,
         Err(why) => {
             eprintln!("xtask: {why}");
             return CANNOT_RUN;
         }
     };
-    run(root, &simulator, [OsString::from(verb)].into_iter().chain(args.args.iter().cloned()))
+    run(root, &simulator, [OsString::from(verb)].into_iter().chain(args.iter().cloned()))
 }
 
 /// Runs a built simulator at the root, environment and terminal passed on.
