@@ -12,6 +12,7 @@ use super::super::facts::up;
 use super::sight::{self, Shared};
 use super::{SLACK, stretched};
 use crate::check::{Checker, Violation};
+use crate::world::host::Pace;
 use crate::world::moment::{HostId, Moment};
 use crate::world::{News, World};
 
@@ -26,18 +27,39 @@ pub(super) struct Minority {
     deaf: BTreeMap<HostId, Moment>,
     /// When it is looked at again.
     again: BTreeMap<HostId, Moment>,
+    /// Whose daemons take their inputs late, or not at all for now.
+    late: BTreeSet<HostId>,
+    /// How late, at most.
+    lateness: Duration,
     looked: u64,
 }
 
 impl Minority {
     pub(super) fn new(cluster: Rc<Cluster>, names: Shared) -> Self {
         let (silent, deaf, again) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Self { cluster, names, silent, deaf, again, looked: 0 }
+        let (late, lateness) = (BTreeSet::new(), Duration::ZERO);
+        Self { cluster, names, silent, deaf, again, late, lateness, looked: 0 }
     }
 
     /// A ping is due, is not answered, and a tick sees that.
     fn bound(&self) -> Duration {
-        stretched(self.cluster.silence_max()) + SLACK
+        stretched(self.cluster.silence_max()) + SLACK + self.lateness
+    }
+
+    /// An answer counts from when it is taken, with Redis too: who takes it late tells late that somebody
+    /// is well. Who has caught up may have told so of anybody just now.
+    fn survey_late(&mut self, world: &World<Gossip>) {
+        let late = world.members().filter(|host| world.host(*host).runs() && !world.host(*host).brisk());
+        let late: BTreeSet<HostId> = late.collect();
+        if self.late.difference(&late).any(|host| world.host(*host).brisk()) {
+            self.silent.values_mut().for_each(|since| *since = world.now());
+        }
+        let lateness = |host: &HostId| match world.host(*host).process.as_ref()?.pace {
+            Pace::Slow(by) => Some(by),
+            Pace::Running | Pace::Stopped => None,
+        };
+        self.lateness = late.iter().filter_map(lateness).max().unwrap_or(Duration::ZERO);
+        self.late = late;
     }
 
     /// Whoever a host may hear of: those it hears, and those who answer somebody who answers it,
@@ -102,6 +124,7 @@ impl Checker<Gossip> for Minority {
     fn news(&mut self, world: &World<Gossip>, news: &News<Gossip>) -> Result<(), Violation> {
         match news {
             News::Changed => {
+                self.survey_late(world);
                 for host in world.members() {
                     if world.host(host).brisk() { self.survey(world, host) } else { self.forget(host) }
                 }
