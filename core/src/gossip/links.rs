@@ -49,7 +49,7 @@ pub(super) struct Links {
     next: u64,
     /// How many came in from nobody we know yet.
     strangers: usize,
-    /// Nothing came in on any that came in since before this.
+    /// None of theirs has been silent since before this.
     pub(super) quiet_since: Instant,
 }
 

@@ -1,5 +1,7 @@
 //! Doing a gossip cluster's actions to a world: operators and clients, in the words of `tool`.
 
+use std::collections::BTreeSet;
+
 use standin_core::gossip::{Gossip, Order};
 use standin_core::machine::Endpoint;
 
@@ -140,7 +142,8 @@ pub(super) fn heal(cluster: &Cluster, world: &mut World<Gossip>) {
     };
     let running: Vec<HostId> =
         hosts(cluster, Who::All).into_iter().filter(|host| up(world, *host).is_some()).collect();
-    cluster.hands.borrow_mut().unmet = running.is_empty();
+    let met: BTreeSet<HostId> = running.iter().flat_map(|host| cluster.companions(*host)).collect();
+    cluster.hands.borrow_mut().unmet = world.members().filter(|host| !met.contains(host)).collect();
     for host in running {
         for other in cluster.companions(host).filter(|other| *other != host) {
             if lost(world, host, other) || lost(world, other, host) {

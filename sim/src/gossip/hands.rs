@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::world::moment::HostId;
 use crate::world::puppet::PuppetId;
 
 /// All of a run.
@@ -11,8 +12,8 @@ pub(super) struct Hands {
     pub(super) writes: Vec<Written>,
     /// Slots an operator gave to somebody, or took away.
     pub(super) touched: BTreeSet<u16>,
-    /// When all was healed nobody ran who could meet anybody: who knew nobody is alone.
-    pub(super) unmet: bool,
+    /// Of whose cluster nobody ran when all was healed, who could meet anybody: who knew nobody is alone.
+    pub(super) unmet: BTreeSet<HostId>,
     /// Somebody with slots was told to forget them.
     pub(super) emptied: bool,
 }

@@ -174,8 +174,9 @@ impl Gossip {
         }
     }
 
-    /// Streams that came in and that nobody uses any more: their dialler may be long dead. Redis
-    /// leaves it to TCP's keepalive.
+    /// Streams that came in from nobody we know and that nobody uses any more. Of a node we know
+    /// there is one at most, and it may well be silent: gossip tells its dialler that we are well. As
+    /// with Redis, TCP finds out whether that one is still there.
     pub(super) fn prune_links(&mut self, now: Instant, out: Out<'_>) {
         let patience = self.config.node_timeout.times(4).max(Duration::from_secs(10));
         // None can have been idle for that long before then.
@@ -186,7 +187,7 @@ impl Gossip {
             .links
             .sorted()
             .into_iter()
-            .filter(|(_, link)| link.inbound)
+            .filter(|(_, link)| link.inbound && link.node.is_none())
             .map(|(id, link)| (id, link.heard))
             .partition(|&(_, heard)| now.since(heard) > patience);
         self.links.quiet_since = busy.iter().map(|&(_, heard)| heard).min().unwrap_or(now);

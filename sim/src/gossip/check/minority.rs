@@ -1,6 +1,6 @@
-//! Minorities: who cannot hear a majority of the owners of slots stops serving, in time.
+//! Minorities: who cannot hear of a majority of the owners of slots stops serving, in time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use standin_core::gossip::Gossip;
@@ -12,6 +12,7 @@ use super::super::facts::up;
 use super::sight::{self, Shared};
 use super::{SLACK, stretched};
 use crate::check::{Checker, Violation};
+use crate::world::host::Pace;
 use crate::world::moment::{HostId, Moment};
 use crate::world::{News, World};
 
@@ -20,38 +21,78 @@ use crate::world::{News, World};
 pub(super) struct Minority {
     cluster: Rc<Cluster>,
     names: Shared,
-    /// Since when the first has heard nothing of the second.
+    /// Since when the first has heard nothing of the second, from itself or from others.
     silent: BTreeMap<(HostId, HostId), Moment>,
-    /// Since when a host hears too few owners of slots.
+    /// Since when a host hears of too few owners of slots.
     deaf: BTreeMap<HostId, Moment>,
     /// When it is looked at again.
     again: BTreeMap<HostId, Moment>,
+    /// Whose daemons take their inputs late, or not at all for now.
+    late: BTreeSet<HostId>,
+    /// How late, at most.
+    lateness: Duration,
     looked: u64,
 }
 
 impl Minority {
     pub(super) fn new(cluster: Rc<Cluster>, names: Shared) -> Self {
         let (silent, deaf, again) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Self { cluster, names, silent, deaf, again, looked: 0 }
+        let (late, lateness) = (BTreeSet::new(), Duration::ZERO);
+        Self { cluster, names, silent, deaf, again, late, lateness, looked: 0 }
     }
 
     /// A ping is due, is not answered, and a tick sees that.
     fn bound(&self) -> Duration {
-        stretched(self.cluster.silence_max()) + SLACK
+        stretched(self.cluster.silence_max()) + SLACK + self.lateness
+    }
+
+    /// An answer counts from when it is taken, with Redis too: who takes it late tells late that somebody
+    /// is well. Who has caught up may have told so of anybody just now.
+    fn survey_late(&mut self, world: &World<Gossip>) {
+        let late = world.members().filter(|host| world.host(*host).runs() && !world.host(*host).brisk());
+        let late: BTreeSet<HostId> = late.collect();
+        if self.late.difference(&late).any(|host| world.host(*host).brisk()) {
+            self.silent.values_mut().for_each(|since| *since = world.now());
+        }
+        let lateness = |host: &HostId| match world.host(*host).process.as_ref()?.pace {
+            Pace::Slow(by) => Some(by),
+            Pace::Running | Pace::Stopped => None,
+        };
+        self.lateness = late.iter().filter_map(lateness).max().unwrap_or(Duration::ZERO);
+        self.late = late;
+    }
+
+    /// Whoever a host may hear of: those it hears, and those who answer somebody who answers it,
+    /// and so on. Gossip tells when a node last answered, and Redis pings none of which it was told
+    /// that just now, so that it may not notice for long that it hears nothing itself.
+    fn heard_of(world: &World<Gossip>, host: HostId) -> BTreeSet<HostId> {
+        let answers =
+            |to: HostId, from: HostId| sight::hears(world, to, from) && sight::hears(world, from, to);
+        let mut strangers: Vec<HostId> = world.members().filter(|other| *other != host).collect();
+        let mut heard: BTreeSet<HostId> =
+            strangers.iter().copied().filter(|from| sight::hears(world, host, *from)).collect();
+        let mut tellers = vec![host];
+        while let Some(teller) = tellers.pop() {
+            let (told, left) = strangers.into_iter().partition::<Vec<_>, _>(|other| answers(teller, *other));
+            strangers = left;
+            heard.extend(&told);
+            tellers.extend(told);
+        }
+        heard
     }
 
     /// Since when a host cannot hear of a majority of those that own slots in its eyes: since as
     /// many as it takes have been silent, each without a pause.
     fn deaf_since(&mut self, world: &World<Gossip>, host: HostId) -> Option<Moment> {
+        let heard = Self::heard_of(world, host);
+        self.silent.retain(|(at, from), _| *at != host || !heard.contains(from));
         let machine = up(world, host).filter(|_| world.host(host).brisk())?;
         let names = self.names.borrow();
         let (mut size, mut silent) = (0, Vec::new());
         for (_, owner) in machine.table().iter().filter(|(_, node)| node.is_owner()) {
             size += 1;
             let Some(from) = names.host(&owner.id).filter(|from| *from != host) else { continue };
-            if sight::hears(world, host, from) {
-                self.silent.remove(&(host, from));
-            } else {
+            if !heard.contains(&from) {
                 silent.push(*self.silent.entry((host, from)).or_insert(world.now()));
             }
         }
@@ -83,7 +124,7 @@ impl Checker<Gossip> for Minority {
     fn news(&mut self, world: &World<Gossip>, news: &News<Gossip>) -> Result<(), Violation> {
         match news {
             News::Changed => {
-                self.silent.retain(|(host, from), _| !sight::hears(world, *host, *from));
+                self.survey_late(world);
                 for host in world.members() {
                     if world.host(host).brisk() { self.survey(world, host) } else { self.forget(host) }
                 }
@@ -124,8 +165,9 @@ impl Checker<Gossip> for Minority {
             self.again.insert(host, now + Duration(bound.0 / 2));
             let serves = up(world, host).is_some_and(|machine| machine.state() == ClusterState::Ok);
             if serves && world.host(host).caught_up() {
-                let what =
-                    format!("{host} has heard no majority of the owners of slots since {since}, and serves");
+                let what = format!(
+                    "{host} has heard of no majority of the owners of slots since {since}, and serves"
+                );
                 return Err(Violation::safety("minority-stops", what));
             }
         }

@@ -11,7 +11,7 @@ use standin_core::gossip::{Gossip, Notice};
 use standin_core::time::{Duration, Instant};
 
 use super::super::build::Cluster;
-use super::sight::Shared;
+use super::sight::{Shared, Suspicion};
 use super::{SLACK, stretched};
 use crate::check::{Checker, Violation};
 use crate::world::moment::{HostId, Moment};
@@ -33,6 +33,9 @@ pub(super) struct Strangers {
     away: BTreeMap<(HostId, NodeId), Instant>,
     /// When a host has to have done with a handshake, and how often it had not.
     greetings: VecDeque<(Moment, HostId, u8)>,
+    /// Who took in whom on the word of somebody it does not know, unless it was told meanwhile to forget
+    /// the teller.
+    suspicion: Suspicion,
     looked: u64,
 }
 
@@ -45,7 +48,7 @@ impl Strangers {
             names.borrow_mut().learn(*name, HostId(host));
         }
         let (away, greetings) = (BTreeMap::new(), VecDeque::new());
-        Self { cluster, names, camps, away, greetings, looked: 0 }
+        Self { cluster, names, camps, away, greetings, suspicion: Suspicion::default(), looked: 0 }
     }
 
     fn camp(&self, host: HostId) -> HostId {
@@ -87,7 +90,7 @@ impl Strangers {
         let known = machine.table().find(&of).is_some_and(|at| !machine.table().get(at).in_handshake());
         if of == machine.id() || !known {
             let what = format!("{host} took in {id:.8} on the word of a stranger");
-            return Err(Violation::safety("strangers-unheard", what));
+            self.suspicion.raise(world, host, Violation::safety("strangers-unheard", what));
         }
         if self.away.get(&(host, id)).is_some_and(|until| now < *until) {
             let what =
@@ -108,6 +111,10 @@ impl Checker<Gossip> for Strangers {
             News::Notice(host, notice) => (*host, notice),
             News::Started(host) => {
                 self.away.retain(|(at, _), _| at != host);
+                return Ok(());
+            }
+            News::Changed => {
+                self.suspicion.changed(world);
                 return Ok(());
             }
             _ => return Ok(()),
@@ -142,11 +149,17 @@ impl Checker<Gossip> for Strangers {
     }
 
     fn due(&self) -> Option<Moment> {
-        self.greetings.front().map(|(at, ..)| *at)
+        let greeting = self.greetings.front().map(|(at, ..)| *at);
+        greeting.into_iter().chain(self.suspicion.due()).min()
     }
 
     fn look(&mut self, world: &World<Gossip>) -> Result<(), Violation> {
-        let Some((_, host, strikes)) = self.greetings.pop_front() else { return Ok(()) };
+        if self.suspicion.due().is_some_and(|due| due <= world.now()) {
+            self.suspicion.look()?;
+        }
+        let Some((_, host, strikes)) = self.greetings.pop_front_if(|(at, ..)| *at <= world.now()) else {
+            return Ok(());
+        };
         let there = world.host(host);
         let Some((machine, now)) = there.machine().zip(there.machine_time(world.now())) else {
             return Ok(());

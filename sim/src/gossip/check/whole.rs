@@ -1,10 +1,12 @@
 //! A healed cluster: everybody runs, knows everybody whom it knows by any chain, has a link to it
 //! and holds it for well; all agree on every slot, each has its own config epoch, all serve.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use standin_core::gossip::Gossip;
+use standin_core::gossip::notice::ClusterState;
+use standin_core::gossip::slots::SLOTS;
 use standin_core::gossip::types::{Epoch, NodeId};
 
 use super::super::build::Cluster;
@@ -29,8 +31,8 @@ impl Whole {
         Self { cluster, looked: 0 }
     }
 
-    /// Who is acquainted by any chain, as lists in order.
-    fn circles(machines: &BTreeMap<HostId, &Gossip>, mutual: bool) -> Vec<Vec<HostId>> {
+    /// Who is acquainted by any chain, as lists in order; with those whom nobody met, if it is mutual.
+    fn circles(machines: &BTreeMap<HostId, &Gossip>, unmet: &BTreeSet<HostId>) -> Vec<Vec<HostId>> {
         let names: BTreeMap<NodeId, HostId> =
             machines.iter().map(|(host, machine)| (machine.id(), *host)).collect();
         let mut circle: BTreeMap<HostId, HostId> = machines.keys().map(|host| (*host, *host)).collect();
@@ -43,7 +45,10 @@ impl Whole {
         for (host, machine) in machines {
             for (_, node) in machine.table().iter().filter(|(_, node)| !node.in_handshake()) {
                 let other = names.get(&node.id);
-                let other = other.filter(|other| !mutual || known(machines[other], &machine.id()).is_some());
+                let other = other.filter(|other| {
+                    let met = !unmet.contains(host) && !unmet.contains(other);
+                    met || known(machines[other], &machine.id()).is_some()
+                });
                 if let Some(other) = other {
                     let (one, other) = (root(&circle, *host), root(&circle, *other));
                     circle.insert(one.max(other), one.min(other));
@@ -101,7 +106,7 @@ impl Whole {
                 return Err(Violation::liveness("epochs-unique", what));
             }
             // Its master may have forgotten it, and nobody had them meet.
-            let met = !self.cluster.hands.borrow().unmet;
+            let met = !self.cluster.hands.borrow().unmet.contains(host);
             let master = machines[host].master().filter(|_| met && !me.is_master());
             let leads = |name: &NodeId| {
                 circle.iter().any(|one| machines[one].id() == *name && machines[one].table().me().is_master())
@@ -132,15 +137,19 @@ impl Checker<Gossip> for Whole {
             let Some(machine) = up(world, host) else { return broken(format!("{host} is not up")) };
             machines.insert(host, machine);
         }
-        let unmet = self.cluster.hands.borrow().unmet;
-        for circle in Self::circles(&machines, unmet) {
+        let unmet = self.cluster.hands.borrow().unmet.clone();
+        for circle in Self::circles(&machines, &unmet) {
             self.mesh(&machines, &circle)?;
             self.slots(&machines, &circle)?;
-            let begun = circle.iter().any(|host| !machines[host].table().me().slots().is_empty());
-            for host in circle.iter().filter(|_| begun && !self.cluster.hands.borrow().emptied) {
+            let owned = circle.iter().map(|host| machines[host].table().me().slots().len()).sum::<u32>();
+            // Whoever was forgotten, and whom nobody had them meet, took its slots along.
+            let lacking = circle.iter().any(|host| unmet.contains(host)) && owned < u32::from(SLOTS);
+            for host in circle.iter().filter(|_| owned > 0 && !self.cluster.hands.borrow().emptied) {
                 self.looked += 1;
-                if !machines[host].state().is_ok() {
-                    return broken(format!("{host} finds the cluster {}", machines[host].state()));
+                let state = machines[host].state();
+                let by_rule = lacking && state == ClusterState::Uncovered;
+                if !state.is_ok() && !by_rule {
+                    return broken(format!("{host} finds the cluster {state}"));
                 }
             }
         }

@@ -22,8 +22,8 @@ const PER_RANK: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Wins {
     cluster: Rc<Cluster>,
-    /// Who won an epoch, of the cluster whose first host this is.
-    won: BTreeMap<(u32, Epoch), NodeId>,
+    /// Who won an epoch, of the cluster whose first host this is, and whom it took for the owners of slots.
+    won: BTreeMap<(u32, Epoch), (NodeId, BTreeSet<NodeId>)>,
     /// Each candidate's epoch, whom it means to replace, by which epoch that one claimed.
     stands: BTreeMap<HostId, Stand>,
     /// Who gave a vote in an epoch, and to whom.
@@ -32,10 +32,11 @@ pub(super) struct Wins {
     looked: u64,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Stand {
     epoch: Epoch,
     of: Option<(NodeId, Epoch)>,
+    owners: BTreeSet<NodeId>,
 }
 
 impl Wins {
@@ -72,6 +73,12 @@ impl Wins {
         self.suspicion.raise(world, host, Violation::safety("rank", what));
     }
 
+    /// Whether anybody voted for both in an epoch.
+    fn voters_of_both(&self, epoch: Epoch, one: NodeId, other: NodeId) -> bool {
+        let voters = |of| self.granted.get(&(epoch, of)).into_iter().flatten();
+        voters(one).any(|voter| voters(other).any(|also| also == voter))
+    }
+
     fn promoted(
         &mut self,
         machine: &Gossip,
@@ -95,10 +102,12 @@ impl Wins {
             );
             return Err(Violation::safety("majority-elects", what));
         }
-        if let Some(other) = self
-            .won
-            .insert((self.cluster.places[host.index()].0, stand.epoch), me)
-            .filter(|other| *other != me)
+        let place = (self.cluster.places[host.index()].0, stand.epoch);
+        let former = self.won.insert(place, (me, stand.owners.clone()));
+        // Where a replica took over without votes, or a failover is not known everywhere yet, two
+        // sides count different owners. Majorities of these need not meet; with Redis both win.
+        if let Some((other, owners)) = former.filter(|(other, _)| *other != me)
+            && (owners == stand.owners || self.voters_of_both(stand.epoch, me, other))
         {
             let what = format!("{host} won epoch {}, and so did {other:.8}", stand.epoch);
             return Err(Violation::safety("one-winner-an-epoch", what));
@@ -141,7 +150,8 @@ impl Checker<Gossip> for Wins {
             Notice::ElectionStarted { epoch, .. } => {
                 let table = machine.table();
                 let of = table.me().master.map(|at| (table.get(at).id, table.get(at).epoch));
-                self.stands.insert(host, Stand { epoch: *epoch, of });
+                let owners = table.iter().filter(|(_, node)| node.is_owner()).map(|(_, node)| node.id);
+                self.stands.insert(host, Stand { epoch: *epoch, of, owners: owners.collect() });
             }
             Notice::VoteGranted { to, epoch } => {
                 self.granted.entry((*epoch, *to)).or_default().insert(host);
