@@ -128,6 +128,10 @@ impl Gossip {
             }
         }
         let heard = self.clock(entry.pong_received());
+        if self.table.get(at).is_reported() {
+            // Those that are too old count no more.
+            self.reports(now, at);
+        }
         let node = self.table.get_mut(at);
         if !said.failing()
             && let Some(heard) = heard
