@@ -110,6 +110,7 @@ impl Ctdb {
         if node.is_connected() && !me {
             node.flags |= NodeFlags::DISCONNECTED | NodeFlags::UNHEALTHY;
             node.lost = Some(now);
+            self.keeper_lost(pnn);
             self.keepalive.forget(pnn);
             out.notice(Notice::NodeDead { pnn, cause });
             if !self.config.plants.has(Plant::PendingNotFailed) {

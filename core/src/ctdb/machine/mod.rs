@@ -95,6 +95,8 @@ pub struct Ctdb {
     hurried: Option<Instant>,
     /// An interface lost its link, and no monitor event has looked since.
     link_lost: bool,
+    /// When we last asked for a run because of a node that we lost.
+    missed: BTreeMap<Pnn, Instant>,
     /// When each address was last put back.
     put_back: BTreeMap<IpAddr, Instant>,
     /// Who waits for a take that was under way.
@@ -178,6 +180,7 @@ impl Ctdb {
             conflicts: Vec::new(),
             hurried: None,
             link_lost: false,
+            missed: BTreeMap::new(),
             put_back: BTreeMap::new(),
             takes: Vec::new(),
             releases: Vec::new(),

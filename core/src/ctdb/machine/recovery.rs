@@ -1,8 +1,8 @@
 //! A recovery, as the leader runs it: one step after the other, every node of the step at once.
 //!
 //! We keep no databases. Unless told that it shall recover those of others (`restoring`), a leader
-//! that finds one at another node gives the recovery up, and leading as well, for this life: what
-//! it cannot recover it must not declare recovered.
+//! that finds one at another node gives the recovery up, and leading as well, while such a node takes
+//! part: what it cannot recover it must not declare recovered.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -29,7 +29,7 @@ pub(super) struct Recovery {
     step: RecoveryStep,
     /// Who takes part: whoever says of itself that it is active.
     pub(super) participants: Vec<Pnn>,
-    /// The first node that has a database.
+    /// The nodes that have a database, in the order of their answers.
     keepers: Vec<Pnn>,
     pub(super) generation: Generation,
     pub(super) restoring: Restoring,

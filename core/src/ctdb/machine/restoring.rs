@@ -17,8 +17,7 @@ use super::super::merge::{Kind, Lot, Merge, Unfit};
 use super::super::notice::{DatabaseStep, Notice, RecoveryStep};
 use super::super::plant::Plant;
 use super::super::requests::{Gather, Task, Ticket};
-use super::super::state::Node;
-use super::super::types::{Capabilities, ControlFlags, DbId, Pnn, SrvId};
+use super::super::types::{ControlFlags, DbId, Pnn, SrvId};
 use super::super::wire::{
     BanState, DbMap, DbStream, DbTransaction, MessageData, RecordBuffer, ReplyData, RequestData, Text,
     WideDbId,
@@ -363,16 +362,7 @@ impl Ctdb {
     /// one too, until there is less of it or we may hold more.
     fn too_large(&mut self, out: Out<'_>, id: DbId) {
         let bytes_max = self.config.database_bytes_max as u64;
-        let may_lead = |node: &Node| {
-            node.is_connected()
-                && !node.flags.is_inactive()
-                && node.capabilities.contains(Capabilities::LEADER)
-        };
-        let others = self.state.all().filter(|&pnn| !self.state.is_me(pnn));
-        let another = others.filter_map(|pnn| self.state.node(pnn)).any(may_lead);
-        if another {
-            self.config.capabilities.remove(Capabilities::LEADER);
-        }
+        let another = self.leave_leading_to_others();
         out.notice(Notice::DatabaseTooLarge { id, bytes_max, another });
     }
 

@@ -14,6 +14,7 @@ use super::super::merge::Kind;
 use super::super::notice::Notice;
 use super::super::plant::Plant;
 use super::super::requests::Task;
+use super::super::state::Node;
 use super::super::types::{Capabilities, DbId, Generation, Pnn};
 use super::super::wire::{ReplyData, RequestData};
 use super::{Ctdb, Out};
@@ -25,10 +26,22 @@ use crate::time::Instant;
 pub(super) struct Roles {
     /// Somebody has a volatile database.
     volatile: bool,
-    /// We led, and do not until all of these are gone: they keep databases.
+    /// We led, and do not for as long as one of the following takes part.
+    left: bool,
+    /// They keep databases, which we do not recover.
     keepers: BTreeSet<Pnn>,
+    /// They may lead, and a database is too large for us.
+    others: BTreeSet<Pnn>,
     /// Who has said what it has.
     answered: BTreeSet<Pnn>,
+}
+
+impl Roles {
+    fn forget_leaving(&mut self) {
+        self.left = false;
+        self.keepers.clear();
+        self.others.clear();
+    }
 }
 
 impl Ctdb {
@@ -39,7 +52,7 @@ impl Ctdb {
             return Answer::REFUSED;
         }
         if role == Capabilities::LEADER {
-            self.roles.keepers.clear();
+            self.roles.forget_leaving();
         }
         self.config.capabilities.set(role, on);
         Answer::OK
@@ -66,20 +79,54 @@ impl Ctdb {
 
     /// We lead, and these keep databases: one of them has to.
     pub(super) fn leave_leading_to(&mut self, keepers: &[Pnn]) {
-        self.config.capabilities.remove(Capabilities::LEADER);
-        self.roles.keepers.extend(keepers);
+        if self.leave_leading() {
+            self.roles.keepers.extend(keepers);
+        }
     }
 
-    /// Where nobody who keeps databases takes part any more, we may lead again.
-    pub(super) fn lead_again_if_alone(&mut self, out: Out<'_>) {
-        let takes_part = |pnn: &Pnn| {
-            self.state.node(*pnn).is_some_and(|node| !node.flags.is_inactive() && node.is_connected())
-        };
-        if !self.roles.keepers.is_empty() && !self.roles.keepers.iter().any(takes_part) {
-            self.roles.keepers.clear();
-            self.config.capabilities.insert(Capabilities::LEADER);
-            out.notice(Notice::MayLeadAgain);
+    /// We lead, and a database is more than we may hold: somebody else has to, if there is anybody.
+    pub(super) fn leave_leading_to_others(&mut self) -> bool {
+        let others: Vec<_> = self.connected().filter(|&pnn| self.could_lead(pnn)).collect();
+        if !others.is_empty() && self.leave_leading() {
+            self.roles.others.extend(&others);
         }
+        !others.is_empty()
+    }
+
+    fn leave_leading(&mut self) -> bool {
+        let led = self.config.capabilities.contains(Capabilities::LEADER);
+        self.config.capabilities.remove(Capabilities::LEADER);
+        self.roles.left |= led;
+        led
+    }
+
+    /// Whether another node takes part, in our eyes.
+    fn takes_part(&self, pnn: Pnn) -> bool {
+        let well = |node: &Node| node.is_connected() && !node.flags.is_inactive();
+        !self.state.is_me(pnn) && self.state.node(pnn).is_some_and(well)
+    }
+
+    fn could_lead(&self, pnn: Pnn) -> bool {
+        let leads = |node: &Node| node.capabilities.contains(Capabilities::LEADER);
+        self.takes_part(pnn) && self.state.node(pnn).is_some_and(leads)
+    }
+
+    /// Where nobody takes part any more for whom we left leading, we may lead again.
+    pub(super) fn lead_again_if_alone(&mut self, out: Out<'_>) {
+        if !self.roles.left
+            || self.roles.keepers.iter().any(|&pnn| self.takes_part(pnn))
+            || self.roles.others.iter().any(|&pnn| self.could_lead(pnn))
+        {
+            return;
+        }
+        self.roles.forget_leaving();
+        self.config.capabilities.insert(Capabilities::LEADER);
+        out.notice(Notice::MayLeadAgain);
+    }
+
+    /// A node died. What it keeps when it comes back, a recovery will tell.
+    pub(super) fn keeper_lost(&mut self, pnn: Pnn) {
+        self.roles.keepers.remove(&pnn);
     }
 
     /// A node has said which databases it has.

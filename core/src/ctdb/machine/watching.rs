@@ -4,7 +4,7 @@
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 
-use super::super::addresses::Wrong;
+use super::super::addresses::{Entry, Wrong};
 use super::super::cx::{Cx, Wake, cx};
 use super::super::kernel::Change;
 use super::super::notice::{AddressFault, Notice};
@@ -15,6 +15,10 @@ use super::hosting::Reaction;
 use super::{Ctdb, Out};
 use crate::host::Placed;
 use crate::time::{Duration, Instant};
+
+/// When the leader is asked again about a node that it does not take for dead: it may be only us
+/// who lost it.
+const ASK_AGAIN_AFTER: Duration = Duration::from_secs(60);
 
 /// How far apart an address is put back.
 const PUT_BACK_EVERY: Duration = Duration::from_secs(1);
@@ -40,9 +44,13 @@ impl Ctdb {
         let (me, flags, offers) = (self.state.own(), self.own_flags(), self.offers());
         let (state, patience) = (&self.state, self.config.tunables.keepalive_interval().times(2));
         let looks_itself = self.is_leader() || !self.config.fixes.run_after_change;
+        let missed = &self.missed;
         let is_gone = |holder| {
-            let lost = state.node(holder).and_then(|node| node.lost);
-            !looks_itself && lost.is_some_and(|at| now.since(at) >= patience)
+            let Some(lost) = state.node(holder).and_then(|node| node.lost) else { return false };
+            let asked = missed.get(&holder).filter(|asked| **asked >= lost);
+            !looks_itself
+                && now.since(lost) >= patience
+                && asked.is_none_or(|asked| now.since(*asked) >= ASK_AGAIN_AFTER)
         };
         let wrong = self.addresses.check(me, flags, offers, &self.kernel, is_gone, &mut self.interfaces_seen);
         let blind = self.config.test_mode;
@@ -61,6 +69,13 @@ impl Ctdb {
                 Wrong::Interfaces { up, down } => Notice::InterfacesChanged { up, down },
                 Wrong::Address(address, fault) => Notice::AddressWrong { address, fault },
             });
+        }
+        for wrong in &wrong {
+            if let Wrong::Address(address, AddressFault::Abandoned) = wrong
+                && let Some(holder) = self.addresses.get(*address).and_then(Entry::holder)
+            {
+                self.missed.insert(holder, now);
+            }
         }
         if !wrong.is_empty() {
             self.ask_for_takeover(out);

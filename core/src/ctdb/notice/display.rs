@@ -174,7 +174,7 @@ impl fmt::Display for Notice {
                 };
                 write!(f, "{id} has more than {bytes_max} bytes: {hope}")
             }
-            Self::MayLeadAgain => f.write_str("nobody who keeps databases is left"),
+            Self::MayLeadAgain => f.write_str("nobody is left who has to, or could"),
             Self::NoLocationMaster { id } => {
                 write!(f, "others keep records in {id}, and we could not say where they are")
             }

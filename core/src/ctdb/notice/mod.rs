@@ -159,7 +159,7 @@ pub enum Notice {
     /// Another node has this volatile database: we, without storage, are no location master for
     /// the rest of our life.
     NoLocationMaster { id: DbId },
-    /// Whoever kept databases is gone: we may lead again.
+    /// Whoever we left leading to is gone: we may lead again.
     MayLeadAgain,
 }
 

@@ -176,7 +176,7 @@ impl Gossip {
 
     /// Streams that came in from nobody we know and that nobody uses any more. Of a node we know
     /// there is one at most, and it may well be silent: gossip tells its dialler that we are well. As
-    /// with Redis, TCP finds out whether that one is still there.
+    /// with Redis, TCP finds out in its own time whether that one is still there.
     pub(super) fn prune_links(&mut self, now: Instant, out: Out<'_>) {
         let patience = self.config.node_timeout.times(4).max(Duration::from_secs(10));
         // None can have been idle for that long before then.

@@ -6,13 +6,13 @@ use std::rc::Rc;
 
 use standin_core::ctdb::Ctdb;
 use standin_core::ctdb::notice::Notice;
-use standin_core::ctdb::types::{Capabilities, RunState};
+use standin_core::ctdb::types::RunState;
 use standin_core::time::Duration;
 
 use super::super::build::Cluster;
 use super::busy::Busy;
 use super::truth::Shared;
-use super::view::{is_active, is_inactive, leads, may_be, node};
+use super::view::{can_lead, is_active, is_inactive, leads, node};
 use crate::check::{Checker, Violation};
 use crate::world::moment::{HostId, Moment};
 use crate::world::{News, World};
@@ -56,7 +56,7 @@ impl Leadership {
     }
 
     fn can_lead(&self, world: &World<Ctdb>, host: HostId) -> bool {
-        may_be(world, host, Capabilities::LEADER) && is_active(world, host)
+        can_lead(&self.cluster, world, host) && is_active(world, host)
     }
 
     fn look_at(&mut self, world: &World<Ctdb>, host: HostId) -> Result<(), Violation> {

@@ -5,12 +5,12 @@ use std::rc::Rc;
 
 use standin_core::ctdb::Ctdb;
 use standin_core::ctdb::notice::Notice;
-use standin_core::ctdb::types::{Capabilities, NodeFlags, RunState};
+use standin_core::ctdb::types::{NodeFlags, RunState};
 use standin_core::time::Duration;
 
 use super::super::build::Cluster;
 use super::super::facts::own_flags;
-use super::view::{leads, may_be, node};
+use super::view::{can_lead, leads, node};
 use crate::check::{Checker, Violation};
 use crate::world::moment::{HostId, Moment};
 use crate::world::{News, World};
@@ -122,7 +122,7 @@ impl Checker<Ctdb> for Served {
             return Ok(());
         }
         // Without a leader nothing else can be expected; whether there is one is judged elsewhere.
-        let may_lead = |host| may_be(world, host, Capabilities::LEADER);
+        let may_lead = |host| can_lead(&self.cluster, world, host);
         let leaderless = !world.members().any(|host| leads(world, host));
         if leaderless && (!self.cluster.config.fixes.holder_leads || !world.members().any(may_lead)) {
             return Ok(());

@@ -1,9 +1,10 @@
 //! How a node is looked at.
 
-use standin_core::ctdb::Ctdb;
 use standin_core::ctdb::types::{Capabilities, NodeFlags, Pnn};
+use standin_core::ctdb::{Ctdb, config};
 use standin_core::time::Duration;
 
+use super::super::build::Cluster;
 use super::super::facts::own_flags;
 use super::DRIFT_MAX_PERCENT;
 use crate::world::World;
@@ -18,6 +19,15 @@ pub(super) fn node(world: &World<Ctdb>, host: HostId) -> Option<(&Ctdb, Pnn)> {
 /// Whether a host's daemon runs and may be this: as configured, less what it has given up.
 pub(super) fn may_be(world: &World<Ctdb>, host: HostId, role: Capabilities) -> bool {
     node(world, host).is_some_and(|(machine, _)| machine.capabilities().contains(role))
+}
+
+/// Whether a host's daemon runs and has to be able to lead: as configured, unless it can recover no
+/// databases and there are some, whatever it says itself.
+pub(super) fn can_lead(cluster: &Cluster, world: &World<Ctdb>, host: HostId) -> bool {
+    let keeps = |host| node(world, host).is_some_and(|(machine, _)| machine.databases().next().is_some());
+    let stub = cluster.role(host) == config::Databases::None && world.members().any(keeps);
+    let has_to = cluster.capabilities(host).contains(Capabilities::LEADER) && !stub;
+    may_be(world, host, Capabilities::LEADER) || (has_to && node(world, host).is_some())
 }
 
 /// Whether a node takes part, in its own eyes.
