@@ -25,7 +25,7 @@ pub fn pass(root: &Path, verb: &str, args: &Args) -> i32 {
     pass_to(root, build(root), verb, &args.args)
 }
 
-/// The same for `bench`, by a simulator that was [trained on itself](trained) unless the first
+/// The same for `bench`, by a simulator that was trained on itself unless the first
 /// argument is `--untrained` or somebody only wants help.
 pub fn bench(root: &Path, args: &Args) -> i32 {
     let (untrained, rest) = match args.args.split_first() {
