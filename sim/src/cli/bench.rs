@@ -54,8 +54,8 @@ pub(crate) struct Bench {
           value_delimiter = ',', value_parser = small(2, 2_000),
           conflicts_with_all = ["protocol", "nodes", "hours", "quick", "allocation", "figures"])]
     membership: Option<Vec<u32>>,
-    /// Measure Redis Cluster's gossip instead: these parts, or all but `thousand`, which takes more
-    /// than ten minutes.
+    /// Measure Redis Cluster's gossip instead: these parts, or all but `thousand`, which takes some
+    /// minutes.
     #[arg(long, value_name = "PARTS", num_args = 0..=1, value_delimiter = ',',
           default_missing_value = "rest,deaths,packets",
           conflicts_with_all = ["protocol", "nodes", "hours", "quick", "allocation", "figures", "membership"])]

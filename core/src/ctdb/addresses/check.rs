@@ -26,8 +26,8 @@ pub(in super::super) enum Wrong {
 
 impl Addresses {
     /// Every reason for a takeover run; none if all is well. `offers` as for
-    /// [`available`](Self::available), `flags` are our own; `is_gone` says of a node that it can be
-    /// helped no more.
+    /// [`available`](Self::available), `flags` are our own; `is_gone` says of a node
+    /// that its addresses wait for somebody else.
     pub(in super::super) fn check(
         &self,
         me: Pnn,

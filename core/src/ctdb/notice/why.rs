@@ -222,7 +222,7 @@ pub enum AddressFault {
     Foreign,
     /// Nobody holds it and we could.
     Unassigned,
-    /// Its holder is dead, the leader has had time to give it to somebody, and we could serve it.
+    /// We lost its holder, the leader has had time to give it to somebody, and we could serve it.
     /// (Ours: ctdbd does not look.)
     Abandoned,
 }
