@@ -1,9 +1,10 @@
 //! What will happen, in the order of (time, order of asking).
 //!
-//! A wheel of wheels with 64 slots each: level 0 has a slot a microsecond, level 1 a slot 64 of
-//! them, and so on; eleven levels cover all 64 bits of a [`Moment`]. An event waits at the
-//! highest 6-bit digit in which its time differs from the time of the last event taken, which is
-//! what makes the lowest used level hold the earliest events and, within it, the lowest used slot.
+//! A wheel of wheels: level 0 has 1,024 slots of a microsecond, so that what travels on a network
+//! goes there at once; above, each level has 64 slots, each as long as the whole level below; ten
+//! levels cover all 64 bits of a [`Moment`]. An event waits at the highest digit in which its time
+//! differs from the time of the last event taken, which is what makes the lowest used level hold
+//! the earliest events and, within it, the lowest used slot.
 //!
 //! **Equal times leave in the order they came.** They always share a slot, because the slot
 //! follows from the time and the last time taken alone. A slot is a queue; taking it apart for a
@@ -15,12 +16,16 @@
 
 use super::moment::Moment;
 
-/// Bits of a time a level looks at.
+/// Bits of a time that level 0 looks at.
+const LOW_BITS: u32 = 10;
+/// Slots of level 0.
+const LOW: usize = 1 << LOW_BITS;
+/// Bits of a time that each level above looks at.
 const BITS: u32 = 6;
-/// Slots of a level.
+/// Slots of each level above.
 const SLOTS: usize = 1 << BITS;
-/// Enough levels for 64 bits.
-const LEVELS: usize = u64::BITS.div_ceil(BITS) as usize;
+/// Enough levels above for the rest of 64 bits.
+const HIGH: usize = (u64::BITS - LOW_BITS).div_ceil(BITS) as usize;
 /// No entry.
 const NONE: u32 = u32::MAX;
 
@@ -32,9 +37,14 @@ pub struct Schedule<E> {
     len: usize,
     /// Bit `l` is set if level `l` holds anything.
     levels: u16,
-    /// Per level, bit `s` is set if slot `s` holds anything.
-    used: [u64; LEVELS],
-    slots: Box<[[Queue; SLOTS]; LEVELS]>,
+    /// Bit `w` is set if word `w` of `low` is not 0.
+    low_words: u16,
+    /// Bit `s` is set if slot `s` of level 0 holds anything.
+    low: [u64; LOW / 64],
+    /// Per level above, bit `s` is set if slot `s` holds anything.
+    high: [u64; HIGH],
+    /// Level 0's slots, then those of each level above.
+    slots: Box<[Queue; LOW + SLOTS * HIGH]>,
     entries: Vec<Entry<E>>,
     /// The first free entry; the others follow it.
     free: u32,
@@ -48,6 +58,7 @@ struct Queue {
 }
 
 #[derive(Clone, Debug)]
+#[repr(align(64))]
 struct Entry<E> {
     time: u64,
     next: u32,
@@ -63,8 +74,10 @@ impl<E> Schedule<E> {
             last: 0,
             len: 0,
             levels: 0,
-            used: [0; LEVELS],
-            slots: Box::new([[Queue { first: NONE, last: NONE }; SLOTS]; LEVELS]),
+            low_words: 0,
+            low: [0; LOW / 64],
+            high: [0; HIGH],
+            slots: Box::new([Queue { first: NONE, last: NONE }; LOW + SLOTS * HIGH]),
             entries: Vec::new(),
             free: NONE,
         }
@@ -106,32 +119,31 @@ impl<E> Schedule<E> {
 
     /// Takes the next event if its time is `until` or earlier.
     pub fn pop_until(&mut self, until: Moment) -> Option<(Moment, E)> {
-        let (mut level, mut slot) = self.earliest()?;
+        let mut slot = self.earliest()?;
         // The slot's start is the time itself on level 0; above, it often spares a look inside.
-        let mut time = self.start_of(level, slot);
+        let mut time = self.start_of(slot);
         if time > until.0 {
             return None;
         }
-        if level > 0 {
-            time = self.earliest_in(level, slot);
+        if slot.level > 0 {
+            time = self.earliest_in(slot);
             if time > until.0 {
                 return None;
             }
-            let queue = self.slots[level][slot];
+            let queue = self.slots[slot.place()];
             if queue.first != queue.last {
-                self.take_apart(level, slot, time);
-                (level, slot) = (0, time as usize % SLOTS);
+                self.take_apart(slot, time);
+                slot = Slot { level: 0, at: time as usize % LOW };
             }
         }
         self.last = time;
-        Some((Moment(time), self.remove_first(level, slot)))
+        Some((Moment(time), self.remove_first(slot)))
     }
 
     /// The time of the next event. Later pushes may still come before it.
     #[must_use]
     pub fn peek(&self) -> Option<Moment> {
-        let (level, slot) = self.earliest()?;
-        Some(Moment(self.earliest_in(level, slot)))
+        Some(Moment(self.earliest_in(self.earliest()?)))
     }
 
     /// How many events are to come.
@@ -146,28 +158,34 @@ impl<E> Schedule<E> {
         self.len == 0
     }
 
-    /// The level and slot that hold the earliest events.
-    fn earliest(&self) -> Option<(usize, usize)> {
+    /// The slot that holds the earliest events.
+    #[inline]
+    fn earliest(&self) -> Option<Slot> {
+        if self.low_words != 0 {
+            let word = self.low_words.trailing_zeros() as usize;
+            return Some(Slot { level: 0, at: word * 64 + self.low[word].trailing_zeros() as usize });
+        }
         if self.levels == 0 {
             return None;
         }
         let level = self.levels.trailing_zeros() as usize;
-        Some((level, self.used[level].trailing_zeros() as usize))
+        Some(Slot { level, at: self.high[level - 1].trailing_zeros() as usize })
     }
 
     /// The earliest time that belongs into a slot.
-    const fn start_of(&self, level: usize, slot: usize) -> u64 {
-        let shift = level as u32 * BITS;
-        let above = match u64::MAX.checked_shl(shift + BITS) {
+    #[inline]
+    const fn start_of(&self, slot: Slot) -> u64 {
+        let (shift, bits) = slot.digit();
+        let above = match u64::MAX.checked_shl(shift + bits) {
             Some(mask) => self.last & mask,
             None => 0,
         };
-        above | (slot as u64) << shift
+        above | (slot.at as u64) << shift
     }
 
     /// The earliest time in a slot that holds something.
-    fn earliest_in(&self, level: usize, slot: usize) -> u64 {
-        let mut at = self.slots[level][slot].first;
+    fn earliest_in(&self, slot: Slot) -> u64 {
+        let mut at = self.slots[slot.place()].first;
         let mut time = u64::MAX;
         while at != NONE {
             let entry = &self.entries[at as usize];
@@ -178,10 +196,10 @@ impl<E> Schedule<E> {
     }
 
     /// Makes `time`, the earliest in this slot, the present: its entries go to lower levels.
-    fn take_apart(&mut self, level: usize, slot: usize, time: u64) {
-        self.mark_empty(level, slot);
+    fn take_apart(&mut self, slot: Slot, time: u64) {
+        self.mark_empty(slot);
         self.last = time;
-        let mut at = self.slots[level][slot].first;
+        let mut at = self.slots[slot.place()].first;
         while at != NONE {
             let Entry { time, next, .. } = self.entries[at as usize];
             self.append(at, time);
@@ -192,16 +210,19 @@ impl<E> Schedule<E> {
     /// Puts an entry at the end of the slot its time belongs to.
     #[inline(always)]
     fn append(&mut self, at: u32, time: u64) -> &mut Option<E> {
-        // The lowest bit only keeps the logarithm of "no difference" defined.
-        let level = ((time ^ self.last) | 1).ilog2() / BITS;
-        let slot = (time >> (level * BITS)) as usize % SLOTS;
-        let level = level as usize;
-        let queue = &mut self.slots[level][slot];
-        let used = &mut self.used[level];
-        let bit = 1 << slot;
+        let slot = Slot::of(time, self.last);
+        let queue = &mut self.slots[slot.place()];
+        let used = match slot.level {
+            0 => &mut self.low[slot.at / 64],
+            level => &mut self.high[level - 1],
+        };
+        let bit = 1 << (slot.at % 64);
         if *used & bit == 0 {
             *used |= bit;
-            self.levels |= 1 << level;
+            match slot.level {
+                0 => self.low_words |= 1 << (slot.at / 64),
+                level => self.levels |= 1 << level,
+            }
             queue.first = at;
         } else {
             self.entries[queue.last as usize].next = at;
@@ -213,8 +234,8 @@ impl<E> Schedule<E> {
     }
 
     /// Takes the first entry of a slot out and frees it.
-    fn remove_first(&mut self, level: usize, slot: usize) -> E {
-        let queue = &mut self.slots[level][slot];
+    fn remove_first(&mut self, slot: Slot) -> E {
+        let queue = &mut self.slots[slot.place()];
         let at = queue.first;
         let entry = &mut self.entries[at as usize];
         queue.first = entry.next;
@@ -223,16 +244,64 @@ impl<E> Schedule<E> {
         self.free = at;
         let event = entry.event.take().expect("a linked entry holds an event");
         if last {
-            self.mark_empty(level, slot);
+            self.mark_empty(slot);
         }
         self.len -= 1;
         event
     }
 
-    const fn mark_empty(&mut self, level: usize, slot: usize) {
-        self.used[level] &= !(1 << slot);
-        if self.used[level] == 0 {
-            self.levels &= !(1 << level);
+    #[inline]
+    const fn mark_empty(&mut self, slot: Slot) {
+        if slot.level == 0 {
+            let word = slot.at / 64;
+            self.low[word] &= !(1 << (slot.at % 64));
+            if self.low[word] == 0 {
+                self.low_words &= !(1 << word);
+            }
+        } else {
+            let used = &mut self.high[slot.level - 1];
+            *used &= !(1 << slot.at);
+            if *used == 0 {
+                self.levels &= !(1 << slot.level);
+            }
+        }
+    }
+}
+
+/// A slot of a level.
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    level: usize,
+    at: usize,
+}
+
+impl Slot {
+    /// Where a time belongs while it is `last`.
+    #[inline(always)]
+    const fn of(time: u64, last: u64) -> Self {
+        let differs = time ^ last;
+        if differs < LOW as u64 {
+            return Self { level: 0, at: time as usize % LOW };
+        }
+        let above = (differs.ilog2() - LOW_BITS) / BITS;
+        let at = (time >> (LOW_BITS + above * BITS)) as usize % SLOTS;
+        Self { level: above as usize + 1, at }
+    }
+
+    /// Its place among all slots.
+    #[inline(always)]
+    const fn place(self) -> usize {
+        match self.level {
+            0 => self.at,
+            level => LOW + (level - 1) * SLOTS + self.at,
+        }
+    }
+
+    /// The lowest bit of the digit its level looks at, and how many it looks at.
+    const fn digit(self) -> (u32, u32) {
+        match self.level {
+            0 => (0, LOW_BITS),
+            level => (LOW_BITS + (level as u32 - 1) * BITS, BITS),
         }
     }
 }
