@@ -7,7 +7,7 @@ use standin_core::gossip::nodes_conf::NodesConf;
 use standin_core::gossip::slots::{Bitmap, SlotSet};
 use standin_core::gossip::types::{Epoch, NodeId};
 use standin_core::gossip::wire::{
-    Body, Bus, Entry, Kind, Packet, begin, finish, push_entry, push_fail, push_hostname, push_module,
+    Body, Bus, Entry, Kind, Packet, begin, finish, push_entries, push_fail, push_hostname, push_module,
     push_publish, push_update,
 };
 
@@ -155,7 +155,7 @@ fn encoded(packet: &Packet<'_>) -> Vec<u8> {
     match packet.body {
         Body::Gossip { entries, extensions } => {
             for entry in entries {
-                push_entry(&mut out, &entry.written().unwrap());
+                push_entries(&mut out, [entry.written().unwrap()]);
             }
             if let Some(hostname) = extensions.hostname() {
                 push_hostname(&mut out, hostname);

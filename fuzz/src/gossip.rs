@@ -49,7 +49,7 @@ fn push(out: &mut Vec<u8>, packet: &Packet<'_>) -> bool {
             assert_eq!(entries.len(), usize::from(packet.count));
             for entry in entries {
                 let Some(entry) = entry.written() else { return false };
-                wire::push_entry(out, &entry);
+                wire::push_entries(out, [entry]);
             }
             if let Some(hostname) = extensions.hostname() {
                 wire::push_hostname(out, hostname);

@@ -247,7 +247,7 @@ impl<'a> Story<'a> {
             Kind::Ping | Kind::Pong | Kind::Meet => {
                 for _ in 0..self.input.byte()? % 6 {
                     let entry = self.entry()?;
-                    wire::push_entry(&mut bytes, &entry);
+                    wire::push_entries(&mut bytes, [entry]);
                 }
                 if let Some(letter) = self.input.byte().filter(u8::is_ascii_lowercase) {
                     wire::push_hostname(&mut bytes, &char::from(letter).to_string());

@@ -70,7 +70,7 @@ fn tell(bytes: &mut Vec<u8>, strangers: std::ops::Range<u64>) {
             plain_port: 0,
             flags: NodeFlags::MASTER,
         };
-        wire::push_entry(bytes, &entry);
+        wire::push_entries(bytes, [entry]);
     }
 }
 

@@ -28,11 +28,22 @@ impl Index {
         self.used
     }
 
-    /// The only place that can have this hash, but for one time in four thousand million: nothing
-    /// but the index is looked at.
+    /// The only place that can have a hash, but for one time in four thousand million, for each of
+    /// some: nothing but the index is looked at, and first at one slot for each, so that memory
+    /// is asked for all of them at once.
     #[inline]
-    pub(super) fn guess(&self, hash: u64) -> Option<Place> {
-        self.find(hash, |_| true)
+    pub(super) fn guess_each<const N: usize>(&self, hashes: &[u64]) -> [Option<Place>; N] {
+        let mask = self.slots.len() - 1;
+        let mut firsts = [(0, FREE); N];
+        for (first, &hash) in firsts.iter_mut().zip(hashes) {
+            *first = self.slots[hash as usize & mask];
+        }
+        let mut guesses = [None; N];
+        for ((guess, (tag, place)), &hash) in guesses.iter_mut().zip(firsts).zip(hashes) {
+            let at_once = tag == (hash >> 32) as u32 && place != FREE;
+            *guess = if at_once { Some(place) } else { self.find(hash, |_| true) };
+        }
+        guesses
     }
 
     /// The place with this hash that `is` what is looked for.
@@ -119,7 +130,7 @@ mod tests {
             let probe = rng.below(500) as Place;
             let found = index.find(hash_of(probe), |place| place == probe);
             assert_eq!(found, there.contains(&probe).then_some(probe));
-            let guess = index.guess(hash_of(probe));
+            let [guess] = index.guess_each(&[hash_of(probe)]);
             assert_eq!(guess.is_some(), there.iter().any(|&place| hash_of(place) == hash_of(probe)));
             assert_eq!(index.len(), there.len());
         }

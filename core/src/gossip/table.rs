@@ -50,11 +50,48 @@ pub struct Address {
     pub plain_port: u16,
 }
 
+/// A time, or none: what an `Option` says, in half of its room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct When(u64);
+
+impl When {
+    /// None.
+    pub const NEVER: Self = Self(u64::MAX);
+
+    /// The time, if there is one.
+    #[must_use]
+    #[inline]
+    pub const fn get(self) -> Option<Instant> {
+        if self.is_never() { None } else { Some(Instant(self.0)) }
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    #[inline]
+    pub const fn is_never(self) -> bool {
+        self.0 == Self::NEVER.0
+    }
+}
+
+/// The end of time is never.
+impl From<Instant> for When {
+    fn from(at: Instant) -> Self {
+        Self(at.0)
+    }
+}
+
+impl From<Option<Instant>> for When {
+    fn from(at: Option<Instant>) -> Self {
+        at.map_or(Self::NEVER, Self::from)
+    }
+}
+
 /// What we know of a node.
 ///
 /// In a large cluster this is where the time goes: each packet tells of a tenth of all nodes, and
-/// none of them is in the processor's cache. So what every entry asks for lies in the first two
-/// lines of it, and nowhere else.
+/// none of them is in the processor's cache. So what every entry that is heard asks for lies in the
+/// first line of it, and what one that is told asks for in the first two.
 #[derive(Clone, Debug)]
 #[repr(C, align(64))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -66,9 +103,9 @@ pub struct Node {
     /// Whether any master cannot reach it: `reports` has something.
     reported: bool,
     /// When it last answered, as far as we or somebody we trust knows.
-    pub pong_received: Option<Instant>,
+    pub pong_received: When,
     /// When the ping was sent that it has not answered yet.
-    pub ping_sent: Option<Instant>,
+    pub ping_sent: When,
     /// Our link to it.
     pub(super) outbound: Option<LinkId>,
     /// Where it is reached.
@@ -106,7 +143,7 @@ pub struct Node {
 /// The size of a line of the processor's cache.
 const LINE: usize = 64;
 const _: () = {
-    assert!(core::mem::offset_of!(Node, ping_sent) == LINE);
+    assert!(core::mem::offset_of!(Node, outbound) == LINE);
     assert!(core::mem::offset_of!(Node, since) < 2 * LINE);
 };
 
@@ -118,8 +155,8 @@ impl Node {
             id,
             flags,
             reported: false,
-            pong_received: None,
-            ping_sent: None,
+            pong_received: When::NEVER,
+            ping_sent: When::NEVER,
             outbound: None,
             address,
             since: now,
@@ -315,6 +352,11 @@ impl Table {
         self.ids.find(hash(self.key, id), |place| self.get(Ix(place)).id.bytes() == id).map(Ix)
     }
 
+    /// How many places there ever were: every [`Ix::number`] is below it.
+    pub(super) const fn places_ever(&self) -> usize {
+        self.nodes.len()
+    }
+
     /// Everybody, in the order they became known (a place that fell free is filled anew).
     pub fn iter(&self) -> impl Iterator<Item = (Ix, &Node)> + Clone {
         self.nodes.iter().enumerate().filter_map(|(at, node)| node.as_ref().map(|node| (Ix(at as u16), node)))
@@ -330,12 +372,18 @@ impl Table {
         &self,
         ids: impl Iterator<Item = &'i [u8; NodeId::LENGTH]> + Clone,
     ) -> [Option<Ix>; AT_ONCE] {
-        let mut places = [None; AT_ONCE];
-        for (place, id) in places.iter_mut().zip(ids.clone()) {
-            *place = self.ids.guess(hash(self.key, id)).map(Ix);
+        let mut hashes = [0; AT_ONCE];
+        let mut asked = 0;
+        for (to, id) in hashes.iter_mut().zip(ids.clone()) {
+            *to = hash(self.key, id);
+            asked += 1;
         }
-        for (place, id) in places.iter_mut().zip(ids) {
-            *place = place.filter(|&at| self.get(at).id.bytes() == id);
+        let guesses: [_; AT_ONCE] = self.ids.guess_each(&hashes[..asked]);
+        // First a word of each and nothing more, so that memory is asked for all of them at once.
+        let words = guesses.map(|guess| guess.map_or(0, |at| first_word(self.get(Ix(at)).id.bytes())));
+        let mut places = [None; AT_ONCE];
+        for (((place, guess), word), id) in places.iter_mut().zip(guesses).zip(words).zip(ids) {
+            *place = guess.map(Ix).filter(|&at| word == first_word(id) && self.get(at).id.bytes() == id);
         }
         places
     }
@@ -479,6 +527,12 @@ impl Table {
         assert_eq!(held, self.assigned, "slots are counted wrongly");
         assert_eq!(self.ids.len(), self.len(), "a name without a node");
     }
+}
+
+#[inline]
+fn first_word(id: &[u8; NodeId::LENGTH]) -> u64 {
+    let (words, _) = id.as_chunks();
+    u64::from_ne_bytes(words[0])
 }
 
 #[inline]

@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use serde::Serialize;
+use standin_core::gossip::table::Node;
 use standin_core::gossip::types::NodeFlags;
 use standin_core::gossip::wire::{self, Header, Kind as Message, NewEntry};
 use standin_core::gossip::{Gossip, Notice};
@@ -309,21 +310,18 @@ fn packet(nodes: usize) -> (usize, f64) {
         mflags: [0; 3],
     };
     wire::begin(&mut bytes, &header, node.slots());
-    for (_, other) in table.iter().skip(2).take((nodes / 10).max(3).min(nodes - 2)) {
-        wire::push_entry(
-            &mut bytes,
-            &NewEntry {
-                id: other.id,
-                ping_sent: 0,
-                pong_received: 0,
-                ip: other.address.ip,
-                port: other.address.port,
-                bus_port: other.address.bus_port,
-                plain_port: 0,
-                flags: NodeFlags::MASTER,
-            },
-        );
-    }
+    let told = table.iter().skip(2).take((nodes / 10).max(3).min(nodes - 2));
+    let entry = |other: &Node| NewEntry {
+        id: other.id,
+        ping_sent: 0,
+        pong_received: 0,
+        ip: other.address.ip,
+        port: other.address.port,
+        bus_port: other.address.bus_port,
+        plain_port: 0,
+        flags: NodeFlags::MASTER,
+    };
+    wire::push_entries(&mut bytes, told.map(|(_, other)| entry(other)));
     wire::finish(&mut bytes);
     let mut out = Outbox::new();
     let now = Instant(60_000_000);

@@ -7,7 +7,7 @@ use super::super::config::Config;
 use super::super::links::{BUS, CLIENTS};
 use super::super::nodes_conf::NodesConf;
 use super::super::notice::{Notice, StartRefusal};
-use super::super::table::{Address, Ix, Node};
+use super::super::table::{Address, Ix, Node, When};
 use super::super::types::NodeFlags;
 use super::{EXIT_CONFIG, Gossip, Out, TICK, Todo, Wake};
 use crate::host::{Done, FileError, Job};
@@ -113,8 +113,8 @@ impl Gossip {
             node.hostname.clone_from(&line.hostname);
             node.aux.clone_from(&line.aux);
             node.epoch = line.own_epoch();
-            node.ping_sent = (line.ping_sent != 0).then_some(now);
-            node.pong_received = (line.pong_received != 0).then_some(now);
+            node.ping_sent = (line.ping_sent != 0).then_some(now).into();
+            node.pong_received = (line.pong_received != 0).then_some(now).into();
             node.failed = line.flags.contains(NodeFlags::FAIL).then_some(now);
             if line.flags.contains(NodeFlags::MYSELF) {
                 self.adopt_myself(node);
@@ -162,7 +162,7 @@ impl Gossip {
         saved.address.ip = configured.address.ip.or(saved.address.ip);
         saved.flags.remove(NodeFlags::PFAIL | NodeFlags::FAIL);
         saved.failed = None;
-        saved.ping_sent = None;
+        saved.ping_sent = When::NEVER;
         self.table.alone(saved);
     }
 

@@ -60,8 +60,8 @@ impl Gossip {
         if node.in_handshake() {
             return (node.since + self.config.handshake_timeout() + Duration(1)).max(soon);
         }
-        match node.pong_received {
-            Some(heard) if node.ping_sent.is_none() && !self.manual.is_replica(at) => {
+        match node.pong_received.get() {
+            Some(heard) if node.ping_sent.is_never() && !self.manual.is_replica(at) => {
                 (heard + Duration(self.config.node_timeout.0 / 2 + 1)).max(soon)
             }
             _ => soon,
@@ -131,10 +131,10 @@ impl Gossip {
         for _ in 0..SAMPLE {
             let at = self.table.draw(&mut self.rng.pings);
             let node = self.table.get(at);
-            if at == Ix::ME || !node.has_link() || node.ping_sent.is_some() || node.in_handshake() {
+            if at == Ix::ME || !node.has_link() || !node.ping_sent.is_never() || node.in_handshake() {
                 continue;
             }
-            let heard = node.pong_received.unwrap_or(Instant::START);
+            let heard = node.pong_received.get().unwrap_or(Instant::START);
             if oldest.is_none_or(|(known, _)| heard < known) {
                 oldest = Some((heard, at));
             }
@@ -157,7 +157,7 @@ impl Gossip {
             }
             let data = node.data_received.map_or(u64::MAX, |heard| now.since(heard).0);
             if let Some(link) = node.outbound
-                && let Some(sent) = node.ping_sent
+                && let Some(sent) = node.ping_sent.get()
                 && self.links.get(link).is_some_and(|link| now.since(link.since) > timeout)
                 && now.since(sent) > half
                 && data > half.0
@@ -165,8 +165,8 @@ impl Gossip {
                 self.drop_link(now, out, link);
             }
             let node = self.table.get(at);
-            let heard = node.pong_received.map_or(u64::MAX, |heard| now.since(heard).0);
-            if node.has_link() && node.ping_sent.is_none() && heard > half.0 {
+            let heard = node.pong_received.get().map_or(u64::MAX, |heard| now.since(heard).0);
+            if node.has_link() && node.ping_sent.is_never() && heard > half.0 {
                 self.ping(now, at, Kind::Ping);
                 continue;
             }
@@ -174,7 +174,7 @@ impl Gossip {
                 self.ping(now, at, Kind::Ping);
                 continue;
             }
-            let Some(sent) = node.ping_sent else { continue };
+            let Some(sent) = node.ping_sent.get() else { continue };
             let silent = now.since(sent).0.min(data);
             if silent > timeout.0 && !node.is_failing() {
                 let id = node.id;

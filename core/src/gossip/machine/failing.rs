@@ -2,7 +2,7 @@
 
 use super::super::notice::Notice;
 use super::super::plant::Plant;
-use super::super::table::Ix;
+use super::super::table::{Ix, When};
 use super::super::types::NodeFlags;
 use super::{Gossip, Out, Todo};
 use crate::time::Instant;
@@ -53,8 +53,8 @@ impl Gossip {
         let early = self.config.plants.has(Plant::FailClearedEarly);
         let patience = self.config.node_timeout.times(2);
         let node = self.table.get_mut(at);
-        node.pong_received = Some(now);
-        node.ping_sent = None;
+        node.pong_received = now.into();
+        node.ping_sent = When::NEVER;
         let id = node.id;
         if node.flags.contains(NodeFlags::PFAIL) {
             node.flags.remove(NodeFlags::PFAIL);

@@ -20,8 +20,22 @@ impl Gossip {
     /// A PING, PONG or MEET: a tenth of the nodes drawn at random, at least three, and all those
     /// in PFAIL.
     pub(super) fn gossip_message(&mut self, kind: Kind) -> Vec<u8> {
+        let mut chosen = core::mem::take(&mut self.chosen);
+        self.choose(&mut chosen);
         let mut bytes = self.begin(kind, 0);
-        self.mark_nobody();
+        wire::push_entries(&mut bytes, chosen.iter().map(|&at| self.entry(at)));
+        self.chosen = chosen;
+        if let Some(hostname) = &self.config.hostname {
+            wire::push_hostname(&mut bytes, hostname);
+        }
+        bytes
+    }
+
+    /// Whom the next message tells of.
+    fn choose(&mut self, chosen: &mut Vec<Ix>) {
+        chosen.clear();
+        self.named.clear();
+        self.named.resize(self.table.places_ever().div_ceil(64), 0);
         let known = self.table.len();
         let mut fresh = known.saturating_sub(2);
         let mut left = LEAST.max(known / 10).min(fresh);
@@ -41,8 +55,8 @@ impl Gossip {
                     fresh -= 1;
                     continue;
                 }
-                if self.mark(at) {
-                    self.push_entry(&mut bytes, at);
+                if self.name(at) {
+                    chosen.push(at);
                     fresh -= 1;
                     left -= 1;
                 }
@@ -52,51 +66,37 @@ impl Gossip {
         if self.config.role != Role::Observer {
             let suspected =
                 |at: &Ix| self.table.get(*at).flags.contains(NodeFlags::PFAIL) && self.is_gossipable(*at);
-            for &at in self.suspects.iter().filter(|at| suspected(at)).take(self.suspects_seen) {
-                self.push_entry(&mut bytes, at);
-            }
+            let told = self.suspects.iter().filter(|at| suspected(at)).take(self.suspects_seen);
+            chosen.extend(told);
         }
-        if let Some(hostname) = &self.config.hostname {
-            wire::push_hostname(&mut bytes, hostname);
-        }
-        bytes
     }
 
-    fn push_entry(&self, bytes: &mut Vec<u8>, at: Ix) {
+    #[inline]
+    fn entry(&self, at: Ix) -> NewEntry {
         let node = self.table.get(at);
         let mut flags = node.flags;
         if self.config.role == Role::Observer {
             flags.remove(NodeFlags::PFAIL | NodeFlags::FAIL);
         }
         let seconds = |at: Option<Instant>| at.map_or(0, |at| (self.wall_ms(at) / 1_000) as u32);
-        let entry = NewEntry {
+        NewEntry {
             id: node.id,
-            ping_sent: seconds(node.ping_sent),
-            pong_received: seconds(node.pong_received),
+            ping_sent: seconds(node.ping_sent.get()),
+            pong_received: seconds(node.pong_received.get()),
             ip: node.address.ip,
             port: node.address.port,
             bus_port: node.address.bus_port,
             plain_port: node.address.plain_port,
             flags,
-        };
-        wire::push_entry(bytes, &entry);
-    }
-
-    fn mark_nobody(&mut self) {
-        self.mark = self.mark.wrapping_add(1);
-        if self.mark == 0 {
-            self.marks.fill(0);
-            self.mark = 1;
         }
     }
 
     /// Whether a node had no place in the message yet; it has now.
-    fn mark(&mut self, at: Ix) -> bool {
-        let place = at.number();
-        if self.marks.len() <= place {
-            self.marks.resize(place + 1, 0);
-        }
-        core::mem::replace(&mut self.marks[place], self.mark) != self.mark
+    fn name(&mut self, at: Ix) -> bool {
+        let (word, bit) = (at.number() / 64, 1 << (at.number() % 64));
+        let had = self.named[word] & bit != 0;
+        self.named[word] |= bit;
+        !had
     }
 
     /// What a known sender tells of others.
@@ -135,12 +135,12 @@ impl Gossip {
         let node = self.table.get_mut(at);
         if !said.failing()
             && let Some(heard) = heard
-            && node.pong_received.is_none_or(|known| heard > known)
+            && node.pong_received.get().is_none_or(|known| heard > known)
             && heard <= now + AHEAD
             && !node.is_reported()
-            && node.ping_sent.is_none()
+            && node.ping_sent.is_never()
         {
-            node.pong_received = Some(heard);
+            node.pong_received = heard.into();
         }
         if node.is_failing() && !said.intersects(NodeFlags::NOADDR | NodeFlags::PFAIL | NodeFlags::FAIL) {
             let address = Self::address_of(entry);

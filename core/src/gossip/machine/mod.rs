@@ -81,9 +81,10 @@ pub struct Gossip {
     suspects: Vec<Ix>,
     /// How many of them there were at the last tick.
     suspects_seen: usize,
-    /// Who has a place in the message being made: equal to `mark` if so.
-    marks: Vec<u32>,
-    mark: u32,
+    /// Who has a place in the message being made: a bit for each place of the table.
+    named: Vec<u64>,
+    /// Whom it tells of: kept for its room alone.
+    chosen: Vec<Ix>,
     rng: Streams,
     timers: Timers<Wake>,
     /// The machine has asked to end; nothing is heard any more.
@@ -189,8 +190,8 @@ impl Gossip {
             agenda: Agenda::default(),
             suspects: Vec::new(),
             suspects_seen: 0,
-            marks: Vec::new(),
-            mark: 0,
+            named: Vec::new(),
+            chosen: Vec::new(),
             rng: Streams {
                 ids,
                 gossip: Rng::new(seed, 2),

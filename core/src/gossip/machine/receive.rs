@@ -4,7 +4,7 @@ use core::net::SocketAddr;
 
 use super::super::notice::{Forgot, Notice, Oddity};
 use super::super::plant::Plant;
-use super::super::table::{Address, Ix, Node};
+use super::super::table::{Address, Ix, Node, When};
 use super::super::types::{NodeFlags, NodeId};
 use super::super::wire::{Body, Kind, Packet, Refused};
 use super::{Gossip, Out, Todo};
@@ -227,8 +227,8 @@ impl Gossip {
             if node.flags.contains(NodeFlags::MASTER) {
                 node.flags.remove(NodeFlags::REPLICA);
             }
-            node.pong_received = Some(now);
-            node.ping_sent = None;
+            node.pong_received = now.into();
+            node.ping_sent = When::NEVER;
             if let Some(address) = Self::dial_address(node) {
                 out.notice(Notice::Met { id: answered, address });
             }

@@ -63,7 +63,7 @@ impl Gossip {
         let id = node.id;
         let in_handshake = node.in_handshake();
         self.ping(now, at, if meet { Kind::Meet } else { Kind::Ping });
-        if waiting.is_some() {
+        if !waiting.is_never() {
             self.table.get_mut(at).ping_sent = waiting;
         }
         if !in_handshake {
@@ -102,8 +102,8 @@ impl Gossip {
             self.look_soon(now, at);
             let node = self.table.get_mut(at);
             // No way there at all counts from now; that nobody listens there does not.
-            if no_way && node.ping_sent.is_none() {
-                node.ping_sent = Some(now);
+            if no_way && node.ping_sent.is_never() {
+                node.ping_sent = now.into();
             }
             if gone.open && !node.in_handshake() {
                 let id = node.id;

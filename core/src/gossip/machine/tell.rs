@@ -74,7 +74,7 @@ impl Gossip {
     pub(super) fn ping(&mut self, now: Instant, at: Ix, kind: Kind) {
         let Some(link) = self.table.get(at).outbound else { return };
         if kind == Kind::Ping {
-            self.table.get_mut(at).ping_sent = Some(now);
+            self.table.get_mut(at).ping_sent = now.into();
         }
         if self.links.get(link).is_some_and(|link| link.open) {
             let bytes = self.gossip_message(kind);

@@ -19,7 +19,7 @@ pub use self::framing::{Bus, PACKET_CEILING};
 pub use self::kind::Kind;
 pub use self::packet::{Packet, Refused};
 pub use self::write::{
-    Header, NewEntry, begin, begin_from, finish, push_entry, push_fail, push_hostname, push_module,
+    Header, NewEntry, begin, begin_from, finish, push_entries, push_fail, push_hostname, push_module,
     push_publish, push_update, set_kind, set_mflags,
 };
 

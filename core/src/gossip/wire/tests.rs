@@ -54,7 +54,7 @@ fn packet(kind: Kind, push: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
 
 fn gossip(entries: usize, hostname: &str) -> Vec<u8> {
     packet(Kind::Ping, |out| {
-        (0..entries).for_each(|_| push_entry(out, &entry(b'b')));
+        push_entries(out, core::iter::repeat_n(entry(b'b'), entries));
         push_hostname(out, hostname);
     })
 }
@@ -81,8 +81,7 @@ fn each() -> [Vec<u8>; 11] {
     Kind::ALL.map(|kind| {
         packet(kind, |out| match kind {
             Kind::Ping | Kind::Pong | Kind::Meet => {
-                push_entry(out, &entry(b'b'));
-                push_entry(out, &NewEntry { ip: None, ..entry(b'c') });
+                push_entries(out, [entry(b'b'), NewEntry { ip: None, ..entry(b'c') }]);
                 push_hostname(out, "host-b.example.org");
             }
             Kind::Fail => push_fail(out, id(b'd')),
@@ -138,14 +137,14 @@ fn packets_stand_behind_each_other_and_headers_are_used_again() {
     let mut out = Vec::new();
     begin(&mut out, &header(Kind::Ping), &SlotSet::new());
     let template = out.clone();
-    push_entry(&mut out, &entry(b'b'));
+    push_entries(&mut out, [entry(b'b')]);
     push_hostname(&mut out, "a");
     finish(&mut out);
     let first = out.len();
     begin_from(&mut out, &template);
     set_kind(&mut out, Kind::Pong);
     set_mflags(&mut out, [PAUSED | EXT_DATA, 0, 0]);
-    push_entry(&mut out, &entry(b'c'));
+    push_entries(&mut out, [entry(b'c')]);
     finish(&mut out);
     let mut again = Vec::new();
     begin_from(&mut again, &out[..first]);
@@ -231,7 +230,7 @@ fn lengths_inside_a_body_are_not_added_up_in_32_bits() {
 
 #[test]
 fn more_gossip_than_bytes_is_refused_as_such() {
-    let frame = packet(Kind::Pong, |out| push_entry(out, &entry(b'b')));
+    let frame = packet(Kind::Pong, |out| push_entries(out, [entry(b'b')]));
     let beyond = |count, totlen| Refused::GossipBeyondEnd { kind: Kind::Pong, count, totlen };
     assert_eq!(refused(&with(frame.clone(), place::COUNT, [0, 2])), beyond(2, 2360));
     assert_eq!(refused(&with(frame.clone(), place::COUNT, [0xff, 0xff])), beyond(65535, 2360));

@@ -144,7 +144,7 @@ impl Room {
         let address = Address { ip: Some(HOME), port: 7001, bus_port: 17001, plain_port: 0 };
         let id = NodeId::new(OTHER.as_bytes()).unwrap();
         let mut node = Node::new(id, NodeFlags::MASTER, address, self.now);
-        node.pong_received = Some(self.now);
+        node.pong_received = self.now.into();
         let at = self.node.table.add(node).unwrap();
         (first..=last).for_each(|slot| self.node.table.bind(slot, at));
         self.node.look_soon(self.now, at);

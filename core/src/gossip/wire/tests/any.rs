@@ -68,7 +68,7 @@ proptest! {
         begin(&mut out, &header, &slots);
         match header.kind {
             kind if kind.gossips() => {
-                entries.iter().for_each(|entry| push_entry(&mut out, entry));
+                push_entries(&mut out, entries.iter().copied());
                 hostname.iter().for_each(|name| push_hostname(&mut out, name));
             }
             Kind::Fail => push_fail(&mut out, header.sender),
