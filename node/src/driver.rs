@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use standin_core::machine::{Depth, Effect, Input, JobId, LinkInput, Machine, Outbox, Why};
+use standin_core::machine::{Depth, Effect, Input, JobId, LinkInput, Machine, Outbox, PortId, Why};
 use standin_core::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
@@ -93,6 +93,14 @@ impl<M: Machine, H: Hands<M> + Times<M>> Driver<M, H> {
         Self { machine, hands, clock, links, heard, facts, news, out: Outbox::new(), now, status: None }
     }
 
+    /// The same, but who dials `port` and is silent for so long is asked by our kernel whether it
+    /// is there, and given up after as long again. Else the kernel asks after two hours.
+    #[must_use]
+    pub fn watching(mut self, port: PortId, patience: std::time::Duration) -> Self {
+        self.links.watch(port, patience);
+        self
+    }
+
     /// Runs the machine to its end; its exit status.
     ///
     /// The facts that wait already are told right after its birth, before anything else. Later
@@ -175,7 +183,7 @@ impl<M: Machine, H: Hands<M> + Times<M>> Driver<M, H> {
             Heard::Accepted(port, stream, from) => {
                 let local = stream.local();
                 let peer_pid = stream.peer_pid();
-                let link = self.links.accept(stream);
+                let link = self.links.accept(port, stream);
                 self.input(Input::Link(link, LinkInput::Accepted { port, from, local, peer_pid }));
             }
             Heard::Bytes(link, bytes) => {

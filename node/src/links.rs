@@ -68,6 +68,8 @@ struct Link {
 pub struct Links {
     links: BTreeMap<LinkId, Link>,
     ports: BTreeMap<PortId, AbortHandle>,
+    /// How long who dialled a port may be silent before it is asked whether it is there.
+    patience: BTreeMap<PortId, Duration>,
     tell: mpsc::Sender<Heard>,
     accepted: u64,
 }
@@ -77,7 +79,14 @@ impl Links {
     #[must_use]
     pub fn new() -> (Self, mpsc::Receiver<Heard>) {
         let (tell, heard) = mpsc::channel(HEARD_MAX);
-        (Self { links: BTreeMap::new(), ports: BTreeMap::new(), tell, accepted: 0 }, heard)
+        let (links, ports, patience) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        (Self { links, ports, patience, tell, accepted: 0 }, heard)
+    }
+
+    /// From now on, who dials a port and is silent for so long is asked whether it is there, and
+    /// given up after as long again.
+    pub fn watch(&mut self, port: PortId, patience: Duration) {
+        self.patience.insert(port, patience);
     }
 
     /// Opens a port.
@@ -127,10 +136,10 @@ impl Links {
     }
 
     /// A number for an accepted stream, which is read and written from now on.
-    pub fn accept(&mut self, stream: Stream) -> LinkId {
+    pub fn accept(&mut self, port: PortId, stream: Stream) -> LinkId {
         let link = LinkId(self.accepted * 2 + 1);
         self.accepted += 1;
-        self.run(link, stream);
+        self.run(link, stream, self.patience.get(&port).copied());
         link
     }
 
@@ -138,15 +147,15 @@ impl Links {
     pub fn opened(&mut self, link: LinkId, stream: Stream) -> bool {
         let wanted = self.links.contains_key(&link);
         if wanted {
-            self.run(link, stream);
+            self.run(link, stream, None);
         }
         wanted
     }
 
-    fn run(&mut self, link: LinkId, stream: Stream) {
+    fn run(&mut self, link: LinkId, stream: Stream, patience: Option<Duration>) {
         let (orders, wanted) = mpsc::unbounded_channel();
         let queued = Arc::new(AtomicUsize::new(0));
-        let grip = stream.settle();
+        let grip = stream.settle(patience);
         let task = self.pump(link, stream, wanted, &queued);
         self.links.insert(link, Link { task, orders: Some(orders), queued, grip });
     }

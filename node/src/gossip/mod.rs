@@ -15,7 +15,7 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::rc::Rc;
 
-use standin_core::gossip::{Gossip, Notice, Order};
+use standin_core::gossip::{BUS, CLIENTS, Gossip, Notice, Order};
 use standin_core::host::{AddressError, Done, Fact, FileError, Job, LockNews, ScriptEnd};
 use standin_core::machine::JobId;
 use standin_core::time::Duration;
@@ -93,6 +93,9 @@ impl Times<Gossip> for GossipHands {
     }
 }
 
+/// How long a silent client is left alone: Redis' `tcp-keepalive`.
+const CLIENTS_PATIENCE: std::time::Duration = std::time::Duration::from_secs(300);
+
 /// Runs a member to its end; its exit status. Must be run inside a `LocalSet`.
 ///
 /// # Errors
@@ -101,9 +104,11 @@ pub async fn serve(settings: Settings, state: StateFile) -> io::Result<u8> {
     let (tell, news) = unbounded_channel();
     let (_none, facts) = unbounded_channel();
     listen_to_signals(&tell)?;
+    let members = 2 * std::time::Duration::from_micros(settings.config.node_timeout.0);
     let machine = Gossip::new(settings.config, seed()?);
     let hands = GossipHands::new(state, tell);
-    Ok(Driver::new(machine, hands, Clock::start(), facts, news).run().await)
+    let driver = Driver::new(machine, hands, Clock::start(), facts, news);
+    Ok(driver.watching(BUS, members).watching(CLIENTS, CLIENTS_PATIENCE).run().await)
 }
 
 fn listen_to_signals(tell: &UnboundedSender<News<Gossip>>) -> io::Result<()> {

@@ -125,16 +125,30 @@ impl Connected for Stream {
         }
     }
 
-    fn settle(&self) -> Option<OwnedFd> {
+    fn settle(&self, patience: Option<Duration>) -> Option<OwnedFd> {
         match self {
             Self::Tcp(stream) => {
                 let _ = stream.set_nodelay(true);
-                let _ = SockRef::from(stream).set_tcp_keepalive(&TcpKeepalive::new());
+                let _ = SockRef::from(stream).set_tcp_keepalive(&probing(patience));
                 stream.as_fd().try_clone_to_owned().ok()
             }
             Self::Unix(_) => None,
         }
     }
+}
+
+/// Times a silent peer is asked whether it is there.
+const PROBES: u32 = 3;
+
+/// When a silent peer is asked whether it is there: after `patience`, then thrice within as long
+/// again, as Redis has it; or when the kernel thinks so.
+fn probing(patience: Option<Duration>) -> TcpKeepalive {
+    let Some(patience) = patience else { return TcpKeepalive::new() };
+    let least = |span: Duration| span.max(Duration::from_secs(1));
+    TcpKeepalive::new()
+        .with_time(least(patience))
+        .with_interval(least(patience / PROBES))
+        .with_retries(PROBES)
 }
 
 impl Cut for OwnedFd {
@@ -176,5 +190,31 @@ impl AsyncWrite for Stream {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_silent_peer_is_asked_when_it_is_said_and_given_up_after_as_long_again() {
+        let (mut listener, at) = Kernel::listen(&Endpoint::Tcp(([127, 0, 0, 1], 0).into())).unwrap();
+        let Endpoint::Tcp(at) = at else { unreachable!("we listen on TCP") };
+        let _dialled = Kernel::dial(None, at).await.unwrap();
+        let (stream, _) = Kernel::accept(&mut listener).await.unwrap();
+        let asked = |patience| {
+            let grip = stream.settle(patience).unwrap();
+            let socket = SockRef::from(&grip);
+            let on = socket.keepalive().unwrap();
+            (
+                on,
+                socket.tcp_keepalive_time().unwrap().as_secs(),
+                socket.tcp_keepalive_interval().unwrap().as_secs(),
+            )
+        };
+        assert!(asked(None).0);
+        assert_eq!(asked(Some(Duration::from_secs(30))), (true, 30, 10));
+        assert_eq!(asked(Some(Duration::from_millis(200))), (true, 1, 1), "the kernel counts seconds");
     }
 }

@@ -22,6 +22,7 @@ use std::fmt::Debug;
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use standin_core::machine::{Endpoint, Why};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -71,8 +72,8 @@ pub trait Connected: AsyncRead + AsyncWrite + Debug + 'static {
     /// The process behind a unix socket.
     fn peer_pid(&self) -> Option<u32>;
     /// Makes it a link's: nothing is held back to fill a segment, and a peer that is gone is
-    /// noticed some day. What cuts it off, if it can be.
-    fn settle(&self) -> Option<Self::Grip>;
+    /// noticed some day, or after about twice `patience`. What cuts it off, if it can be.
+    fn settle(&self, patience: Option<Duration>) -> Option<Self::Grip>;
 }
 
 /// Cuts a stream off.

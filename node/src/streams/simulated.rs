@@ -4,6 +4,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use standin_core::machine::{Endpoint, Why};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -71,7 +72,7 @@ impl Connected for Stream {
         None
     }
 
-    fn settle(&self) -> Option<NoGrip> {
+    fn settle(&self, _: Option<Duration>) -> Option<NoGrip> {
         None
     }
 }
