@@ -29,10 +29,11 @@ impl Index {
     }
 
     /// The only place that can have a hash, but for one time in four thousand million, for each of
-    /// some: nothing but the index is looked at, and first at one slot for each, so that memory
-    /// is asked for all of them at once.
+    /// some, `N` at most: nothing but the index is looked at, and first at one slot for each, so
+    /// that memory is asked for all of them at once.
     #[inline]
     pub(super) fn guess_each<const N: usize>(&self, hashes: &[u64]) -> [Option<Place>; N] {
+        debug_assert!(hashes.len() <= N, "no room for {} answers", hashes.len());
         let mask = self.slots.len() - 1;
         let mut firsts = [(0, FREE); N];
         for (first, &hash) in firsts.iter_mut().zip(hashes) {

@@ -102,6 +102,9 @@ pub struct Node {
     pub flags: NodeFlags,
     /// Whether any master cannot reach it: `reports` has something.
     reported: bool,
+    /// False where a node has left its place. An `Option` around it would say so behind the lines
+    /// that are looked at anyway.
+    here: bool,
     /// When it last answered, as far as we or somebody we trust knows.
     pub pong_received: When,
     /// When the ping was sent that it has not answered yet.
@@ -155,6 +158,7 @@ impl Node {
             id,
             flags,
             reported: false,
+            here: true,
             pong_received: When::NEVER,
             ping_sent: When::NEVER,
             outbound: None,
@@ -261,7 +265,7 @@ pub(super) const AT_ONCE: usize = 32;
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Table {
-    nodes: Vec<Option<Node>>,
+    nodes: Vec<Node>,
     free: Vec<Ix>,
     /// The places in use, for draws.
     places: Vec<Ix>,
@@ -282,7 +286,7 @@ impl Table {
         let mut ids = Index::new();
         ids.insert(hash(key, me.id.bytes()), Ix::ME.0, |_| key);
         Self {
-            nodes: alloc::vec![Some(me)],
+            nodes: alloc::vec![me],
             free: Vec::new(),
             places: alloc::vec![Ix::ME],
             key,
@@ -330,12 +334,16 @@ impl Table {
     #[must_use]
     #[inline]
     pub fn get(&self, at: Ix) -> &Node {
-        self.nodes[at.at()].as_ref().expect("a place outlived its node")
+        let node = &self.nodes[at.at()];
+        assert!(node.here, "a place outlived its node");
+        node
     }
 
     #[inline]
     pub(super) fn get_mut(&mut self, at: Ix) -> &mut Node {
-        self.nodes[at.at()].as_mut().expect("a place outlived its node")
+        let node = &mut self.nodes[at.at()];
+        assert!(node.here, "a place outlived its node");
+        node
     }
 
     /// Who has this name.
@@ -359,7 +367,8 @@ impl Table {
 
     /// Everybody, in the order they became known (a place that fell free is filled anew).
     pub fn iter(&self) -> impl Iterator<Item = (Ix, &Node)> + Clone {
-        self.nodes.iter().enumerate().filter_map(|(at, node)| node.as_ref().map(|node| (Ix(at as u16), node)))
+        let all = self.nodes.iter().enumerate();
+        all.filter(|(_, node)| node.here).map(|(at, node)| (Ix(at as u16), node))
     }
 
     /// Everybody's place, for walks that change things.
@@ -410,11 +419,11 @@ impl Table {
         let id = node.id;
         let at = match self.free.pop() {
             Some(at) => {
-                self.nodes[at.at()] = Some(node);
+                self.nodes[at.at()] = node;
                 at
             }
             None => {
-                self.nodes.push(Some(node));
+                self.nodes.push(node);
                 Ix((self.nodes.len() - 1) as u16)
             }
         };
@@ -433,10 +442,13 @@ impl Table {
         let id = self.get(at).id;
         let (key, nodes) = (self.key, &self.nodes);
         self.ids.remove(hash(key, id.bytes()), at.0, |place| hash_at(key, nodes, place));
-        let node = self.nodes[at.at()].take().expect("a place outlived its node");
+        let left = self.get_mut(at);
+        let nobody =
+            Node { here: false, ..Node::new(id, NodeFlags::empty(), Address::default(), left.since) };
+        let node = core::mem::replace(left, nobody);
         self.places.retain(|&place| place != at);
         self.free.push(at);
-        for other in self.nodes.iter_mut().flatten() {
+        for other in self.nodes.iter_mut().filter(|node| node.here) {
             other.keep_reports(|by, _| by != at);
             if other.master == Some(at) {
                 other.master = None;
@@ -544,6 +556,6 @@ fn hash(key: u64, id: &[u8; NodeId::LENGTH]) -> u64 {
     })
 }
 
-fn hash_at(key: u64, nodes: &[Option<Node>], place: Place) -> u64 {
-    hash(key, nodes[usize::from(place)].as_ref().expect("a place outlived its node").id.bytes())
+fn hash_at(key: u64, nodes: &[Node], place: Place) -> u64 {
+    hash(key, nodes[usize::from(place)].id.bytes())
 }

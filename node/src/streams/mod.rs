@@ -72,7 +72,8 @@ pub trait Connected: AsyncRead + AsyncWrite + Debug + 'static {
     /// The process behind a unix socket.
     fn peer_pid(&self) -> Option<u32>;
     /// Makes it a link's: nothing is held back to fill a segment, and a peer that is gone is
-    /// noticed some day, or after about twice `patience`. What cuts it off, if it can be.
+    /// noticed some day, or after about twice `patience`; while bytes of ours wait to be
+    /// acknowledged, TCP's own retries decide (Redis has the same). What cuts it off, if it can be.
     fn settle(&self, patience: Option<Duration>) -> Option<Self::Grip>;
 }
 

@@ -1,7 +1,7 @@
 //! What will happen, in the order of (time, order of asking).
 //!
-//! A wheel of wheels: level 0 has 1,024 slots of a microsecond, so that what travels on a network
-//! goes there at once; above, each level has 64 slots, each as long as the whole level below; ten
+//! A wheel of wheels: level 0 has 1,024 slots of a microsecond, so that most of what travels on a
+//! network goes there at once; above, each level has 64 slots, each as long as the whole level below; ten
 //! levels cover all 64 bits of a [`Moment`]. An event waits at the highest digit in which its time
 //! differs from the time of the last event taken, which is what makes the lowest used level hold
 //! the earliest events and, within it, the lowest used slot.
@@ -35,7 +35,7 @@ pub struct Schedule<E> {
     /// The time of the last event taken: nothing may be pushed before it.
     last: u64,
     len: usize,
-    /// Bit `l` is set if level `l` holds anything.
+    /// Bit `l` is set if level `l`, above 0, holds anything.
     levels: u16,
     /// Bit `w` is set if word `w` of `low` is not 0.
     low_words: u16,

@@ -55,7 +55,7 @@ impl Gossip {
                     fresh -= 1;
                     continue;
                 }
-                if self.name(at) {
+                if self.first_named(at) {
                     chosen.push(at);
                     fresh -= 1;
                     left -= 1;
@@ -92,7 +92,7 @@ impl Gossip {
     }
 
     /// Whether a node had no place in the message yet; it has now.
-    fn name(&mut self, at: Ix) -> bool {
+    fn first_named(&mut self, at: Ix) -> bool {
         let (word, bit) = (at.number() / 64, 1 << (at.number() % 64));
         let had = self.named[word] & bit != 0;
         self.named[word] |= bit;

@@ -82,8 +82,10 @@ pub struct Gossip {
     /// How many of them there were at the last tick.
     suspects_seen: usize,
     /// Who has a place in the message being made: a bit for each place of the table.
+    #[cfg_attr(feature = "serde", serde(skip))]
     named: Vec<u64>,
     /// Whom it tells of: kept for its room alone.
+    #[cfg_attr(feature = "serde", serde(skip))]
     chosen: Vec<Ix>,
     rng: Streams,
     timers: Timers<Wake>,

@@ -139,7 +139,7 @@ pub fn set_mflags(out: &mut [u8], mflags: [u8; 3]) {
 /// Appends gossip entries and counts them.
 ///
 /// # Panics
-/// If they are more than 65535 with those that are there already.
+/// If they are more than 65535 with those that are there already, or if no packet was begun.
 pub fn push_entries(out: &mut Vec<u8>, entries: impl IntoIterator<Item = NewEntry>) {
     let mut pushed = 0;
     for NewEntry { id, ping_sent, pong_received, ip, port, bus_port, plain_port, flags } in entries {
