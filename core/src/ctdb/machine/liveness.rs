@@ -111,6 +111,7 @@ impl Ctdb {
             node.flags |= NodeFlags::DISCONNECTED | NodeFlags::UNHEALTHY;
             node.lost = Some(now);
             self.keeper_lost(pnn);
+            self.recovery_without(pnn);
             self.keepalive.forget(pnn);
             out.notice(Notice::NodeDead { pnn, cause });
             if !self.config.plants.has(Plant::PendingNotFailed) {

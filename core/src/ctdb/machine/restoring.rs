@@ -6,7 +6,7 @@
 //! leading, so that somebody with storage does it.
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::string::ToString;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -43,6 +43,8 @@ pub(super) struct Restoring {
     attempt: u32,
     /// Failures that were somebody's fault.
     credits: BTreeMap<Pnn, u32>,
+    /// Who was away since this began: who started anew has not what it told of before.
+    away: BTreeSet<Pnn>,
     name: Option<Text>,
     merge: Merge,
     /// Whether they are more than we may hold.
@@ -171,6 +173,13 @@ impl Recovery {
 }
 
 impl Ctdb {
+    /// A node is gone, if only for a moment: it is not to blame for what it has lost.
+    pub(super) fn recovery_without(&mut self, pnn: Pnn) {
+        if let Stage::Recovery(recovery) = &mut self.rounds.stage {
+            recovery.restoring.away.insert(pnn);
+        }
+    }
+
     /// Records came from a node, perhaps those we asked for.
     pub(super) fn records_heard(&mut self, srvid: SrvId, buffer: &RecordBuffer) {
         if let Stage::Recovery(recovery) = &mut self.rounds.stage
@@ -349,8 +358,9 @@ impl Ctdb {
             | DatabaseStep::Thaw
             | DatabaseStep::Cancel => Vec::new(),
         };
-        for pnn in blamed {
-            *recovery.restoring.credits.entry(pnn).or_default() += 1;
+        let restoring = &mut recovery.restoring;
+        for pnn in blamed.into_iter().filter(|pnn| !restoring.away.contains(pnn)) {
+            *restoring.credits.entry(pnn).or_default() += 1;
         }
         recovery.restoring.merge = Merge::default();
         let keepers = self.keepers(&recovery);

@@ -11,12 +11,19 @@ use standin_core::ctdb::notice::Notice;
 use standin_core::time::Duration;
 
 use super::truth::Shared;
+use super::view::node;
 use crate::check::{Checker, Violation};
 use crate::world::moment::{HostId, Moment, Net};
 use crate::world::{News, World};
 
 /// How long after a take a client may still ask somebody else: the rounds of the announcement.
 const HEARD_WITHIN: Duration = Duration::from_secs(3);
+
+/// Whether a host's daemon believes that it holds an address.
+fn counts_as_own(world: &World<Ctdb>, host: HostId, address: IpAddr) -> bool {
+    let Some((machine, own)) = node(world, host) else { return false };
+    machine.public_addresses().any(|public| public.address == address && public.holder == Some(own))
+}
 
 /// The checker.
 #[derive(Debug)]
@@ -75,6 +82,11 @@ impl Checker<Ctdb> for Announced {
         for (address, (host, at)) in over {
             self.looked += 1;
             let asks = view.iter().find(|(watched, _)| *watched == address).and_then(|(_, it)| it.served_by);
+            // Who is cut off and believes that it holds the address may announce it late.
+            let mut others = world.members().filter(|other| *other != host);
+            if others.any(|other| counts_as_own(world, other, address)) {
+                continue;
+            }
             if asks != Some(host) && self.truth.borrow().steady_since(host, at) {
                 let what = format!("{host} took {address} at {at}, and the client does not know it");
                 return Err(Violation::safety("takes-are-announced", what));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use standin_core::ctdb::Ctdb;
-use standin_core::ctdb::notice::{BanCause, Credit, Notice};
+use standin_core::ctdb::notice::{BanCause, Credit, DatabaseStep, Notice, RecoveryStep};
 use standin_core::ctdb::types::Pnn;
 use standin_core::time::{Duration, Instant};
 
@@ -18,6 +18,12 @@ use crate::check::{Checker, Violation};
 use crate::world::moment::{HostId, Moment};
 use crate::world::{News, World};
 
+/// How often a recovery's databases have to fail at the same node.
+const DATABASE_TIMES: u32 = 3;
+/// What is a node's own part of it.
+const OWN_PARTS: [DatabaseStep; 4] =
+    [DatabaseStep::Name, DatabaseStep::Attach, DatabaseStep::Freeze, DatabaseStep::Pull];
+
 /// The checker.
 #[derive(Debug)]
 pub(super) struct Bans {
@@ -28,6 +34,8 @@ pub(super) struct Bans {
     earned: BTreeMap<HostId, u32>,
     /// Whom each leader's last failed run was about, and when.
     failed: BTreeMap<HostId, (Moment, Option<Pnn>)>,
+    /// How often each leader's recovery under way has failed at a node's own part of a database.
+    databases: BTreeMap<HostId, BTreeMap<Pnn, u32>>,
     /// When each last noticed something that it may ban itself for.
     ashamed: BTreeMap<HostId, (Moment, BanCause)>,
     /// Who is banned until when, by its own clock, and when to look whether it is over.
@@ -43,6 +51,7 @@ impl Bans {
             hands: Hands::default(),
             earned: BTreeMap::new(),
             failed: BTreeMap::new(),
+            databases: BTreeMap::new(),
             ashamed: BTreeMap::new(),
             banned: BTreeMap::new(),
             looked: 0,
@@ -72,6 +81,20 @@ impl Bans {
             }
         }
         Ok(())
+    }
+
+    /// A recovery failed at its databases: whoever made it fail thrice has earned a ban.
+    fn data_failed(&mut self, world: &World<Ctdb>, leader: HostId, pnn: Option<Pnn>) {
+        self.looked += 1;
+        let times = self.databases.remove(&leader).unwrap_or_default();
+        let Some(pnn) = pnn.filter(|pnn| times.get(pnn).is_some_and(|times| *times >= DATABASE_TIMES)) else {
+            return;
+        };
+        let Some((_, own)) = node(world, leader) else { return };
+        let culprit = if pnn == own { Some(leader) } else { host_of(world, &self.cluster, leader, pnn) };
+        if let Some(culprit) = culprit {
+            *self.earned.entry(culprit).or_default() += 1;
+        }
     }
 
     fn banned(
@@ -153,6 +176,16 @@ impl Checker<Ctdb> for Bans {
             }
             Notice::Banned { seconds, cause } => return self.banned(world, host, (*seconds, *cause)),
             Notice::Unbanned => return self.unbanned(world, host),
+            Notice::DatabaseFailed { pnn, step, .. } => {
+                if OWN_PARTS.contains(step) {
+                    *self.databases.entry(host).or_default().entry(*pnn).or_default() += 1;
+                }
+                return Ok(());
+            }
+            Notice::RecoveryFailed { step: RecoveryStep::Data, pnn } => {
+                self.data_failed(world, host, *pnn);
+                return Ok(());
+            }
             Notice::TakeoverFailed { pnn, .. } => {
                 self.failed.insert(host, (world.now(), *pnn));
                 return Ok(());
@@ -163,7 +196,10 @@ impl Checker<Ctdb> for Bans {
             }
             Notice::AddressConflict { .. } => BanCause::Conflict,
             Notice::LockDenied(_) => BanCause::ElectionLock,
-            Notice::RecoveryStarted(_) => BanCause::RecoveryLock,
+            Notice::RecoveryStarted(_) => {
+                self.databases.remove(&host);
+                BanCause::RecoveryLock
+            }
             _ => return Ok(()),
         };
         self.ashamed.insert(host, (world.now(), cause));

@@ -1,7 +1,7 @@
 //! Databases: after a recovery all that took part have the same, and nobody lost a later copy for
 //! an earlier one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use standin_core::ctdb::config;
@@ -49,6 +49,8 @@ pub(super) struct Databases {
     cluster: Rc<Cluster>,
     before: BTreeMap<HostId, Held>,
     passages: BTreeMap<HostId, Passage>,
+    /// What recoveries have written since the last began: they may have ended there.
+    written: BTreeSet<String>,
     looked: u64,
 }
 
@@ -92,11 +94,26 @@ fn lost(copies: &[(Pnn, &Copy)], after: Option<&Copy>) -> Option<String> {
 
 impl Databases {
     pub(super) const fn new(cluster: Rc<Cluster>) -> Self {
-        Self { cluster, before: BTreeMap::new(), passages: BTreeMap::new(), looked: 0 }
+        Self {
+            cluster,
+            before: BTreeMap::new(),
+            passages: BTreeMap::new(),
+            written: BTreeSet::new(),
+            looked: 0,
+        }
     }
 
     fn keeps(&self, host: HostId) -> bool {
         self.cluster.role(host) == config::Databases::Rehearses
+    }
+
+    /// A recovery begins: what one that did not end has written is what there was before it.
+    fn begun(&mut self, world: &World<Ctdb>) {
+        let written = std::mem::take(&mut self.written);
+        for (host, before) in self.before.iter_mut().filter(|_| !written.is_empty()) {
+            let Some((machine, _)) = node(world, *host) else { continue };
+            before.extend(held(machine).into_iter().filter(|(name, _)| written.contains(name)));
+        }
     }
 
     fn recovered(&mut self, generation: Generation) -> Result<(), Violation> {
@@ -169,6 +186,10 @@ impl Checker<Ctdb> for Databases {
                     let generation = machine.generation();
                     self.passages.insert(*host, Passage { generation, own, before, after: now });
                 }
+            }
+            News::Notice(_, Notice::RecoveryStarted(_)) => self.begun(world),
+            News::Notice(_, Notice::DatabaseRecovered { name, .. }) => {
+                self.written.insert(name.to_string());
             }
             News::Notice(_, Notice::RecoveryFinished { generation, .. }) => {
                 return self.recovered(*generation);

@@ -12,7 +12,7 @@ use standin_core::time::Duration;
 use super::super::build::Cluster;
 use super::busy::Busy;
 use super::truth::Shared;
-use super::view::{can_lead, is_active, is_inactive, leads, node};
+use super::view::{can_lead, is_active, is_inactive, leads, node, out_of_reach};
 use crate::check::{Checker, Violation};
 use crate::world::moment::{HostId, Moment};
 use crate::world::{News, World};
@@ -125,6 +125,9 @@ impl Leadership {
         let &[leader] = &leaders[..] else {
             return fail(format!("healed, and these lead: {leaders:?}"));
         };
+        if out_of_reach(&self.cluster, world, leader) {
+            return Ok(());
+        }
         for host in running().filter(|&host| !is_inactive(world, host)) {
             let Some((machine, _)) = node(world, host) else { continue };
             if machine.leader() != self.cluster.number_of(machine, leader) {

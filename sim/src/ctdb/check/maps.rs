@@ -9,7 +9,7 @@ use standin_core::ctdb::types::{Capabilities, Generation, Pnn, RecoveryMode};
 use standin_core::ctdb::{Ctdb, config};
 
 use super::super::build::Cluster;
-use super::view::{is_active, leads, may_be, node};
+use super::view::{is_active, leads, may_be, node, out_of_reach};
 use crate::check::{Checker, Violation};
 use crate::world::moment::HostId;
 use crate::world::{News, World};
@@ -33,6 +33,9 @@ impl Maps {
         let active: Vec<_> = world.members().filter(|&host| is_active(world, host)).collect();
         let Some(leader) = active.iter().copied().find(|&host| leads(world, host)) else { return Ok(()) };
         let Some((chief, own)) = node(world, leader) else { return Ok(()) };
+        if out_of_reach(&self.cluster, world, leader) {
+            return Ok(());
+        }
         let masters = || active.iter().filter(|host| may_be(world, **host, Capabilities::LMASTER));
         let volatile = |host: &HostId| {
             let kept = node(world, *host).into_iter().flat_map(|(machine, _)| machine.databases());

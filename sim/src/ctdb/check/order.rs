@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 use standin_core::ctdb::Ctdb;
-use standin_core::ctdb::notice::Notice;
+use standin_core::ctdb::notice::{AddressFault, Notice};
 use standin_core::ctdb::types::RecoveryMode;
 
 use super::super::build::Cluster;
@@ -15,7 +15,7 @@ use super::detection::host_of;
 use super::hands::Hands;
 use super::view::node;
 use crate::check::{Checker, Violation};
-use crate::world::moment::HostId;
+use crate::world::moment::{HostId, Moment};
 use crate::world::{News, World};
 
 /// The checker.
@@ -27,6 +27,8 @@ pub(super) struct Order {
     runs: BTreeMap<HostId, Run>,
     /// Who is releasing what.
     releasing: BTreeSet<(HostId, IpAddr)>,
+    /// Who found last that an address it holds is missing: what it takes then is what it has.
+    mending: Option<(HostId, IpAddr, Moment)>,
     /// Who said last that its mode is normal.
     normal: BTreeSet<HostId>,
     looked: u64,
@@ -47,6 +49,7 @@ impl Order {
             hands: Hands::default(),
             runs: BTreeMap::new(),
             releasing: BTreeSet::new(),
+            mending: None,
             normal: BTreeSet::new(),
             looked: 0,
         }
@@ -63,6 +66,9 @@ impl Order {
         if !self.normal.contains(&taker) {
             let what = format!("{taker} takes {address} in recovery mode");
             return Err(Violation::safety("taken-in-normal-mode", what));
+        }
+        if self.mending == Some((taker, address, world.now())) {
+            return Ok(());
         }
         self.hands.watch(world);
         self.runs.retain(|leader, _| world.host(*leader).runs());
@@ -157,6 +163,9 @@ impl Checker<Ctdb> for Order {
             }
             Notice::Released { address, .. } | Notice::ReleaseFailed { address } => {
                 self.releasing.remove(&(host, *address));
+            }
+            Notice::AddressWrong { address, fault: AddressFault::Missing } => {
+                self.mending = Some((host, *address, world.now()));
             }
             Notice::Taking { address, .. } => return self.taking(world, host, *address),
             _ => {}

@@ -10,7 +10,7 @@ use standin_core::time::Duration;
 
 use super::super::build::Cluster;
 use super::super::facts::own_flags;
-use super::view::{can_lead, leads, node};
+use super::view::{can_lead, leads, node, out_of_reach};
 use crate::check::{Checker, Violation};
 use crate::world::moment::{HostId, Moment};
 use crate::world::{News, World};
@@ -125,6 +125,10 @@ impl Checker<Ctdb> for Served {
         let may_lead = |host| can_lead(&self.cluster, world, host);
         let leaderless = !world.members().any(|host| leads(world, host));
         if leaderless && (!self.cluster.config.fixes.holder_leads || !world.members().any(may_lead)) {
+            return Ok(());
+        }
+        let mut leaders = world.members().filter(|&host| leads(world, host));
+        if leaders.any(|leader| out_of_reach(&self.cluster, world, leader)) {
             return Ok(());
         }
         self.well_again(world)?;

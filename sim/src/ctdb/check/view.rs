@@ -5,7 +5,7 @@ use standin_core::ctdb::{Ctdb, config};
 use standin_core::time::Duration;
 
 use super::super::build::Cluster;
-use super::super::facts::own_flags;
+use super::super::facts::{counts_connected, own_flags};
 use super::DRIFT_MAX_PERCENT;
 use crate::world::World;
 use crate::world::moment::HostId;
@@ -43,6 +43,15 @@ pub(super) fn is_inactive(world: &World<Ctdb>, host: HostId) -> bool {
 /// Whether a node leads, in its own eyes.
 pub(super) fn leads(world: &World<Ctdb>, host: HostId) -> bool {
     node(world, host).is_some_and(|(machine, own)| machine.leader() == Some(own))
+}
+
+/// Whether somebody has no link of the leader's though all is healed. ctdbd does not dial anew one
+/// that is open on its own side: a finding of the pair's. Such a node misses the leader for ever
+/// and calls everybody to elections; nothing else can be asked of that cluster.
+pub(super) fn out_of_reach(cluster: &Cluster, world: &World<Ctdb>, leader: HostId) -> bool {
+    let mut others = world.members().filter(|&host| host != leader && node(world, host).is_some());
+    !cluster.config.fixes.redial_unanswered
+        && others.any(|host| !counts_connected(cluster, world, leader, host))
 }
 
 /// A protocol's time on a clock that runs as slow as one may.
