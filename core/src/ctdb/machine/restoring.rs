@@ -43,7 +43,8 @@ pub(super) struct Restoring {
     attempt: u32,
     /// Failures that were somebody's fault.
     credits: BTreeMap<Pnn, u32>,
-    /// Who was away since this began: who started anew has not what it told of before.
+    /// Who was disconnected since this began, for whatever cause: it may have started anew, without
+    /// what it told of before.
     away: BTreeSet<Pnn>,
     name: Option<Text>,
     merge: Merge,

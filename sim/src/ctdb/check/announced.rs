@@ -82,12 +82,11 @@ impl Checker<Ctdb> for Announced {
         for (address, (host, at)) in over {
             self.looked += 1;
             let asks = view.iter().find(|(watched, _)| *watched == address).and_then(|(_, it)| it.served_by);
-            // Who is cut off and believes that it holds the address may announce it late.
+            // Who believes that it holds the address, cut off as a rule, may announce it late;
+            // whether it may believe so is judged elsewhere.
             let mut others = world.members().filter(|other| *other != host);
-            if others.any(|other| counts_as_own(world, other, address)) {
-                continue;
-            }
-            if asks != Some(host) && self.truth.borrow().steady_since(host, at) {
+            let disputed = others.any(|other| counts_as_own(world, other, address));
+            if asks != Some(host) && !disputed && self.truth.borrow().steady_since(host, at) {
                 let what = format!("{host} took {address} at {at}, and the client does not know it");
                 return Err(Violation::safety("takes-are-announced", what));
             }

@@ -1,6 +1,6 @@
 //! Bans: only for what the protocol bans for, against whom the failure was, and they end in time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use standin_core::ctdb::Ctdb;
@@ -36,6 +36,8 @@ pub(super) struct Bans {
     failed: BTreeMap<HostId, (Moment, Option<Pnn>)>,
     /// How often each leader's recovery under way has failed at a node's own part of a database.
     databases: BTreeMap<HostId, BTreeMap<Pnn, u32>>,
+    /// Whom each has lost since its last recovery began: they may have started anew.
+    away: BTreeMap<HostId, BTreeSet<Pnn>>,
     /// When each last noticed something that it may ban itself for.
     ashamed: BTreeMap<HostId, (Moment, BanCause)>,
     /// Who is banned until when, by its own clock, and when to look whether it is over.
@@ -52,6 +54,7 @@ impl Bans {
             earned: BTreeMap::new(),
             failed: BTreeMap::new(),
             databases: BTreeMap::new(),
+            away: BTreeMap::new(),
             ashamed: BTreeMap::new(),
             banned: BTreeMap::new(),
             looked: 0,
@@ -176,8 +179,13 @@ impl Checker<Ctdb> for Bans {
             }
             Notice::Banned { seconds, cause } => return self.banned(world, host, (*seconds, *cause)),
             Notice::Unbanned => return self.unbanned(world, host),
+            Notice::NodeDead { pnn, .. } => {
+                self.away.entry(host).or_default().insert(*pnn);
+                return Ok(());
+            }
             Notice::DatabaseFailed { pnn, step, .. } => {
-                if OWN_PARTS.contains(step) {
+                let away = self.away.get(&host).is_some_and(|away| away.contains(pnn));
+                if OWN_PARTS.contains(step) && !away {
                     *self.databases.entry(host).or_default().entry(*pnn).or_default() += 1;
                 }
                 return Ok(());
@@ -198,6 +206,7 @@ impl Checker<Ctdb> for Bans {
             Notice::LockDenied(_) => BanCause::ElectionLock,
             Notice::RecoveryStarted(_) => {
                 self.databases.remove(&host);
+                self.away.remove(&host);
                 BanCause::RecoveryLock
             }
             _ => return Ok(()),

@@ -49,7 +49,7 @@ pub(super) struct Databases {
     cluster: Rc<Cluster>,
     before: BTreeMap<HostId, Held>,
     passages: BTreeMap<HostId, Passage>,
-    /// What recoveries have written since the last began: they may have ended there.
+    /// What the recovery that began last has written so far: it may have ended there.
     written: BTreeSet<String>,
     looked: u64,
 }
@@ -192,6 +192,7 @@ impl Checker<Ctdb> for Databases {
                 self.written.insert(name.to_string());
             }
             News::Notice(_, Notice::RecoveryFinished { generation, .. }) => {
+                self.written.clear();
                 return self.recovered(*generation);
             }
             _ => {}

@@ -122,12 +122,12 @@ impl Leadership {
                 return Ok(());
             }
         }
+        if leaders.iter().any(|&leader| out_of_reach(&self.cluster, world, leader)) {
+            return Ok(());
+        }
         let &[leader] = &leaders[..] else {
             return fail(format!("healed, and these lead: {leaders:?}"));
         };
-        if out_of_reach(&self.cluster, world, leader) {
-            return Ok(());
-        }
         for host in running().filter(|&host| !is_inactive(world, host)) {
             let Some((machine, _)) = node(world, host) else { continue };
             if machine.leader() != self.cluster.number_of(machine, leader) {

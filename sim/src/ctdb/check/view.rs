@@ -45,13 +45,18 @@ pub(super) fn leads(world: &World<Ctdb>, host: HostId) -> bool {
     node(world, host).is_some_and(|(machine, own)| machine.leader() == Some(own))
 }
 
-/// Whether somebody has no link of the leader's though all is healed. ctdbd does not dial anew one
-/// that is open on its own side: a finding of the pair's. Such a node misses the leader for ever
-/// and calls everybody to elections; nothing else can be asked of that cluster.
+/// Whether a leader and somebody are apart though all is healed, by a link that is open at one of
+/// its ends alone: ctdbd does not dial it anew, a finding of the pair's. Such a node misses the
+/// leader for ever and calls everybody to elections; nothing else can be asked of that cluster.
 pub(super) fn out_of_reach(cluster: &Cluster, world: &World<Ctdb>, leader: HostId) -> bool {
+    let half_open = |one, other| world.holds_link_to(one, other) != world.holds_link_from(other, one);
+    let apart = |one, other| !counts_connected(cluster, world, one, other);
     let mut others = world.members().filter(|&host| host != leader && node(world, host).is_some());
     !cluster.config.fixes.redial_unanswered
-        && others.any(|host| !counts_connected(cluster, world, leader, host))
+        && others.any(|host| {
+            (apart(leader, host) || apart(host, leader))
+                && (half_open(leader, host) || half_open(host, leader))
+        })
 }
 
 /// A protocol's time on a clock that runs as slow as one may.
