@@ -131,8 +131,13 @@ mod tests {
             let probe = rng.below(500) as Place;
             let found = index.find(hash_of(probe), |place| place == probe);
             assert_eq!(found, there.contains(&probe).then_some(probe));
-            let [guess] = index.guess_each(&[hash_of(probe)]);
-            assert_eq!(guess.is_some(), there.iter().any(|&place| hash_of(place) == hash_of(probe)));
+            // Not as many as there is room for, and one of them twice.
+            let probes = [probe, place, probe];
+            let guesses: [_; 5] = index.guess_each(&probes.map(hash_of));
+            for (guess, probe) in guesses.iter().zip(probes) {
+                assert_eq!(guess.is_some(), there.iter().any(|&place| hash_of(place) == hash_of(probe)));
+            }
+            assert_eq!(guesses[3..], [None; 2]);
             assert_eq!(index.len(), there.len());
         }
     }
