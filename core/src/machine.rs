@@ -330,6 +330,23 @@ impl<M: Machine> Outbox<M> {
         self.effects.push(effect);
     }
 
+    /// Asks for bytes to be sent: [`Effect::Send`], built where it stays.
+    #[inline]
+    pub fn send(&mut self, link: LinkId, bytes: Vec<u8>) {
+        // Could the list still grow once there is an effect, that would be built elsewhere and
+        // copied, half of it before it is written.
+        if self.effects.len() == self.effects.capacity() {
+            self.make_room();
+        }
+        assert!(self.effects.len() < self.effects.capacity(), "room has been made");
+        self.effects.push(Effect::Send { link, bytes });
+    }
+
+    #[cold]
+    fn make_room(&mut self) {
+        self.effects.reserve(1);
+    }
+
     /// Reports a transition.
     pub fn notice(&mut self, notice: M::Notice) {
         self.push(Effect::Notice(notice));

@@ -36,6 +36,8 @@ const HELD_MAX: usize = 16;
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Links {
     peers: Vec<Peer>,
+    /// What is rarely asked of each of them.
+    calls: Vec<Call>,
     /// Whose an accepted link is, sorted by link.
     accepted: Vec<(LinkId, Pnn)>,
     /// Whose the link last accepted in this place was: a guess that spares most searches, good
@@ -46,12 +48,22 @@ pub(super) struct Links {
     dialled: u64,
 }
 
+/// What every packet asks for: a cache line.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[repr(align(64))]
 struct Peer {
     outgoing: Outgoing,
     incoming: Option<LinkId>,
     stream: FrameBuffer<NodeFraming>,
+}
+
+const _: () = assert!(size_of::<Peer>() == 64, "a cache line");
+
+/// What becomes of dialling a node.
+#[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+struct Call {
     /// A refused connect has been told since the last good one.
     told: bool,
     /// Answers for when our link is open.
@@ -101,14 +113,9 @@ impl Links {
     /// Makes room for so many nodes; links of numbers beyond are closed by
     /// [`drop_peer`](Self::drop_peer) before.
     pub(super) fn resize(&mut self, count: usize) {
-        let fresh = Peer {
-            outgoing: Outgoing::Idle,
-            incoming: None,
-            stream: FrameBuffer::new(),
-            told: false,
-            held: Vec::new(),
-        };
+        let fresh = Peer { outgoing: Outgoing::Idle, incoming: None, stream: FrameBuffer::new() };
         self.peers.resize(count, fresh);
+        self.calls.resize_with(count, Call::default);
     }
 
     /// Dials a node now, unless a link is open or under way.
@@ -133,7 +140,7 @@ impl Links {
         let Some(peer) = self.peers.get_mut(pnn.0 as usize) else { return Event::Nothing };
         let Outgoing::Dialling(link) = peer.outgoing else { return Event::Nothing };
         peer.outgoing = Outgoing::Idle;
-        let event = peer.failed(pnn, Why::TimedOut);
+        let event = self.failed(pnn, Why::TimedOut);
         cx.push(Effect::Close { link, how: How::Abort });
         self.dial(cx, state, pnn);
         event
@@ -146,8 +153,9 @@ impl Links {
             if peer.outgoing == Outgoing::Dialling(link) {
                 let pnn = Pnn(at as u32);
                 peer.outgoing = Outgoing::Open(link, now);
-                peer.told = false;
-                for bytes in core::mem::take(&mut peer.held) {
+                let call = &mut self.calls[at];
+                call.told = false;
+                for bytes in core::mem::take(&mut call.held) {
                     cx.push(Effect::Send { link, bytes });
                 }
                 cx.timers.cancel(Wake::DialLimit(pnn));
@@ -259,13 +267,13 @@ impl Links {
     /// Keeps an answer for a node whose link is being dialled: it may have heard of our link before
     /// we do, and asks at once. Given back if it is lost.
     pub(super) fn hold(&mut self, pnn: Pnn, bytes: Vec<u8>) -> Option<Vec<u8>> {
-        match self.peers.get_mut(pnn.0 as usize) {
-            Some(Peer { outgoing: Outgoing::Dialling(_), held, .. }) if held.len() < HELD_MAX => {
-                held.push(bytes);
-                None
-            }
-            _ => Some(bytes),
+        let at = pnn.0 as usize;
+        let dialling = matches!(self.peers.get(at), Some(Peer { outgoing: Outgoing::Dialling(_), .. }));
+        if !dialling || self.calls[at].held.len() >= HELD_MAX {
+            return Some(bytes);
         }
+        self.calls[at].held.push(bytes);
+        None
     }
 
     /// A link is no more.
@@ -286,7 +294,7 @@ impl Links {
                     peer.outgoing = Outgoing::Idle;
                     cx.timers.cancel(Wake::DialLimit(pnn));
                     cx.timers.set(Wake::Redial(pnn), cx.now + REDIAL_AFTER);
-                    return peer.failed(pnn, why);
+                    return self.failed(pnn, why);
                 }
                 Outgoing::Open(held, since) if held == link => {
                     peer.outgoing = Outgoing::Idle;
@@ -319,7 +327,7 @@ impl Links {
             Outgoing::Open(link, _) => (link, How::Orderly),
         };
         peer.outgoing = Outgoing::Idle;
-        peer.held.clear();
+        self.calls[pnn.0 as usize].held.clear();
         cx.timers.cancel(Wake::DialLimit(pnn));
         cx.push(Effect::Close { link, how });
     }
@@ -329,6 +337,13 @@ impl Links {
         if cx.timers.at(Wake::Redial(pnn)).is_none() {
             self.dial(cx, state, pnn);
         }
+    }
+
+    /// A connect of ours has failed.
+    fn failed(&mut self, pnn: Pnn, why: Why) -> Event {
+        let call = &mut self.calls[pnn.0 as usize];
+        call.held.clear();
+        if core::mem::replace(&mut call.told, true) { Event::Nothing } else { Event::Unreachable(pnn, why) }
     }
 
     /// Every accepted link belongs to a node, and to one only.
@@ -344,7 +359,7 @@ impl Links {
 
 impl Default for Links {
     fn default() -> Self {
-        Self { peers: Vec::new(), accepted: Vec::new(), guesses: no_guesses(), dialled: 0 }
+        Self { peers: Vec::new(), calls: Vec::new(), accepted: Vec::new(), guesses: no_guesses(), dialled: 0 }
     }
 }
 
@@ -365,10 +380,5 @@ impl Peer {
             (Outgoing::Open(..), Some(_)) => Event::Both(pnn),
             _ => Event::Nothing,
         }
-    }
-
-    fn failed(&mut self, pnn: Pnn, why: Why) -> Event {
-        self.held.clear();
-        if core::mem::replace(&mut self.told, true) { Event::Nothing } else { Event::Unreachable(pnn, why) }
     }
 }

@@ -62,7 +62,7 @@ impl Ctdb {
                 let mut bytes = out.buffer();
                 Pdu { header, body }.encode(&mut bytes);
                 self.counters.keepalive_sent();
-                out.push(Effect::Send { link, bytes });
+                out.send(link, bytes);
             }
         }
     }

@@ -118,7 +118,9 @@ impl Ctdb {
 
     /// A control addressed to us, in bytes.
     pub(super) fn control(&mut self, now: Instant, out: Out<'_>, asker: Asker, request: &ControlRequest<'_>) {
-        let Ok(data) = request.decode_data() else {
+        // Looked at where it is: what was just written is slow to move.
+        let read = request.decode_data();
+        let Ok(data) = &read else {
             if let Asker::Node(pnn, _) = asker {
                 out.notice(Notice::PacketRefused { pnn, why: Oddity::Payload { opcode: request.opcode } });
             }
@@ -127,11 +129,11 @@ impl Ctdb {
             }
             return;
         };
-        if let Some(answer) = self.registration(asker, request, &data) {
+        if let Some(answer) = self.registration(asker, request, data) {
             let wanting = (!request.wants_no_reply()).then_some(asker);
             return self.reply_if(out, wanting, &answer);
         }
-        self.asked(now, out, asker, request.flags, &data);
+        self.asked(now, out, asker, request.flags, data);
     }
 
     /// Server ids and tunnels are registered by clients only, and named beside the payload.
@@ -170,7 +172,14 @@ impl Ctdb {
         flags: ControlFlags,
         data: &RequestData,
     ) {
-        let wanting = (!flags.contains(ControlFlags::NOREPLY)).then_some(asker);
+        let in_silence = flags.contains(ControlFlags::NOREPLY);
+        if let Some(answer) = &controls::polled(&self.config, &self.state, data) {
+            if !in_silence {
+                self.reply(out, asker, answer);
+            }
+            return;
+        }
+        let wanting = (!in_silence).then_some(asker);
         if let Some(answer) = self.done_or_later(now, out, wanting, flags, data) {
             self.reply_if(out, wanting, &answer);
         }
@@ -186,8 +195,7 @@ impl Ctdb {
         flags: ControlFlags,
         data: &RequestData,
     ) -> Option<Answer> {
-        let known = controls::polled(&self.config, &self.state, data);
-        if let Some(answer) = known.or_else(|| self.databases_asked(out, asker, data)) {
+        if let Some(answer) = self.databases_asked(out, asker, data) {
             return Some(answer);
         }
         if let Some(answer) = self.tools_asked(now, out, data) {

@@ -195,13 +195,13 @@ impl Ctdb {
     /// Sends to a client.
     pub(super) fn send_client(&mut self, out: Out<'_>, link: LinkId, bytes: Vec<u8>) {
         self.counters.sent_to_client();
-        out.push(Effect::Send { link, bytes });
+        out.send(link, bytes);
     }
 
     /// Sends to a node.
     pub(super) fn send_node(&mut self, out: Out<'_>, link: LinkId, bytes: Vec<u8>) {
         self.counters.sent_to_node();
-        out.push(Effect::Send { link, bytes });
+        out.send(link, bytes);
     }
 }
 

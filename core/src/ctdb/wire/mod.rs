@@ -166,6 +166,7 @@ pub struct Asked {
 }
 
 /// Appends a question whose payload is written in place.
+#[inline]
 pub fn encode_request(header: &Header, asked: Asked, data: &RequestData, out: &mut Vec<u8>) {
     let Asked { srvid, client, flags } = asked;
     write(header, Operation::REQ_CONTROL, out, |out| {
@@ -175,6 +176,7 @@ pub fn encode_request(header: &Header, asked: Asked, data: &RequestData, out: &m
 }
 
 /// Appends an answer whose payload is written in place; `error` is a text, empty mostly.
+#[inline]
 pub fn encode_reply(header: &Header, status: i32, data: &ReplyData, error: &str, out: &mut Vec<u8>) {
     write(header, Operation::REPLY_CONTROL, out, |out| {
         // The status, and two lengths.
