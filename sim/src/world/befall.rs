@@ -308,8 +308,7 @@ impl<M: Machine> World<M> {
     fn garbage(&mut self, from: HostId, to: HostId) {
         for conn in self.conns.ids() {
             let Some(held) = self.conns.get(conn) else { continue };
-            let dialled = held.ends[0].host == from && held.ends[1].host == to;
-            if dialled && matches!(held.ends[0].owner, Owner::Machine(_)) {
+            if held.is_between(from, to) && matches!(held.owner(Side::Dialler), Owner::Machine(_)) {
                 let mut bytes = vec![0; self.chance.between(1, 200) as usize];
                 bytes.fill_with(|| self.chance.bits() as u8);
                 self.inject(from, to, EndRef { conn, side: Side::Dialler }, bytes);
@@ -327,8 +326,7 @@ impl<M: Machine> World<M> {
     pub fn speak_as(&mut self, from: HostId, to: HostId, bytes: &[u8]) {
         for conn in self.conns.ids() {
             let Some(held) = self.conns.get(conn) else { continue };
-            let dialled = held.ends[0].host == from && held.ends[1].host == to;
-            if dialled && matches!(held.ends[0].owner, Owner::Machine(_)) {
+            if held.is_between(from, to) && matches!(held.owner(Side::Dialler), Owner::Machine(_)) {
                 self.inject(from, to, EndRef { conn, side: Side::Dialler }, bytes.to_vec());
             }
         }

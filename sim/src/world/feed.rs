@@ -196,13 +196,23 @@ impl<M: Machine> World<M> {
     fn execute(&mut self, host: HostId) {
         let mut effects = self.outbox.take();
         let mut noticed = false;
-        for effect in effects.drain(..) {
+        let mut next_end = None;
+        let mut left = effects.drain(..);
+        while let Some(effect) = left.next() {
             let Some(process) = &mut self.hosts[host.index()].process else { continue };
             match effect {
-                Effect::Send { link, bytes } => match process.links.get(&link) {
-                    Some(&end) => self.tcp_send(end, bytes),
-                    None => self.outbox.recycle(bytes),
-                },
+                Effect::Send { link, bytes } => {
+                    let end = next_end.take().or_else(|| process.links.get(&link).copied());
+                    // What is said to all is said on one link after the other.
+                    if let [Effect::Send { link: next, .. }, ..] = left.as_slice() {
+                        next_end = process.links.get(next).copied();
+                        self.conns.fetch(next_end.map(|end| end.conn));
+                    }
+                    match end {
+                        Some(end) => self.tcp_send(end, bytes),
+                        None => self.outbox.recycle(bytes),
+                    }
+                }
                 Effect::Notice(notice) => {
                     noticed = true;
                     self.news.push(News::Notice(host, notice));
@@ -234,6 +244,7 @@ impl<M: Machine> World<M> {
                 }
             }
         }
+        drop(left);
         self.outbox.restore(effects);
         if noticed && let Some(process) = &self.hosts[host.index()].process {
             process.machine.check(Depth::Whole);

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 
-use rustc_hash::FxHashMap;
 use standin_core::host::{Done, Fact};
 use standin_core::machine::{Endpoint, JobId, LinkId, Machine, PortId, Why};
 use standin_core::time::{Duration, Instant};
@@ -11,6 +10,7 @@ use standin_core::time::{Duration, Instant};
 use super::disk::Disk;
 use super::kernel::Kernel;
 use super::moment::{EPOCH, Moment};
+use super::numbered::ByLink;
 use super::scripts::Scripts;
 use super::tcp::EndRef;
 
@@ -136,7 +136,7 @@ pub struct Process<M: Machine> {
     pub pace: Pace,
     /// The host's clock at its start; its `Instant` counts from here.
     pub(super) born: Instant,
-    pub(super) links: FxHashMap<LinkId, EndRef>,
+    pub(super) links: ByLink<EndRef>,
     pub(super) listeners: Vec<Listener>,
     pub(super) next_link: u64,
     /// What it was last told to add to its own time to get the time of day.
@@ -184,7 +184,7 @@ impl<M: Machine> Process<M> {
             life,
             pace: Pace::Running,
             born,
-            links: FxHashMap::default(),
+            links: ByLink::default(),
             listeners: Vec::new(),
             next_link: 1,
             told: 0,

@@ -17,6 +17,7 @@ pub mod lan;
 pub mod lock;
 pub mod moment;
 pub mod network;
+mod numbered;
 pub mod onlooker;
 pub mod puppet;
 pub mod schedule;
@@ -27,6 +28,7 @@ use std::fmt::Debug;
 use std::net::IpAddr;
 use std::rc::Rc;
 
+use prefetch_index::prefetch_index;
 use rustc_hash::FxHashMap;
 use standin_core::host::{Done, Fact, Job, Placed};
 use standin_core::machine::{Deadline, JobId, Machine, Outbox};
@@ -295,9 +297,20 @@ impl<M: Machine> World<M> {
                 return false;
             };
             self.now = at;
+            self.fetch_ahead();
             self.happen(event);
         }
         true
+    }
+
+    /// Has what the next event will need fetched from memory while this one happens: a large
+    /// cluster does not fit the processor's caches. No more than a hint, and no part of the run.
+    #[inline]
+    fn fetch_ahead(&self) {
+        if let Some(Event::Arrive { conn, piece: Piece::Bytes(bytes), .. }) = self.schedule.ahead() {
+            prefetch_index(bytes, 0);
+            self.conns.fetch(Some(*conn));
+        }
     }
 
     fn happen(&mut self, event: Event) {

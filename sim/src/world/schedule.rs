@@ -14,6 +14,8 @@
 //! A slot is a list linked through `entries`, which do not move, so a schedule that has reached
 //! its size allocates no more.
 
+use prefetch_index::prefetch_index;
+
 use super::moment::Moment;
 
 /// Bits of a time that level 0 looks at.
@@ -101,6 +103,7 @@ impl<E> Schedule<E> {
         }
         let place = self.free;
         self.free = self.entries[place as usize].next;
+        prefetch_index(&self.entries, self.free as usize);
         self.len += 1;
         self.append(place, at.0)
     }
@@ -144,6 +147,31 @@ impl<E> Schedule<E> {
     #[must_use]
     pub fn peek(&self) -> Option<Moment> {
         Some(Moment(self.earliest_in(self.earliest()?)))
+    }
+
+    /// The event that comes next if none is pushed before it and it lies on level 0. The one after
+    /// it is fetched from memory meanwhile.
+    #[inline]
+    pub fn ahead(&self) -> Option<&E> {
+        let (word, used) = self.low_word(self.low_words)?;
+        let slot = used.trailing_zeros() as usize;
+        let entry = &self.entries[self.slots[word * 64 + slot].first as usize];
+        let beyond = match (entry.next, used & (used - 1)) {
+            (NONE, 0) => None,
+            (NONE, rest) => Some(self.slots[word * 64 + rest.trailing_zeros() as usize].first),
+            (next, _) => Some(next),
+        };
+        if let Some(beyond) = beyond {
+            prefetch_index(&self.entries, beyond as usize);
+        }
+        entry.event.as_ref()
+    }
+
+    /// The first word of level 0 that holds anything.
+    #[inline]
+    fn low_word(&self, words: u16) -> Option<(usize, u64)> {
+        let word = words.trailing_zeros() as usize;
+        Some((word, *self.low.get(word)?))
     }
 
     /// How many events are to come.

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use prefetch_index::prefetch_index;
 use standin_core::machine::{Endpoint, LinkId, Machine};
 use standin_core::time::Duration;
 
@@ -55,17 +56,33 @@ pub(in crate::world) enum Owner {
     Puppet(PuppetId),
 }
 
+/// One direction of a connection: all that a segment on it asks for, in a cache line of its own.
 #[derive(Clone, Debug)]
-pub(in crate::world) struct End {
-    pub(in crate::world) host: HostId,
+#[repr(align(64))]
+pub(in crate::world) struct Way {
+    pub(super) from: HostId,
+    pub(super) to: HostId,
+    /// `None` between two sockets of one host.
+    pub(super) net: Option<Net>,
+    /// Whether the writing end's kernel takes the connection for established.
     pub(super) established: bool,
-    pub(in crate::world) owner: Owner,
-    /// When the last segment this end sent arrives: streams stay in order.
+    /// When the last segment arrives: streams stay in order.
     pub(super) last_arrival: Moment,
-    /// When this end last received data.
-    pub(super) heard: Moment,
+    /// What the writing end keeps, once something was lost.
     pub(super) stuck: Option<Box<Stuck>>,
+    /// Who holds the reading end.
+    pub(super) reader: Owner,
+    /// When the reading end last received data.
+    pub(super) heard: Moment,
+    /// The world's topology for which `open` was reckoned.
+    seen: u64,
+    /// Whose segments, of the two ends, reach the other kernel.
+    open: [bool; 2],
+    /// The connection's.
+    serial: u32,
 }
+
+const _: () = assert!(size_of::<Way>() == 64, "a cache line");
 
 /// What is rarely asked of an end.
 #[derive(Clone, Debug)]
@@ -106,36 +123,94 @@ pub(in crate::world) enum Piece {
     Fin,
 }
 
+/// A connection: its two ways, by the end that writes.
 #[derive(Clone, Debug)]
 pub(in crate::world) struct Conn {
-    /// `None` between two sockets of one host.
-    pub(super) net: Option<Net>,
-    pub(in crate::world) ends: [End; 2],
-    /// The world's topology for which `open` was reckoned.
-    pub(super) seen: u64,
-    pub(super) open: [bool; 2],
+    ways: [Way; 2],
+}
+
+impl Conn {
+    /// A connection about to be opened, between two hosts (one, if that is the dialler's own, or
+    /// none has the address) over a network.
+    pub(super) fn new(dialler: HostId, owner: Owner, far: HostId, net: Option<Net>, now: Moment) -> Self {
+        let way = |from, to, reader| Way {
+            from,
+            to,
+            net,
+            established: false,
+            last_arrival: now,
+            stuck: None,
+            reader,
+            heard: Moment::START,
+            seen: u64::MAX,
+            open: [false; 2],
+            serial: 0,
+        };
+        Self { ways: [way(dialler, far, Owner::Nobody), way(far, dialler, owner)] }
+    }
+
+    /// What an end writes on.
+    pub(super) fn way(&self, from: Side) -> &Way {
+        &self.ways[from as usize]
+    }
+
+    /// What an end writes on.
+    pub(super) fn way_mut(&mut self, from: Side) -> &mut Way {
+        &mut self.ways[from as usize]
+    }
+
+    /// The host of an end.
+    pub(in crate::world) fn host(&self, side: Side) -> HostId {
+        self.way(side).from
+    }
+
+    /// Whether the first host dialled the second.
+    pub(in crate::world) fn is_between(&self, dialler: HostId, acceptor: HostId) -> bool {
+        (self.host(Side::Dialler), self.host(Side::Acceptor)) == (dialler, acceptor)
+    }
+
+    /// Who holds an end.
+    pub(in crate::world) fn owner(&self, side: Side) -> Owner {
+        self.way(side.other()).reader
+    }
+
+    /// Hands an end over.
+    pub(super) fn set_owner(&mut self, side: Side, owner: Owner) {
+        self.way_mut(side.other()).reader = owner;
+    }
+
+    /// The network between two hosts.
+    pub(super) fn net(&self) -> Option<Net> {
+        self.ways[0].net
+    }
 }
 
 /// All connections.
 #[derive(Clone, Debug, Default)]
 pub(in crate::world) struct Conns {
-    pub(super) slots: Vec<(u32, Option<Conn>)>,
+    slots: Vec<Option<Conn>>,
+    /// Of each slot, the number of the connection that is there, or will be next.
+    serials: Vec<u32>,
     /// Of each slot's two ends; apart from what every segment touches.
-    pub(super) origins: Vec<[Origin; 2]>,
-    pub(super) free: Vec<u32>,
+    origins: Vec<[Origin; 2]>,
+    free: Vec<u32>,
 }
 
 impl Conns {
-    pub(super) fn insert(&mut self, conn: Conn, origins: [Origin; 2]) -> ConnId {
+    pub(super) fn insert(&mut self, mut conn: Conn, origins: [Origin; 2]) -> ConnId {
         let Some(slot) = self.free.pop() else {
-            self.slots.push((0, Some(conn)));
+            self.slots.push(Some(conn));
+            self.serials.push(0);
             self.origins.push(origins);
             return ConnId { slot: self.slots.len() as u32 - 1, serial: 0 };
         };
-        let place = &mut self.slots[slot as usize];
-        place.1 = Some(conn);
-        self.origins[slot as usize] = origins;
-        ConnId { slot, serial: place.0 }
+        let at = slot as usize;
+        let serial = self.serials[at];
+        for way in &mut conn.ways {
+            way.serial = serial;
+        }
+        (self.slots[at], self.origins[at]) = (Some(conn), origins);
+        ConnId { slot, serial }
     }
 
     /// Where the ends of a connection that [`get`](Self::get) knows came from.
@@ -146,33 +221,39 @@ impl Conns {
     /// Every connection there is, with where its ends came from.
     pub(super) fn live(&self) -> impl Iterator<Item = (&Conn, &[Origin; 2])> {
         let all = self.slots.iter().zip(&self.origins);
-        all.filter_map(|((_, conn), origins)| Some((conn.as_ref()?, origins)))
+        all.filter_map(|(conn, origins)| Some((conn.as_ref()?, origins)))
     }
 
     #[inline]
     pub(in crate::world) fn get(&mut self, id: ConnId) -> Option<&mut Conn> {
-        let (serial, conn) = &mut self.slots[id.slot as usize];
-        if *serial == id.serial { conn.as_mut() } else { None }
+        self.slots[id.slot as usize].as_mut().filter(|conn| conn.ways[0].serial == id.serial)
+    }
+
+    /// Has what the dialler writes on fetched from memory.
+    #[inline]
+    pub(in crate::world) fn fetch(&self, id: Option<ConnId>) {
+        if let Some(id) = id {
+            prefetch_index(&self.slots, id.slot as usize);
+        }
     }
 
     pub(super) fn peek(&self, id: ConnId) -> Option<(&Conn, &[Origin; 2])> {
-        let (serial, conn) = &self.slots[id.slot as usize];
-        let conn = conn.as_ref().filter(|_| *serial == id.serial)?;
+        let conn = self.slots[id.slot as usize].as_ref().filter(|conn| conn.ways[0].serial == id.serial)?;
         Some((conn, &self.origins[id.slot as usize]))
     }
 
     pub(super) fn remove(&mut self, id: ConnId) {
-        let place = &mut self.slots[id.slot as usize];
-        if place.0 == id.serial && place.1.take().is_some() {
-            place.0 += 1;
+        if self.get(id).is_some() {
+            self.slots[id.slot as usize] = None;
+            self.serials[id.slot as usize] += 1;
             self.free.push(id.slot);
         }
     }
 
     /// Every connection there is, in order of slots.
     pub(in crate::world) fn ids(&self) -> Vec<ConnId> {
-        let live = self.slots.iter().enumerate().filter(|(_, place)| place.1.is_some());
-        live.map(|(slot, place)| ConnId { slot: slot as u32, serial: place.0 }).collect()
+        let live = self.slots.iter().zip(&self.serials).enumerate().filter(|(_, (conn, _))| conn.is_some());
+        live.map(|(slot, (_, &serial))| ConnId { slot: slot as u32, serial }).collect()
     }
 
     /// How many there are.
@@ -187,22 +268,31 @@ impl Held {
     }
 }
 
-/// A connection with its ways reckoned for this topology.
+impl Way {
+    /// Whether an end's segments reach the other kernel, as [`fresh`] has reckoned it.
+    #[inline]
+    pub(super) fn is_open(&self, from: Side) -> bool {
+        self.open[from as usize]
+    }
+}
+
+/// What an end of a connection writes on, open or not as of this topology.
 #[inline]
 pub(super) fn fresh<'a, M: Machine>(
     conns: &'a mut Conns,
     hosts: &[Host<M>],
     network: &Network,
     topology: u64,
-    id: ConnId,
-) -> Option<&'a mut Conn> {
-    let (serial, conn) = &mut conns.slots[id.slot as usize];
-    let conn = conn.as_mut().filter(|_| *serial == id.serial)?;
-    if conn.seen != topology {
-        conn.seen = topology;
-        conn.open = open_ways(hosts, network, conn, &conns.origins[id.slot as usize]);
+    from: EndRef,
+) -> Option<&'a mut Way> {
+    let EndRef { conn: ConnId { slot, serial }, side } = from;
+    let conn = conns.slots[slot as usize].as_mut().filter(|conn| conn.way(side).serial == serial)?;
+    if conn.way(side).seen != topology {
+        let open = open_ways(hosts, network, conn, &conns.origins[slot as usize]);
+        let way = conn.way_mut(side);
+        (way.seen, way.open) = (topology, open);
     }
-    Some(conn)
+    Some(conn.way_mut(side))
 }
 
 /// Which ways of a connection carry a segment to the other kernel.
@@ -214,14 +304,14 @@ pub(super) fn open_ways<M: Machine>(
     origins: &[Origin; 2],
 ) -> [bool; 2] {
     let reachable = |side: Side| {
-        let host = &hosts[conn.ends[side as usize].host.index()];
+        let host = &hosts[conn.host(side).index()];
         let ip = origins[side as usize].address.ip();
-        let local = conn.net.is_none() || ip.is_none_or(|ip| ip.is_loopback());
+        let local = conn.net().is_none() || ip.is_none_or(|ip| ip.is_loopback());
         host.awake() && (local || ip.is_some_and(|ip| host.kernel.usable(ip)))
     };
     let both = reachable(Side::Dialler) && reachable(Side::Acceptor);
-    let (one, other) = (conn.ends[0].host, conn.ends[1].host);
-    match conn.net {
+    let (one, other) = (conn.host(Side::Dialler), conn.host(Side::Acceptor));
+    match conn.net() {
         None => [both; 2],
         Some(net) => [both && network.open(net, one, other), both && network.open(net, other, one)],
     }

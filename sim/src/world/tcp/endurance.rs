@@ -23,10 +23,10 @@ impl<M: Machine> World<M> {
     pub(in crate::world) fn tcp_retransmit(&mut self, at: EndRef, serial: u32) {
         let EndRef { conn: id, side } = at;
         let Some(conn) = self.conns.get(id) else { return };
-        let end = &mut conn.ends[side as usize];
-        let orphan = end.owner == Owner::Kernel;
-        let Some(stuck) = end.stuck.as_mut().filter(|stuck| stuck.serial == serial) else { return };
-        let host = &self.hosts[end.host.index()];
+        let orphan = conn.owner(side) == Owner::Kernel;
+        let way = conn.way_mut(side);
+        let Some(stuck) = way.stuck.as_mut().filter(|stuck| stuck.serial == serial) else { return };
+        let host = &self.hosts[way.from.index()];
         if host.powered && !host.awake() {
             // Its kernel's timers sleep with it.
             self.schedule.push(self.now + stuck.rto, Event::Retransmit { end: at, serial });
@@ -41,11 +41,10 @@ impl<M: Machine> World<M> {
             stuck.first = stuck.first.saturating_sub(1);
             let unsent = !stuck.queue.is_empty();
             if !unsent {
-                end.stuck = None;
+                way.stuck = None;
             }
-            let far = &mut conn.ends[side.other() as usize];
-            if far.owner == Owner::Embryo {
-                far.owner = Owner::Nobody;
+            if way.reader == Owner::Embryo {
+                way.reader = Owner::Nobody;
             }
             if !unsent {
                 return;
@@ -63,15 +62,16 @@ impl<M: Machine> World<M> {
         let back = self.passes(id, side.other());
         let arrives = self.now + self.delay(id, side);
         let Some(conn) = self.conns.get(id) else { return };
-        let far_gone = matches!(conn.ends[side.other() as usize].owner, Owner::Nobody | Owner::Kernel);
-        let Some(stuck) = conn.ends[side as usize].stuck.as_mut() else { return };
+        let way = conn.way_mut(side);
+        let far_gone = matches!(way.reader, Owner::Nobody | Owner::Kernel);
+        let Some(stuck) = way.stuck.as_mut() else { return };
         if far_gone {
             if back {
                 self.schedule.push(arrives, Event::Reset { conn: id, to: side, why: Why::Reset });
             }
         } else if back {
             let queue = std::mem::take(&mut stuck.queue);
-            conn.ends[side as usize].stuck = None;
+            way.stuck = None;
             for held in queue {
                 if let Held::Waiting(piece) = held {
                     self.transmit(id, side, piece);
@@ -80,9 +80,8 @@ impl<M: Machine> World<M> {
         } else if let Some(head) = stuck.queue.front_mut()
             && let Held::Waiting(piece) = std::mem::replace(head, Held::Heard)
         {
-            let end = &mut conn.ends[side as usize];
-            let arrives = arrives.max(end.last_arrival);
-            end.last_arrival = arrives;
+            let arrives = arrives.max(way.last_arrival);
+            way.last_arrival = arrives;
             self.schedule.push(arrives, Event::Arrive { conn: id, to: side.other(), piece, again: true });
         }
     }
@@ -91,12 +90,12 @@ impl<M: Machine> World<M> {
     pub(in crate::world) fn tcp_idle(&mut self, at: EndRef, probes: u32) {
         let now = self.now;
         let Some(conn) = self.conns.get(at.conn) else { return };
-        let end = &conn.ends[at.side as usize];
-        if !matches!(end.owner, Owner::Machine(_) | Owner::Puppet(_)) {
+        if !matches!(conn.owner(at.side), Owner::Machine(_) | Owner::Puppet(_)) {
             return;
         }
-        let (heard, stuck) = (end.heard, end.stuck.is_some());
-        let far_gone = matches!(conn.ends[at.side.other() as usize].owner, Owner::Nobody | Owner::Kernel);
+        let heard = conn.way(at.side.other()).heard;
+        let way = conn.way(at.side);
+        let (stuck, far_gone) = (way.stuck.is_some(), matches!(way.reader, Owner::Nobody | Owner::Kernel));
         let opened = self.conns.origins(at.conn)[at.side as usize].opened;
         let idle_until = heard.max(opened) + IDLE_MAX;
         if idle_until > now || stuck {

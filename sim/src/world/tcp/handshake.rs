@@ -6,11 +6,11 @@ use rustc_hash::FxHashMap;
 use standin_core::machine::{Endpoint, LinkId, Machine, Why};
 use standin_core::time::Duration;
 
-use super::conn::{Conn, ConnId, End, EndRef, Origin, Owner, Piece, Side};
+use super::conn::{Conn, ConnId, EndRef, Origin, Owner, Piece, Side};
 use super::endurance::IDLE_MAX;
 use crate::world::host::{Accepted, Host, Stored};
 use crate::world::kernel::Kernel;
-use crate::world::moment::{HostId, Moment, Net};
+use crate::world::moment::{HostId, Net};
 use crate::world::{Event, World};
 
 /// Linux: how often SYN is repeated.
@@ -31,17 +31,8 @@ impl<M: Machine> World<M> {
     ) -> EndRef {
         let (local, remote, net, failure) = self.route(host, from, to);
         let now = self.now;
-        let end = |host, owner| End {
-            host,
-            established: false,
-            owner,
-            last_arrival: now,
-            heard: Moment::START,
-            stuck: None,
-        };
-        let ends = [end(host, owner), end(remote.unwrap_or(host), Owner::Nobody)];
         let origins = [local, to.clone()].map(|address| Origin { address, opened: now });
-        let conn = Conn { net, ends, seen: u64::MAX, open: [false; 2] };
+        let conn = Conn::new(host, owner, remote.unwrap_or(host), net, now);
         let conn = self.conns.insert(conn, origins);
         match failure {
             Some((after, why)) => {
@@ -106,11 +97,10 @@ impl<M: Machine> World<M> {
     /// Sends SYN, and again after 1, 2, 4 … s.
     pub(in crate::world) fn tcp_syn(&mut self, conn: ConnId, tries: u32) {
         let Some(held) = self.conns.get(conn) else { return };
-        let dialler = &held.ends[0];
-        if dialler.established || dialler.owner == Owner::Nobody {
+        if held.way(Side::Dialler).established || held.owner(Side::Dialler) == Owner::Nobody {
             return;
         }
-        if self.hosts[dialler.host.index()].suspended.is_some() {
+        if self.hosts[held.host(Side::Dialler).index()].suspended.is_some() {
             // Its kernel sleeps; it goes on where it was.
             self.schedule.push(self.now + Duration::from_secs(1), Event::Syn { conn, tries });
             return;
@@ -132,15 +122,15 @@ impl<M: Machine> World<M> {
             return;
         }
         let Some((held, origins)) = self.conns.peek(conn) else { return };
-        let (end, address) = (&held.ends[1], &origins[1].address);
-        let process = self.hosts[end.host.index()].process.as_ref();
+        let (owner, address) = (held.owner(Side::Acceptor), &origins[1].address);
+        let process = self.hosts[held.host(Side::Acceptor).index()].process.as_ref();
         let listens =
             process.is_some_and(|process| process.listeners.iter().any(|listener| listener.takes(address)));
         // A local client waits for its turn.
-        if held.net.is_some() && process.is_some_and(|process| process.unaccepted() >= BACKLOG) {
+        if held.net().is_some() && process.is_some_and(|process| process.unaccepted() >= BACKLOG) {
             return;
         }
-        let fresh = matches!(end.owner, Owner::Nobody | Owner::Embryo);
+        let fresh = matches!(owner, Owner::Nobody | Owner::Embryo);
         if !fresh || !self.passes(conn, Side::Acceptor) {
             return;
         }
@@ -150,7 +140,7 @@ impl<M: Machine> World<M> {
             return;
         }
         if let Some(held) = self.conns.get(conn) {
-            held.ends[1].owner = Owner::Embryo;
+            held.set_owner(Side::Acceptor, Owner::Embryo);
         }
         self.schedule.push(at, Event::SynAck { conn });
     }
@@ -160,12 +150,12 @@ impl<M: Machine> World<M> {
             return;
         }
         let Some(held) = self.conns.get(conn) else { return };
-        let end = &mut held.ends[0];
-        if end.established || matches!(end.owner, Owner::Nobody | Owner::Kernel) {
+        let (owner, host) = (held.owner(Side::Dialler), held.host(Side::Dialler));
+        let way = held.way_mut(Side::Dialler);
+        if way.established || matches!(owner, Owner::Nobody | Owner::Kernel) {
             return;
         }
-        end.established = true;
-        let (owner, host) = (end.owner, end.host);
+        way.established = true;
         let origin = &mut self.conns.origins(conn)[0];
         origin.opened = self.now;
         let local = origin.address.clone();
@@ -186,10 +176,10 @@ impl<M: Machine> World<M> {
     pub(super) fn accept(&mut self, id: ConnId) {
         let Some((conn, origins)) = self.conns.peek(id) else { return };
         let [from, local] = origins.clone().map(|origin| origin.address);
-        let host = conn.ends[1].host;
-        let Owner::Embryo = conn.ends[1].owner else { return };
-        let peer_pid = match conn.ends[0].owner {
-            Owner::Puppet(puppet) if conn.net.is_none() => Some(1_000 + puppet.0),
+        let host = conn.host(Side::Acceptor);
+        let Owner::Embryo = conn.owner(Side::Acceptor) else { return };
+        let peer_pid = match conn.owner(Side::Dialler) {
+            Owner::Puppet(puppet) if conn.net().is_none() => Some(1_000 + puppet.0),
             Owner::Nobody | Owner::Kernel | Owner::Embryo | Owner::Machine(_) | Owner::Puppet(_) => None,
         };
         let process = self.hosts[host.index()].process.as_mut();
@@ -202,12 +192,12 @@ impl<M: Machine> World<M> {
         });
         let Some(conn) = self.conns.get(id) else { return };
         let Some((port, link)) = port else {
-            conn.ends[1].owner = Owner::Nobody;
+            conn.set_owner(Side::Acceptor, Owner::Nobody);
             self.schedule.push(self.now, Event::Reset { conn: id, to: Side::Dialler, why: Why::Reset });
             return;
         };
-        conn.ends[1].owner = Owner::Machine(link);
-        conn.ends[1].established = true;
+        conn.set_owner(Side::Acceptor, Owner::Machine(link));
+        conn.way_mut(Side::Acceptor).established = true;
         self.conns.origins(id)[1].opened = self.now;
         self.watch_idle(EndRef { conn: id, side: Side::Acceptor });
         self.deliver(host, Stored::Accepted(Box::new(Accepted { link, port, from, local, peer_pid })));
@@ -215,9 +205,9 @@ impl<M: Machine> World<M> {
 
     pub(in crate::world) fn tcp_reset(&mut self, conn: ConnId, to: Side, why: Why) {
         let Some(held) = self.conns.get(conn) else { return };
-        let end = &held.ends[to as usize];
+        let (established, host) = (held.way(to).established, held.host(to));
         let opening = matches!(why, Why::TimedOut | Why::Refused | Why::Unreachable | Why::NoAddress);
-        if (opening && end.established) || !self.hosts[end.host.index()].awake() {
+        if (opening && established) || !self.hosts[host.index()].awake() {
             return;
         }
         self.end_closed(EndRef { conn, side: to }, why);

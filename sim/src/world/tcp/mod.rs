@@ -17,8 +17,8 @@ use std::collections::VecDeque;
 use standin_core::machine::{How, Machine, Why};
 use standin_core::time::Duration;
 
-use self::conn::{Conn, End, Held, Stuck, fresh};
 pub(super) use self::conn::{ConnId, Conns, EndRef, Owner, Piece, Side};
+use self::conn::{Held, Stuck, Way, fresh};
 use self::endurance::{RTO_MIN, SYN_ACK_AGAIN};
 use super::host::Stored;
 use super::moment::HostId;
@@ -28,21 +28,20 @@ use super::{Event, World};
 const SEND_QUEUE_MAX: usize = 4 << 20;
 
 impl<M: Machine> World<M> {
-    /// A connection with its ways reckoned for the topology there is now.
+    /// What an end writes on, open or not as of the topology there is now.
     #[inline]
-    fn conn(&mut self, id: ConnId) -> Option<&mut Conn> {
-        fresh(&mut self.conns, &self.hosts, &self.network, self.topology, id)
+    fn way(&mut self, from: EndRef) -> Option<&mut Way> {
+        fresh(&mut self.conns, &self.hosts, &self.network, self.topology, from)
     }
 
     /// Whether a segment sent from `side` would reach the other kernel.
     fn open(&mut self, id: ConnId, side: Side) -> bool {
-        self.conn(id).is_some_and(|conn| conn.open[side as usize])
+        self.way(EndRef { conn: id, side }).is_some_and(|way| way.is_open(side))
     }
 
     fn delay(&mut self, id: ConnId, side: Side) -> Duration {
         let Some(conn) = self.conns.get(id) else { return Duration::ZERO };
-        let (net, from, to) =
-            (conn.net, conn.ends[side as usize].host, conn.ends[side.other() as usize].host);
+        let &Way { net, from, to, .. } = conn.way(side);
         self.network.delay(net, from, to)
     }
 
@@ -52,8 +51,7 @@ impl<M: Machine> World<M> {
             return false;
         }
         let Some(conn) = self.conns.get(id) else { return false };
-        let (net, from, to) =
-            (conn.net, conn.ends[side as usize].host, conn.ends[side.other() as usize].host);
+        let &Way { net, from, to, .. } = conn.way(side);
         !self.network.loses(net, from, to)
     }
 
@@ -66,22 +64,21 @@ impl<M: Machine> World<M> {
     /// Sends a piece on an established connection, in order.
     #[inline]
     pub(super) fn transmit(&mut self, id: ConnId, side: Side, piece: Piece) {
-        let conn = fresh(&mut self.conns, &self.hosts, &self.network, self.topology, id);
-        let Some(conn) = conn.filter(|conn| conn.ends[side as usize].established) else {
+        let writer = EndRef { conn: id, side };
+        let way = fresh(&mut self.conns, &self.hosts, &self.network, self.topology, writer);
+        let Some(way) = way.filter(|way| way.established) else {
             if let Piece::Bytes(bytes) = piece {
                 self.outbox.recycle(bytes);
             }
             return;
         };
-        let (net, from, to) =
-            (conn.net, conn.ends[side as usize].host, conn.ends[side.other() as usize].host);
-        let end = &mut conn.ends[side as usize];
-        let passes = conn.open[side as usize] && end.stuck.is_none() && !self.network.loses(net, from, to);
+        let Way { net, from, to, .. } = *way;
+        let passes = way.is_open(side) && way.stuck.is_none() && !self.network.loses(net, from, to);
         if !passes {
             return self.stick(id, side, Held::Waiting(piece));
         }
-        let at = (self.now + self.network.delay(net, from, to)).max(end.last_arrival);
-        end.last_arrival = at;
+        let at = (self.now + self.network.delay(net, from, to)).max(way.last_arrival);
+        way.last_arrival = at;
         self.schedule.push(at, Event::Arrive { conn: id, to: side.other(), piece, again: false });
     }
 
@@ -103,11 +100,10 @@ impl<M: Machine> World<M> {
     fn hold(&mut self, id: ConnId, side: Side, held: Held, place: fn(&mut Stuck) -> usize) {
         let now = self.now;
         let Some(conn) = self.conns.get(id) else { return };
-        let end = &mut conn.ends[side as usize];
-        if end.owner == Owner::Nobody {
+        if conn.owner(side) == Owner::Nobody {
             return;
         }
-        let stuck = end.stuck.get_or_insert_with(|| {
+        let stuck = conn.way_mut(side).stuck.get_or_insert_with(|| {
             let serial = self.next_serial;
             self.next_serial += 1;
             // Until it has the third leg, the other kernel repeats its SYN-ACK.
@@ -128,26 +124,26 @@ impl<M: Machine> World<M> {
     pub(super) fn tcp_arrives(&mut self, id: ConnId, to: Side, piece: Piece, again: bool) {
         let from = to.other();
         let now = self.now;
-        let Some(conn) = fresh(&mut self.conns, &self.hosts, &self.network, self.topology, id) else {
+        let writer = EndRef { conn: id, side: from };
+        let Some(way) = fresh(&mut self.conns, &self.hosts, &self.network, self.topology, writer) else {
             if let Piece::Bytes(bytes) = piece {
                 self.outbox.recycle(bytes);
             }
             return;
         };
-        if !conn.open[from as usize] {
+        if !way.is_open(from) {
             return self.lost(id, from, piece, again);
         }
-        let acknowledged = conn.open[to as usize];
-        let before = conn.ends[from as usize].stuck.as_ref();
+        let acknowledged = way.is_open(to);
+        let before = way.stuck.as_ref();
         if !again && before.is_some_and(|stuck| stuck.queue.iter().take(stuck.first).any(Held::waits)) {
             // Something before it is missing: the receiving kernel keeps it back.
             return self.keep_back(id, from, Held::Waiting(piece));
         }
-        let end = &mut conn.ends[to as usize];
-        if matches!((end.owner, &piece), (Owner::Machine(_), Piece::Bytes(_))) {
-            end.heard = now;
+        if matches!((way.reader, &piece), (Owner::Machine(_), Piece::Bytes(_))) {
+            way.heard = now;
         }
-        let (owner, host) = (end.owner, end.host);
+        let (owner, host) = (way.reader, way.to);
         let is_fin = matches!(piece, Piece::Fin);
         match (owner, piece) {
             (Owner::Machine(link), Piece::Bytes(bytes)) => {
@@ -189,8 +185,7 @@ impl<M: Machine> World<M> {
             return self.keep_back(id, from, Held::Waiting(piece));
         }
         let Some(conn) = self.conns.get(id) else { return };
-        if let Some(head) = conn.ends[from as usize].stuck.as_mut().and_then(|stuck| stuck.queue.front_mut())
-        {
+        if let Some(head) = conn.way_mut(from).stuck.as_mut().and_then(|stuck| stuck.queue.front_mut()) {
             *head = Held::Waiting(piece);
         }
     }
@@ -198,16 +193,14 @@ impl<M: Machine> World<M> {
     /// The owner closes its end.
     pub(super) fn tcp_close(&mut self, at: EndRef, how: How) {
         let Some(conn) = self.conns.get(at.conn) else { return };
-        let end = &mut conn.ends[at.side as usize];
         match how {
-            How::Orderly if end.established => {
-                end.owner = Owner::Kernel;
+            How::Orderly if conn.way(at.side).established => {
+                conn.set_owner(at.side, Owner::Kernel);
                 self.transmit(at.conn, at.side, Piece::Fin);
             }
             How::Orderly | How::Abort => {
-                let embryo = &mut conn.ends[at.side.other() as usize];
-                if embryo.owner == Owner::Embryo {
-                    embryo.owner = Owner::Nobody;
+                if conn.owner(at.side.other()) == Owner::Embryo {
+                    conn.set_owner(at.side.other(), Owner::Nobody);
                 }
                 self.end_gone(at);
                 if self.passes(at.conn, at.side) {
@@ -222,8 +215,7 @@ impl<M: Machine> World<M> {
     /// An end is no more and its owner is told.
     fn end_closed(&mut self, at: EndRef, why: Why) {
         let Some(conn) = self.conns.get(at.conn) else { return };
-        let end = &conn.ends[at.side as usize];
-        let (owner, host) = (end.owner, end.host);
+        let (owner, host) = (conn.owner(at.side), conn.host(at.side));
         self.end_gone(at);
         match owner {
             Owner::Machine(link) => self.deliver(host, Stored::Closed(link, why)),
@@ -235,12 +227,9 @@ impl<M: Machine> World<M> {
     /// An end is no more and nobody is told.
     pub(super) fn end_gone(&mut self, at: EndRef) {
         let Some(conn) = self.conns.get(at.conn) else { return };
-        let end = &mut conn.ends[at.side as usize];
-        end.owner = Owner::Nobody;
-        end.stuck = None;
-        let [one, other] = &conn.ends;
-        let over = |end: &End| matches!(end.owner, Owner::Nobody);
-        if over(one) && over(other) {
+        conn.set_owner(at.side, Owner::Nobody);
+        conn.way_mut(at.side).stuck = None;
+        if conn.owner(at.side.other()) == Owner::Nobody {
             self.conns.remove(at.conn);
         }
     }
@@ -249,11 +238,11 @@ impl<M: Machine> World<M> {
     pub(super) fn tcp_forget(&mut self, host: HostId) {
         for conn in self.conns.ids() {
             for side in [Side::Dialler, Side::Acceptor] {
-                let Some(end) = self.conns.get(conn).map(|held| &held.ends[side as usize]) else { continue };
-                if end.host != host {
+                let Some(held) = self.conns.get(conn) else { continue };
+                if held.host(side) != host {
                     continue;
                 }
-                let owner = end.owner;
+                let owner = held.owner(side);
                 self.end_gone(EndRef { conn, side });
                 if let Owner::Puppet(puppet) = owner {
                     self.puppet_closed(puppet, Why::System);

@@ -10,7 +10,7 @@ impl<M: Machine> World<M> {
     /// Whether a daemon holds the other end of a connection and segments pass both ways.
     pub(in crate::world) fn is_heard(&self, end: EndRef) -> bool {
         let Some((conn, origins)) = self.conns.peek(end.conn) else { return false };
-        let held = matches!(conn.ends[end.side.other() as usize].owner, Owner::Machine(_));
+        let held = matches!(conn.owner(end.side.other()), Owner::Machine(_));
         held && open_ways(&self.hosts, &self.network, conn, origins) == [true; 2]
     }
 
@@ -18,9 +18,10 @@ impl<M: Machine> World<M> {
     /// those its kernel still knows. `None` if there is none, or one has been opened since.
     #[must_use]
     pub fn last_heard(&self, host: HostId, from: HostId) -> Option<Moment> {
-        let between = |conn: &Conn| conn.ends[0].host == from && conn.ends[1].host == host;
-        let theirs = self.conns.live().filter(|(conn, _)| between(conn) && conn.ends[1].established);
-        let theirs: Vec<_> = theirs.map(|(conn, origins)| (conn.ends[1].heard, origins[1].opened)).collect();
+        let open = |conn: &Conn| conn.is_between(from, host) && conn.way(Side::Acceptor).established;
+        let theirs = self.conns.live().filter(|(conn, _)| open(conn));
+        let heard = |conn: &Conn| conn.way(Side::Dialler).heard;
+        let theirs: Vec<_> = theirs.map(|(conn, origins)| (heard(conn), origins[1].opened)).collect();
         let heard = theirs.iter().map(|&(heard, _)| heard).max()?;
         theirs.iter().all(|&(_, opened)| opened < heard).then_some(heard)
     }
@@ -28,11 +29,11 @@ impl<M: Machine> World<M> {
     /// Every connection between daemons that the second has accepted: (who dialled, who accepted).
     pub fn links_accepted(&self) -> impl Iterator<Item = (HostId, HostId)> {
         let accepted = self.conns.live().filter(|(conn, origins)| {
-            let [dialled, accepted] = &conn.ends;
-            let daemons = !matches!(dialled.owner, Owner::Puppet(_)) && origins[1].address.ip().is_some();
-            daemons && matches!(accepted.owner, Owner::Machine(_))
+            let (dialled, accepted) = (conn.owner(Side::Dialler), conn.owner(Side::Acceptor));
+            let daemons = !matches!(dialled, Owner::Puppet(_)) && origins[1].address.ip().is_some();
+            daemons && matches!(accepted, Owner::Machine(_))
         });
-        accepted.map(|(conn, _)| (conn.ends[0].host, conn.ends[1].host))
+        accepted.map(|(conn, _)| (conn.host(Side::Dialler), conn.host(Side::Acceptor)))
     }
 
     /// Whether a daemon holds an open link that it has dialled to another host.
@@ -52,9 +53,8 @@ impl<M: Machine> World<M> {
         let mut links = process.links.values().filter(|end| end.side == side);
         links.any(|end| {
             self.conns.peek(end.conn).is_some_and(|(conn, origins)| {
-                let held = &conn.ends[side as usize];
-                let open = held.established && matches!(held.owner, Owner::Machine(_));
-                open && conn.ends[side.other() as usize].host == far && origins[1].address.ip().is_some()
+                let open = conn.way(side).established && matches!(conn.owner(side), Owner::Machine(_));
+                open && conn.host(side.other()) == far && origins[1].address.ip().is_some()
             })
         })
     }
