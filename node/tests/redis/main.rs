@@ -11,5 +11,6 @@ mod lan;
 mod life;
 mod log;
 mod manual;
+mod moving;
 mod roles;
 mod wire;

@@ -1,6 +1,7 @@
 //! A node in a small room: clients talk to it, everything it asks for is granted.
 
 mod limits;
+mod moving;
 mod talk;
 
 use alloc::collections::BTreeMap;
