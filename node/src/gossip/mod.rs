@@ -17,7 +17,7 @@ use std::rc::Rc;
 
 use standin_core::gossip::{BUS, CLIENTS, Gossip, Notice, Order};
 use standin_core::host::{AddressError, Done, Fact, FileError, Job, LockNews, ScriptEnd};
-use standin_core::machine::JobId;
+use standin_core::machine::{JobId, PortId};
 use standin_core::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
@@ -81,6 +81,15 @@ impl Hands<Gossip> for GossipHands {
     fn noticed(&mut self, _: &Gossip, notice: &Notice) {
         log::notice(notice);
     }
+
+    /// As Redis: two node timeouts, as they are when somebody comes; who came before keeps his.
+    fn patience(&self, machine: &Gossip, port: PortId) -> Option<std::time::Duration> {
+        match port {
+            BUS => Some(std::time::Duration::from_micros(machine.config().node_timeout.times(2).0)),
+            CLIENTS => Some(CLIENTS_PATIENCE),
+            _ => None,
+        }
+    }
 }
 
 impl Times<Gossip> for GossipHands {
@@ -104,11 +113,9 @@ pub async fn serve(settings: Settings, state: StateFile) -> io::Result<u8> {
     let (tell, news) = unbounded_channel();
     let (_none, facts) = unbounded_channel();
     listen_to_signals(&tell)?;
-    let members = 2 * std::time::Duration::from_micros(settings.config.node_timeout.0);
     let machine = Gossip::new(settings.config, seed()?);
     let hands = GossipHands::new(state, tell);
-    let driver = Driver::new(machine, hands, Clock::start(), facts, news);
-    Ok(driver.watching(BUS, members).watching(CLIENTS, CLIENTS_PATIENCE).run().await)
+    Ok(Driver::new(machine, hands, Clock::start(), facts, news).run().await)
 }
 
 fn listen_to_signals(tell: &UnboundedSender<News<Gossip>>) -> io::Result<()> {
