@@ -1,7 +1,6 @@
 //! What is asked, and what is answered.
 
 use alloc::format;
-use alloc::string::String;
 
 use super::super::super::config::{Config, Preferred, Role};
 use super::super::super::links::BUS;
@@ -218,24 +217,6 @@ fn every_command_is_told_with_its_keys() {
     let get = "*10¶$3¶get¶:2¶*2¶+readonly¶+fast¶:1¶:1¶:1¶*0¶*0¶*0¶*0";
     assert_eq!(room.ask(link, "COMMAND INFO get nothing"), format!("*2¶{get}¶$-1"));
     assert_eq!(room.ask(link, "COMMAND DOCS"), "*0");
-}
-
-#[test]
-fn settings_are_changed_all_or_none() {
-    let mut room = Room::new(Role::Witness);
-    let link = room.client();
-    let told =
-        |room: &mut Room, link, name: &str| -> String { room.ask(link, &format!("CONFIG GET {name}")) };
-    room.expect(link, &[("CONFIG SET cluster-node-timeout 5000 cluster-slave-no-failover yes", "+OK")]);
-    assert_eq!(room.node.config().node_timeout, Duration::from_secs(5));
-    assert!(room.node.table().me().flags.contains(NodeFlags::NOFAILOVER));
-    let wrong = "-ERR CONFIG SET failed (possibly related to argument 'port') - can't set immutable config";
-    room.expect(link, &[("CONFIG SET cluster-node-timeout 7000 port 1", wrong)]);
-    assert_eq!(told(&mut room, link, "*node-timeout"), "*2¶$20¶cluster-node-timeout¶$4¶5000");
-    room.expect(link, &[("CONFIG SET cluster-node-timeout 9223372036854775807", "+OK")]);
-    room.wait(Duration::from_secs(20));
-    room.expect(link, &[("CONFIG SET cluster-node-timeout 0", "+OK")]);
-    room.wait(Duration::from_secs(20));
 }
 
 #[test]
