@@ -13,4 +13,5 @@ mod log;
 mod manual;
 mod moving;
 mod roles;
+mod sites;
 mod wire;
