@@ -27,6 +27,13 @@ pub enum Job {
         /// The new content.
         content: Vec<u8>,
     },
+    /// Bring the file that the daemon was started from up to date, so that a power loss leaves the old
+    /// or the new one: each of these options as it is now, all else as it stands there; answered by
+    /// [`Done::Kept`].
+    KeepSettings {
+        /// Names and values, in the words of the machine's own protocol.
+        settings: Vec<(String, String)>,
+    },
     /// Name the scripts of a directory; answered by [`Done::Scripts`].
     ListScripts {
         /// A path, or a name below the daemon's base directory.
@@ -91,6 +98,8 @@ pub enum Done {
     Read(Result<Vec<u8>, FileError>),
     /// The file is durable.
     Wrote(Result<(), FileError>),
+    /// The file is up to date and durable, or is as it was for this reason.
+    Kept(Result<(), String>),
     /// The scripts of a directory, in no order.
     Scripts(Result<Vec<Script>, FileError>),
     /// The script ended.

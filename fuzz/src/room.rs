@@ -380,6 +380,7 @@ impl<M: Resident> Room<M> {
                 at.files.insert(name, content);
                 Done::Wrote(Ok(()))
             }
+            Job::KeepSettings { .. } => Done::Kept(Ok(())),
             Job::ListScripts { .. } => Done::Scripts(Ok(Vec::new())),
             Job::RunScript { .. } => Done::Script(ScriptEnd::Ok),
             Job::Announce { .. } | Job::Tickle { .. } => Done::Announced,

@@ -23,6 +23,12 @@ pub trait Hands<M: Machine> {
     fn counts(&mut self, job: JobId, done: &M::Done) -> bool;
     /// Something worth a line happened.
     fn noticed(&mut self, machine: &M, notice: &M::Notice);
+    /// How long somebody who dialled `port` just now may be silent before our kernel asks whether he
+    /// is there, who is given up after as long again; if `None`, it asks after two hours.
+    fn patience(&self, machine: &M, port: PortId) -> Option<std::time::Duration> {
+        let _ = (machine, port);
+        None
+    }
     /// The effects of an input are done.
     fn turned(&mut self, machine: &M) {
         let _ = machine;
@@ -91,14 +97,6 @@ impl<M: Machine, H: Hands<M> + Times<M>> Driver<M, H> {
         let (links, heard) = Links::new();
         let now = clock.now();
         Self { machine, hands, clock, links, heard, facts, news, out: Outbox::new(), now, status: None }
-    }
-
-    /// The same, but who dials `port` and is silent for so long is asked by our kernel whether it
-    /// is there, and given up after as long again. Else the kernel asks after two hours.
-    #[must_use]
-    pub fn watching(mut self, port: PortId, patience: std::time::Duration) -> Self {
-        self.links.watch(port, patience);
-        self
     }
 
     /// Runs the machine to its end; its exit status.
@@ -183,7 +181,7 @@ impl<M: Machine, H: Hands<M> + Times<M>> Driver<M, H> {
             Heard::Accepted(port, stream, from) => {
                 let local = stream.local();
                 let peer_pid = stream.peer_pid();
-                let link = self.links.accept(port, stream);
+                let link = self.links.accept(stream, self.hands.patience(&self.machine, port));
                 self.input(Input::Link(link, LinkInput::Accepted { port, from, local, peer_pid }));
             }
             Heard::Bytes(link, bytes) => {

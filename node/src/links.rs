@@ -68,8 +68,6 @@ struct Link {
 pub struct Links {
     links: BTreeMap<LinkId, Link>,
     ports: BTreeMap<PortId, AbortHandle>,
-    /// How long who dialled a port may be silent before it is asked whether it is there.
-    patience: BTreeMap<PortId, Duration>,
     tell: mpsc::Sender<Heard>,
     accepted: u64,
 }
@@ -79,14 +77,7 @@ impl Links {
     #[must_use]
     pub fn new() -> (Self, mpsc::Receiver<Heard>) {
         let (tell, heard) = mpsc::channel(HEARD_MAX);
-        let (links, ports, patience) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        (Self { links, ports, patience, tell, accepted: 0 }, heard)
-    }
-
-    /// From now on, who dials a port and is silent for so long is asked whether it is there, and
-    /// given up after as long again.
-    pub fn watch(&mut self, port: PortId, patience: Duration) {
-        self.patience.insert(port, patience);
+        (Self { links: BTreeMap::new(), ports: BTreeMap::new(), tell, accepted: 0 }, heard)
     }
 
     /// Opens a port.
@@ -135,11 +126,12 @@ impl Links {
         self.links.insert(link, Link { task: task.abort_handle(), orders: None, queued, grip: None });
     }
 
-    /// A number for an accepted stream, which is read and written from now on.
-    pub fn accept(&mut self, port: PortId, stream: Stream) -> LinkId {
+    /// A number for an accepted stream, which is read and written from now on. Whoever is silent for
+    /// as long as `patience` is asked whether he is there, and given up after as long again.
+    pub fn accept(&mut self, stream: Stream, patience: Option<Duration>) -> LinkId {
         let link = LinkId(self.accepted * 2 + 1);
         self.accepted += 1;
-        self.run(link, stream, self.patience.get(&port).copied());
+        self.run(link, stream, patience);
         link
     }
 

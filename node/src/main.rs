@@ -145,7 +145,7 @@ fn begin_gossip(file: &Path, form: LogForm) -> Result<u8, Refused> {
     let settings = gossip::settings::read(file).map_err(|what| Refused(CONFIG, what))?;
     let state = StateFile::take(&settings.state_file()).map_err(|what| Refused(CONFIG, what))?;
     let _volume = begin_log(log_to_terminal(form), form, Level::Info);
-    in_runtime(async { gossip::serve(settings, state).await.map_err(refused("cannot begin")) })
+    in_runtime(async { gossip::serve(file, settings, state).await.map_err(refused("cannot begin")) })
 }
 
 /// A node in ctdbd's place.

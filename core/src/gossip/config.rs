@@ -98,6 +98,8 @@ pub struct Config {
     pub no_failover: bool,
     /// `cluster-preferred-endpoint-type`.
     pub preferred_endpoint: Preferred,
+    /// Whether there is a file that CONFIG REWRITE brings up to date. Ours.
+    pub has_file: bool,
     /// Planted bugs; none in a daemon.
     pub plants: Plants,
 }
@@ -125,6 +127,7 @@ impl Config {
             allow_reads_when_down: false,
             no_failover: false,
             preferred_endpoint: Preferred::default(),
+            has_file: false,
             plants: Plants::default(),
         }
     }

@@ -38,4 +38,10 @@ plants! {
     HandshakeUnending "handshake-unending",
     /// A winner takes its master's slots and keeps the old config epoch.
     WinnerKeepsEpoch "winner-keeps-epoch",
+    /// Some writes are not passed on to replicas.
+    WriteNotPassedOn "write-not-passed-on",
+    /// A master that loses a slot to another deletes all it has.
+    LossClearsAll "loss-clears-all",
+    /// Who takes a master's place has forgotten what it replicated.
+    WinnerForgets "winner-forgets",
 }

@@ -1,8 +1,10 @@
 //! In a Redis Cluster: the daemon's file, its state file, and the hands of its machine.
 //!
 //! Reading order: `options` (all there are), `value` (one value), [`settings`] (the file),
-//! [`state`] (the state file, held for life), then this file.
+//! `keeping` (what changed, written back into it), [`state`] (the state file, held for life), then
+//! this file.
 
+mod keeping;
 mod options;
 pub mod settings;
 pub mod state;
@@ -13,43 +15,50 @@ pub use self::options::template;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use standin_core::gossip::{BUS, CLIENTS, Gossip, Notice, Order};
+use standin_core::gossip::{BUS, CLIENTS, Config, Gossip, Notice, Order};
 use standin_core::host::{AddressError, Done, Fact, FileError, Job, LockNews, ScriptEnd};
-use standin_core::machine::JobId;
+use standin_core::machine::{JobId, PortId};
 use standin_core::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::{AbortHandle, spawn_local};
 
+use self::keeping::Keeper;
 use self::settings::Settings;
 use self::state::StateFile;
 use crate::clock::Clock;
 use crate::driver::{Driver, Hands, News, Times};
 use crate::log;
 
-/// The machine's hands: they read and write its state file, and nothing else.
+/// The machine's hands: they read and write its state file, and write its settings back into the
+/// file they came from; nothing else.
 #[derive(Debug)]
 pub struct GossipHands {
     state: Rc<StateFile>,
+    keeper: Rc<Keeper>,
     under_way: BTreeMap<JobId, AbortHandle>,
     tell: UnboundedSender<News<Gossip>>,
 }
 
 impl GossipHands {
-    /// Hands without a job. Answers go to `tell`.
+    /// Hands without a job; `file` is what the settings were read from. Answers go to `tell`.
     #[must_use]
-    pub fn new(state: StateFile, tell: UnboundedSender<News<Gossip>>) -> Self {
-        Self { state: Rc::new(state), under_way: BTreeMap::new(), tell }
+    pub fn new(state: StateFile, file: PathBuf, tell: UnboundedSender<News<Gossip>>) -> Self {
+        let (state, keeper) = (Rc::new(state), Rc::new(Keeper::new(file)));
+        Self { state, keeper, under_way: BTreeMap::new(), tell }
     }
 }
 
-/// The machine names one file only, and asks for nothing but to read and write it.
-async fn run(state: &StateFile, what: Job) -> Done {
+/// The machine names one file only, and asks for nothing but to read and write it, and to keep its
+/// settings.
+async fn run(state: &StateFile, keeper: &Keeper, what: Job) -> Done {
     match what {
         Job::ReadFile { .. } => Done::Read(state.read().await),
         Job::WriteFile { content, .. } => Done::Wrote(state.write(&content).await),
+        Job::KeepSettings { settings } => Done::Kept(keeper.keep(&settings).await),
         Job::ListScripts { .. } => Done::Scripts(Err(FileError::Denied)),
         Job::RunScript { .. } => Done::Script(ScriptEnd::NotStarted),
         Job::AddAddress(_) | Job::DropAddress(_) => Done::Address(Err(AddressError::Other)),
@@ -60,9 +69,9 @@ async fn run(state: &StateFile, what: Job) -> Done {
 
 impl Hands<Gossip> for GossipHands {
     fn start(&mut self, job: JobId, what: Job) {
-        let (state, tell) = (Rc::clone(&self.state), self.tell.clone());
+        let (state, keeper, tell) = (Rc::clone(&self.state), Rc::clone(&self.keeper), self.tell.clone());
         let task = spawn_local(async move {
-            let done = run(&state, what).await;
+            let done = run(&state, &keeper, what).await;
             let _ = tell.send(News::Job(job, done));
         });
         self.under_way.insert(job, task.abort_handle());
@@ -81,6 +90,15 @@ impl Hands<Gossip> for GossipHands {
     fn noticed(&mut self, _: &Gossip, notice: &Notice) {
         log::notice(notice);
     }
+
+    /// As Redis: two node timeouts, as they are when somebody comes; who came before keeps his.
+    fn patience(&self, machine: &Gossip, port: PortId) -> Option<std::time::Duration> {
+        match port {
+            BUS => Some(std::time::Duration::from_micros(machine.config().node_timeout.times(2).0)),
+            CLIENTS => Some(CLIENTS_PATIENCE),
+            _ => None,
+        }
+    }
 }
 
 impl Times<Gossip> for GossipHands {
@@ -96,19 +114,18 @@ impl Times<Gossip> for GossipHands {
 /// How long a silent client is left alone: Redis' `tcp-keepalive`.
 const CLIENTS_PATIENCE: std::time::Duration = std::time::Duration::from_secs(300);
 
-/// Runs a member to its end; its exit status. Must be run inside a `LocalSet`.
+/// Runs a member to its end; its exit status. Its settings were read from `file`. Must be run inside
+/// a `LocalSet`.
 ///
 /// # Errors
 /// If the system has no signals or no random numbers for us.
-pub async fn serve(settings: Settings, state: StateFile) -> io::Result<u8> {
+pub async fn serve(file: &Path, settings: Settings, state: StateFile) -> io::Result<u8> {
     let (tell, news) = unbounded_channel();
     let (_none, facts) = unbounded_channel();
     listen_to_signals(&tell)?;
-    let members = 2 * std::time::Duration::from_micros(settings.config.node_timeout.0);
-    let machine = Gossip::new(settings.config, seed()?);
-    let hands = GossipHands::new(state, tell);
-    let driver = Driver::new(machine, hands, Clock::start(), facts, news);
-    Ok(driver.watching(BUS, members).watching(CLIENTS, CLIENTS_PATIENCE).run().await)
+    let machine = Gossip::new(Config { has_file: true, ..settings.config }, seed()?);
+    let hands = GossipHands::new(state, file.into(), tell);
+    Ok(Driver::new(machine, hands, Clock::start(), facts, news).run().await)
 }
 
 fn listen_to_signals(tell: &UnboundedSender<News<Gossip>>) -> io::Result<()> {

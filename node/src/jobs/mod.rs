@@ -102,6 +102,8 @@ async fn run(tools: &Tools, what: Job) -> Done {
     match what {
         Job::ReadFile { name } => Done::Read(files::read(&path(&name)).await),
         Job::WriteFile { name, content } => Done::Wrote(files::write(&path(&name), &content).await),
+        // Only the gossip daemon's can be changed while it runs.
+        Job::KeepSettings { .. } => Done::Kept(Err("not ours to write".into())),
         Job::ListScripts { directory } => Done::Scripts(tools.scripts.list(&path(&directory)).await),
         Job::RunScript { path: name, event, arguments, limit } => {
             let limit = Duration::from_micros(limit.as_micros());

@@ -99,6 +99,7 @@ impl Simple {
                 world.files.insert((host, name), content);
                 Done::Wrote(Ok(()))
             }
+            Job::KeepSettings { .. } => Done::Kept(Ok(())),
             Job::ListScripts { .. } => {
                 Done::Scripts(Ok(vec![Script { name: "50.fine.script".into(), enabled: true }]))
             }

@@ -15,6 +15,15 @@ pub(crate) fn ask(address: &str, command: &str) -> Option<String> {
     reply(&mut BufReader::new(stream))
 }
 
+/// The same for commands of one client.
+pub(crate) fn ask_all(address: &str, commands: &[String]) -> Option<Vec<String>> {
+    let mut stream = TcpStream::connect_timeout(&address.parse().ok()?, PATIENCE).ok()?;
+    stream.set_read_timeout(Some(PATIENCE)).ok()?;
+    stream.write_all(format!("{}\r\n", commands.join("\r\n")).as_bytes()).ok()?;
+    let mut stream = BufReader::new(stream);
+    commands.iter().map(|_| reply(&mut stream)).collect()
+}
+
 fn reply(from: &mut BufReader<TcpStream>) -> Option<String> {
     let mut line = String::new();
     from.read_line(&mut line).ok()?;

@@ -206,6 +206,17 @@ impl Cluster {
         self.lan.cable(at + 1, plugged);
     }
 
+    /// Cuts a site's nodes off from all others and from the test, or has them back.
+    pub(crate) fn part(&self, site: &[usize], away: bool) {
+        let numbers: Vec<usize> = site.iter().map(|at| at + 1).collect();
+        self.lan.part(&numbers, away);
+    }
+
+    /// What a node answers to somebody on its own host.
+    pub(crate) fn ask_there(&self, at: usize, command: &str) -> String {
+        self.members[at].host.within(|| ask("127.0.0.1:6379", command)).unwrap_or_default()
+    }
+
     pub(crate) fn pid(&self, at: usize) -> Option<u32> {
         self.members[at].child.as_ref().map(Child::id)
     }

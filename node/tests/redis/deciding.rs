@@ -139,10 +139,7 @@ fn a_partition_is_seen_from_both_sides_and_heals() {
     cluster.wait("the others see it fail", |it| {
         (0..4).all(|by| it.seen(by, witness).is_some_and(|line| line.has("fail")))
     });
-    let state = |it: &Cluster| {
-        let address = "127.0.0.1:6379";
-        it.host(witness).within(|| super::ask::ask(address, "CLUSTER INFO")).unwrap_or_default()
-    };
+    let state = |it: &Cluster| it.ask_there(witness, "CLUSTER INFO");
     cluster.wait("it knows that it is in a minority", |it| state(it).contains("cluster_state:fail"));
     // Its slot is nobody's then, and full coverage is Redis' default.
     cluster.wait("nothing is served", |it| (0..4).all(|at| !it.is_ok(at)));

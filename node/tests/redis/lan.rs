@@ -55,6 +55,21 @@ impl Lan {
         host
     }
 
+    /// Puts hosts on a switch of their own that nobody else is on, or back on the common one: a site
+    /// whose line to the others is cut.
+    pub(crate) fn part(&self, numbers: &[usize], away: bool) {
+        if away {
+            ip("link add site type bridge");
+            ip("link set site up");
+        }
+        for number in numbers {
+            ip(&format!("link set port{number} master {}", if away { "site" } else { "lan" }));
+        }
+        if !away {
+            ip("link del site");
+        }
+    }
+
     /// Pulls a host's cable, or plugs it in.
     pub(crate) fn cable(&self, number: usize, plugged: bool) {
         ip(&format!("link set port{number} {}", if plugged { "up" } else { "down" }));

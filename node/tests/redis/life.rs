@@ -170,3 +170,49 @@ fn a_state_that_cannot_be_saved_silences_a_node_until_it_can() {
     assert!(saved.contains(&id) && saved.contains("currentEpoch 1"), "{saved}");
     assert_eq!(cluster.stop(at).code(), Some(0));
 }
+
+#[test]
+fn what_the_tool_sets_is_kept_in_the_file_and_over_a_restart() {
+    if !able() {
+        return;
+    }
+    let mut cluster = Cluster::new("kept");
+    let mut all = cluster.redises(2);
+    let standin = cluster.standin("# said by us\nrequire-full-coverage = true # here");
+    all.push(standin);
+    cluster.create(&all, 0);
+    let said = cluster.tool(&format!("set-timeout {} 3500", cluster.address(0)));
+    assert!(said.contains("New node timeout set. 3 OK, 0 ERR."), "{said}");
+    let file = cluster.dir(standin).join("standin.toml");
+    let text = || fs::read_to_string(&file).expect("it is there");
+    let told = "node-timeout = \"3500ms\"\n# said by us\nrequire-full-coverage = true # here\n";
+    assert_eq!(text(), told);
+    cluster.tell(standin, "CONFIG SET cluster-require-full-coverage no cluster-replica-validity-factor 3");
+    cluster.tell(standin, "CONFIG REWRITE");
+    let told = told.replace("true # here", "false # here") + "replica-validity-factor = 3\n";
+    assert_eq!(text(), told);
+    assert_eq!(cluster.stop(standin).code(), Some(0));
+    cluster.start(standin);
+    let is = |name: &str| cluster.ask(standin, &format!("CONFIG GET {name}")).unwrap_or_default();
+    assert_eq!(is("cluster-node-timeout"), "cluster-node-timeout\n3500");
+    assert_eq!(is("cluster-require-full-coverage"), "cluster-require-full-coverage\nno");
+
+    let refused = |why: &str| {
+        let said = cluster.ask(standin, "CONFIG REWRITE").unwrap_or_default();
+        assert!(said.starts_with(&format!("-ERR Rewriting config file: {why}")), "{said}");
+    };
+    // A value that no file may have; a file that is none; none at all.
+    cluster.tell(standin, "CONFIG SET cluster-node-timeout 1");
+    refused("cluster-node-timeout cannot be 1ms: `1ms` is too short, expected a duration from");
+    assert_eq!(text(), told);
+    cluster.tell(standin, "CONFIG SET cluster-node-timeout 4000");
+    fs::write(&file, "port = \n").expect("it is ours");
+    refused("1:8: ");
+    assert_eq!(text(), "port = \n");
+    fs::remove_file(&file).expect("it is ours");
+    refused("No such file or directory");
+    fs::write(&file, told).expect("it is ours");
+    // The new one cannot be made beside it.
+    fs::create_dir(file.with_extension("toml.new")).expect("a folder");
+    refused("input/output error");
+}

@@ -11,5 +11,7 @@ mod lan;
 mod life;
 mod log;
 mod manual;
+mod moving;
 mod roles;
+mod sites;
 mod wire;

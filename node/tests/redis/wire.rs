@@ -2,6 +2,7 @@
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -300,4 +301,30 @@ fn clients_that_talk_nonsense_are_told_and_left() {
         let many = b"CLUSTER NODES\r\n".repeat(1000);
         assert!((0..10_000).any(|_| deaf.write_all(&many).is_err()), "it was answered ten million times");
     });
+}
+
+/// When our kernel is to ask for a peer that has nothing to say: whole minutes of it.
+fn asks_in_minutes(cluster: &Cluster, at: usize, stream: &TcpStream) -> bool {
+    let peer = stream.local_addr().expect("it has one");
+    let command = format!("ss -tnoH state established dst {peer}");
+    let output = cluster.host(at).within(|| Command::new("sh").args(["-c", &command]).output());
+    let told = String::from_utf8(output.expect("ss is installed").stdout).expect("text");
+    let (_, timer) = told.split_once("timer:(keepalive,").unwrap_or_else(|| panic!("no keepalive: {told}"));
+    timer.split(',').next().is_some_and(|left| left.contains("min"))
+}
+
+#[test]
+fn a_node_timeout_that_is_changed_counts_for_those_who_come_later() {
+    if !able() {
+        return;
+    }
+    let mut cluster = Cluster::new("patience");
+    for at in [cluster.redis(), cluster.standin("")] {
+        let before = bus(&cluster, at);
+        cluster.tell(at, "CONFIG SET cluster-node-timeout 90000");
+        let after = bus(&cluster, at);
+        sleep(Duration::from_millis(500));
+        let asks = [&before, &after].map(|stream| asks_in_minutes(&cluster, at, stream));
+        assert_eq!(asks, [false, true], "node {at}");
+    }
 }

@@ -201,7 +201,12 @@ fn client_writes(cluster: &Cluster, world: &mut World<Gossip>, write: &Write) {
         commands = commands.then(&["SET", &key, &value]);
     }
     let puppet = world.puppet_dial(seat, None, &Endpoint::Tcp(asked), commands.into_bytes());
-    let written = Written { puppet, slot: write.slot, times: write.times };
+    let mut there = world.members().filter(|host| world.host(*host).kernel.holds(asked.ip()));
+    let asked = there.next().filter(|_| there.next().is_none()).and_then(|host| {
+        let register = up(world, host)?.register(write.slot).unwrap_or_default();
+        Some((host, register.writes))
+    });
+    let written = Written { puppet, slot: write.slot, times: write.times, asked };
     cluster.hands.borrow_mut().writes.push(written);
 }
 

@@ -27,4 +27,6 @@ pub(super) struct Written {
     pub(super) slot: u16,
     /// How many.
     pub(super) times: u32,
+    /// Who was asked, and how often the register had been written there.
+    pub(super) asked: Option<(HostId, u64)>,
 }

@@ -66,6 +66,9 @@ impl Kit for GossipKit {
         (Plant::QuorumOneLess.name(), 50),
         (Plant::HandshakeUnending.name(), 50),
         (Plant::WinnerKeepsEpoch.name(), 20),
+        (Plant::WriteNotPassedOn.name(), 50),
+        (Plant::LossClearsAll.name(), 100),
+        (Plant::WinnerForgets.name(), 200),
     ];
 
     fn new(setup: &Setup) -> Result<Self, WrongSetting> {

@@ -26,7 +26,7 @@ impl<M: Machine> World<M> {
         let mut running = Running::Plain;
         let (low, high) = match &what {
             Job::ReadFile { .. } | Job::ListScripts { .. } => READ,
-            Job::WriteFile { .. } => WRITE,
+            Job::WriteFile { .. } | Job::KeepSettings { .. } => WRITE,
             Job::HoldLock { name } => {
                 running = Running::WaitsForLock(name.clone());
                 LOCK
@@ -41,6 +41,7 @@ impl<M: Machine> World<M> {
             }
             other @ (Job::ReadFile { .. }
             | Job::WriteFile { .. }
+            | Job::KeepSettings { .. }
             | Job::ListScripts { .. }
             | Job::AddAddress(_)
             | Job::DropAddress(_)
@@ -124,6 +125,8 @@ impl<M: Machine> World<M> {
         Some(match what {
             Job::ReadFile { name } => Done::Read(there.disk.read(&name).map(<[u8]>::to_vec)),
             Job::WriteFile { name, content } => Done::Wrote(there.disk.write_durably(&name, &content)),
+            // No daemon of the world was started from one.
+            Job::KeepSettings { .. } => Done::Kept(Err("no such file".into())),
             Job::AddAddress(placed) => {
                 let facts = there.kernel.add_address(&placed);
                 Done::Address(facts.map(|facts| self.rewired(host, facts)))

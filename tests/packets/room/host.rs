@@ -61,6 +61,7 @@ impl Host {
                 (None, Done::Read(file.ok_or(FileError::Missing)))
             }
             Job::WriteFile { .. } => (None, Done::Wrote(Ok(()))),
+            Job::KeepSettings { .. } => (None, Done::Kept(Ok(()))),
             Job::ListScripts { .. } => {
                 let script = self.script.map(|_| Script { name: "50.test.script".into(), enabled: true });
                 (None, Done::Scripts(Ok(script.into_iter().collect())))

@@ -71,6 +71,7 @@ impl Room {
                         Job::DropAddress(placed) => format!("drop {}", shown(&placed)),
                         Job::ReadFile { .. }
                         | Job::WriteFile { .. }
+                        | Job::KeepSettings { .. }
                         | Job::Announce { .. }
                         | Job::Tickle { .. }
                         | Job::HoldLock { .. } => unreachable!("no step of an event"),

@@ -163,7 +163,8 @@ impl Gossip {
             format!("{code} {slot} {endpoint}:{}", node.map_or(0, |node| node.address.port))
         };
         let error = match route {
-            Route::Here if channels || self.keeps_data() => return None,
+            // MIGRATE is about keys that are here, and there are none.
+            Route::Here if channels || migrate || self.keeps_data() => return None,
             // Ours: Redis' nodes all store keys.
             Route::Here => {
                 let role = self.config.role.word();

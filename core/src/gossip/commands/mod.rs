@@ -4,7 +4,8 @@
 //! ([`transactions`]) or run. What is refused is refused in the words of Redis 7.0.15.
 //!
 //! A client waits, its further requests unread, while a promise of ours is being saved, while a
-//! manual failover holds its write, and once it was told more than [`SPENT_MAX`] in one go.
+//! manual failover holds its write, while the settings it wants kept are being written, and once it
+//! was told more than [`SPENT_MAX`] in one go.
 
 mod cluster;
 mod cluster_read;
@@ -32,7 +33,7 @@ use self::transactions::Transaction;
 use super::machine::Gossip;
 use super::notice::Notice;
 use super::resp::{Out as Write, Requests, Resp, is};
-use crate::machine::{Endpoint, LinkId, Outbox};
+use crate::machine::{Endpoint, JobId, LinkId, Outbox};
 use crate::time::Instant;
 
 /// Clients at a time; Redis' default (`maxclients`).
@@ -67,6 +68,8 @@ pub(super) struct Client {
     watched: Vec<(u16, u64)>,
     /// A write that waits until a manual failover is over.
     postponed: Option<Vec<Vec<u8>>>,
+    /// The job whose end is its answer.
+    awaits: Option<JobId>,
     /// Channels; true: of a shard.
     channels: BTreeSet<(bool, Vec<u8>)>,
     channel_bytes: usize,
@@ -126,6 +129,7 @@ impl Clients {
             transaction: None,
             watched: Vec::new(),
             postponed: None,
+            awaits: None,
             channels: BTreeSet::new(),
             channel_bytes: 0,
             replica: Replica::default(),
@@ -144,6 +148,20 @@ impl Clients {
             self.subscribers.remove(&(sharded, channel, link));
         }
         true
+    }
+
+    /// A client is answered when this job is done, and not served before.
+    fn wait_for(&mut self, link: LinkId, job: JobId) {
+        if let Some(client) = self.all.get_mut(&link) {
+            client.awaits = Some(job);
+        }
+    }
+
+    /// Who waited for a job, if he is there still.
+    fn waited_for(&mut self, job: JobId) -> Option<(LinkId, Resp)> {
+        let (link, client) = self.all.iter_mut().find(|(_, client)| client.awaits == Some(job))?;
+        client.awaits = None;
+        Some((*link, client.resp))
     }
 
     /// Another input begins.
@@ -240,6 +258,9 @@ impl Gossip {
                 break true;
             }
             let Some(client) = self.clients.all.get_mut(&link) else { return };
+            if client.awaits.is_some() {
+                break true;
+            }
             let words =
                 match client.postponed.take().map_or_else(|| client.requests.next(), |it| Ok(Some(it))) {
                     Ok(Some(words)) => words,

@@ -3,8 +3,10 @@
 use alloc::format;
 
 use super::super::machine::Gossip;
+use super::super::resp::{is, number};
 use super::super::slots::key_slot;
 use super::Call;
+use super::table::Keys;
 
 /// A value as it is kept: a whole number from 0, in decimal digits.
 fn value(word: &[u8]) -> Option<u64> {
@@ -90,9 +92,41 @@ pub(super) fn kind(machine: &mut Gossip, call: &mut Call<'_>) {
     call.reply().simple(if held { "string" } else { "none" });
 }
 
-/// A slot has to be emptied by DEL before it moves.
-pub(super) fn migrate(_: &mut Gossip, call: &mut Call<'_>) {
-    call.error("MIGRATE is not offered by a standin node: delete the slot's key before the slot moves");
+/// What is not here cannot be moved, which is no error: a slot that moves is asked for its keys.
+/// A register is not moved: its slot has to be emptied by DEL before.
+pub(super) fn migrate(machine: &mut Gossip, call: &mut Call<'_>) {
+    let mut at = 6;
+    while at < call.words.len() {
+        let word = call.word(at);
+        let values = if is(word, "copy") || is(word, "replace") {
+            0
+        } else if is(word, "auth") {
+            1
+        } else if is(word, "auth2") {
+            2
+        } else if is(word, "keys") {
+            if !call.word(3).is_empty() {
+                return call.error(
+                    "When using MIGRATE KEYS option, the key argument must be set to the empty string",
+                );
+            }
+            break;
+        } else {
+            return call.syntax_error();
+        };
+        at += 1 + values;
+        if at > call.words.len() {
+            return call.syntax_error();
+        }
+    }
+    // The time it may take, and the number of the database there.
+    if number(call.word(5)).is_none() || number(call.word(4)).is_none() {
+        return call.not_an_integer();
+    }
+    if Keys::Migrate.of(call.words).iter().any(|key| machine.data.has_keys(key_slot(key))) {
+        return call.error("a standin node's register stays where it is: delete it before the slot moves");
+    }
+    call.reply().simple("NOKEY");
 }
 
 /// A command whose keys are known, so that clients are sent to where it is done.

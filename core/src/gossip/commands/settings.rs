@@ -7,16 +7,18 @@ use alloc::vec::Vec;
 
 use super::super::config::{Config, Preferred};
 use super::super::machine::Gossip;
-use super::super::resp::{is, number};
-use super::table::{Row, sub};
+use super::super::resp::{Out as Write, is, number};
+use super::table::{Flags, Row, sub};
 use super::{CLIENTS_MAX, Call, hello};
-use crate::time::Duration;
+use crate::machine::{JobId, Outbox};
+use crate::time::{Duration, Instant};
 
 pub(super) static CONFIG: &[Row] = &[
     sub("config|get", -3, get),
     sub("config|help", 2, help),
     sub("config|resetstat", 2, resetstat),
-    sub("config|rewrite", 2, rewrite),
+    // Its answer comes later, which a transaction's cannot.
+    Row { flags: Flags::NO_MULTI, ..sub("config|rewrite", 2, rewrite) },
     sub("config|set", -4, set),
 ];
 
@@ -197,7 +199,7 @@ fn matches(pattern: &[u8], text: &[u8]) -> bool {
     pattern[p..].iter().all(|&letter| letter == b'*')
 }
 
-/// `CONFIG SET name value …`: all or none. Gone with the process: CONFIG REWRITE has no file.
+/// `CONFIG SET name value …`: all or none. Gone with the process, unless CONFIG REWRITE follows.
 fn set(machine: &mut Gossip, call: &mut Call<'_>) {
     if call.words.len() % 2 == 1 {
         return call.syntax_error();
@@ -250,9 +252,36 @@ fn apply(change: &Change, config: &mut Config, word: &[u8]) -> Result<(), String
     }
 }
 
-/// The file of our options is not Redis', and is not ours to write.
-fn rewrite(_: &mut Gossip, call: &mut Call<'_>) {
-    call.error("The server is running without a config file");
+/// What can be changed at run time goes into the file; the client waits until it is there.
+fn rewrite(machine: &mut Gossip, call: &mut Call<'_>) {
+    if !machine.config.has_file {
+        return call.error("The server is running without a config file");
+    }
+    let changeable = SETTINGS.iter().filter(|setting| !matches!(setting.change, Change::Never));
+    let told = changeable.map(|setting| (setting.name.into(), (setting.tell)(&machine.config))).collect();
+    let job = machine.keep_settings(call.out, told);
+    machine.clients.wait_for(call.link, job);
+}
+
+impl Gossip {
+    /// Whoever asked for it is told, and may go on.
+    pub(in super::super) fn settings_kept(
+        &mut self,
+        now: Instant,
+        out: &mut Outbox<Self>,
+        job: JobId,
+        kept: Result<(), String>,
+    ) {
+        let Some((link, resp)) = self.clients.waited_for(job) else { return };
+        let mut bytes = Vec::new();
+        let mut reply = Write::new(&mut bytes, resp);
+        match kept {
+            Ok(()) => reply.simple("OK"),
+            Err(why) => reply.error(format_args!("Rewriting config file: {why}")),
+        }
+        self.answer(link, bytes);
+        self.serve(now, out, link);
+    }
 }
 
 /// Counters are not set back: others reckon with them.

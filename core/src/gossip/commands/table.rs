@@ -50,7 +50,7 @@ pub(super) enum Keys {
     Counted(usize),
     /// Behind this word, the first half of what is left.
     Behind(&'static str),
-    /// MIGRATE's: the fourth word, or if that is empty all behind `KEYS`.
+    /// MIGRATE's: the fourth word, or if that is empty all behind the option `KEYS`.
     Migrate,
 }
 
@@ -82,24 +82,26 @@ impl Row {
         if self.arity < 0 { words >= -self.arity } else { words == self.arity }
     }
 
-    /// The keys of a request that has words enough.
     pub(super) fn keys<'a>(&self, words: &'a [Vec<u8>]) -> Vec<&'a [u8]> {
+        self.keys.of(words)
+    }
+}
+
+impl Keys {
+    /// The keys of a request that has words enough.
+    pub(super) fn of(self, words: &[Vec<u8>]) -> Vec<&[u8]> {
         let count = words.len() as i32;
-        let (first, last, step) = match self.keys {
-            Keys::None => return Vec::new(),
-            Keys::At(first, last, step) => (first, last, step),
-            Keys::Channels(first, last) => (first, last, 1),
-            Keys::Counted(at) => {
+        let (first, last, step) = match self {
+            Self::None => return Vec::new(),
+            Self::At(first, last, step) => (first, last, step),
+            Self::Channels(first, last) => (first, last, 1),
+            Self::Counted(at) => {
                 let said = words.get(at).and_then(|word| number(word)).unwrap_or_default();
                 let said = i32::try_from(said).unwrap_or_default().clamp(0, count);
                 (at as i32 + 1, at as i32 + said, 1)
             }
-            Keys::Migrate => {
-                let listed = words.iter().skip(6).position(|it| is(it, "keys")).map(|at| at as i32 + 7);
-                let listed = listed.filter(|_| words.get(3).is_some_and(Vec::is_empty));
-                listed.map_or((3, 3, 1), |first| (first, -1, 1))
-            }
-            Keys::Behind(word) => {
+            Self::Migrate => migrate_keys(words),
+            Self::Behind(word) => {
                 let behind = words.iter().position(|it| is(it, word)).map_or(words.len(), |at| at + 1);
                 let half = (words.len() - behind) / 2;
                 (behind as i32, (behind + half) as i32 - 1, 1)
@@ -111,6 +113,20 @@ impl Row {
         }
         words[first as usize..=last as usize].iter().step_by(step as usize).map(Vec::as_slice).collect()
     }
+}
+
+/// MIGRATE's keys; none if it names them both ways, which it is told of when it runs.
+fn migrate_keys(words: &[Vec<u8>]) -> (i32, i32, i32) {
+    let mut at = 6;
+    while let Some(word) = words.get(at) {
+        if is(word, "keys") {
+            let named = words.get(3).is_some_and(|key| !key.is_empty());
+            return if named { (1, 0, 1) } else { (at as i32 + 1, -1, 1) };
+        }
+        // What a password is, is no option.
+        at += if is(word, "auth2") { 3 } else { 1 + usize::from(is(word, "auth")) };
+    }
+    (3, 3, 1)
 }
 
 /// Why a request is no command.

@@ -28,7 +28,7 @@ pub(super) enum Boot {
     Done,
 }
 
-/// The one job that is not a saving.
+/// The first job; the others are savings, of the state and of settings.
 const READ: JobId = JobId(0);
 
 impl Gossip {
@@ -44,6 +44,7 @@ impl Gossip {
                 self.state_read(now, out, read.as_deref());
             }
             Done::Wrote(wrote) => self.saved(now, out, job, wrote),
+            Done::Kept(kept) => self.settings_kept(now, out, job, kept),
             // No other job was begun.
             Done::Read(_)
             | Done::Scripts(_)

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use super::super::config::Role;
 use super::super::notice::{EpochCause, FollowCause, Notice};
 use super::super::plant::Plant;
-use super::super::slots::Bitmap;
+use super::super::slots::{Bitmap, SLOTS};
 use super::super::table::Ix;
 use super::super::types::{Epoch, NodeFlags};
 use super::super::wire::Packet;
@@ -74,6 +74,9 @@ impl Gossip {
     }
 
     fn after_loss(&mut self, out: Out<'_>, to: Ix, claimed: u32, taken: u32, line: Ix, dirty: Vec<u16>) {
+        if taken > 0 && self.config.plants.has(Plant::LossClearsAll) {
+            self.data.drop_slots(&(0..SLOTS).collect::<Vec<_>>());
+        }
         let all_gone = taken > 0 && self.table.get(line).slots().is_empty();
         let follows = self.config.allow_replica_migration || claimed == taken;
         if all_gone && follows && self.becomes_replica() {

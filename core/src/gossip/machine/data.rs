@@ -11,6 +11,7 @@ use core::net::SocketAddr;
 
 use super::super::config::{Config, Role};
 use super::super::notice::Notice;
+use super::super::plant::Plant;
 use super::super::resp::{Out as Write, Replies, Resp, Value};
 use super::{Gossip, Out, Register};
 use crate::machine::{Effect, How, LinkId};
@@ -104,6 +105,10 @@ impl Data {
 
     pub(in super::super) fn get(&self, slot: u16) -> Option<Register> {
         self.registers.get(&slot).copied()
+    }
+
+    pub(super) fn all(&self) -> impl Iterator<Item = (u16, Register)> {
+        self.registers.iter().map(|(&slot, &register)| (slot, register))
     }
 
     /// Whose history this is, as Redis' replication id.
@@ -205,6 +210,9 @@ impl Gossip {
     /// A client wrote a slot's register.
     pub(in super::super) fn write(&mut self, slot: u16, value: u64) {
         self.data.write(slot, value);
+        if self.config.plants.has(Plant::WriteNotPassedOn) && value % 8 == 7 {
+            return;
+        }
         self.pass_on(&command(&[b"SET", format!("{slot}").as_bytes(), format!("{value}").as_bytes()]));
     }
 
@@ -330,6 +338,9 @@ impl Gossip {
     /// We lead now: the history goes on as our own.
     pub(super) fn data_lead(&mut self, out: Out<'_>) {
         self.data.history = self.data.rng.bits();
+        if self.config.plants.has(Plant::WinnerForgets) {
+            self.data.registers.clear();
+        }
         self.data_restart(out);
     }
 

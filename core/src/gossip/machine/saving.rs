@@ -4,6 +4,7 @@
 //! sent. So while such a saving is under way, everything waits; the rest is saved in passing.
 
 use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::super::nodes_conf::{Line, NodesConf};
@@ -51,6 +52,12 @@ enum Wanted {
 }
 
 impl Saver {
+    /// For a job of ours.
+    const fn number(&mut self) -> JobId {
+        self.next += 1;
+        JobId(self.next)
+    }
+
     /// A stream is no more: nothing waits for it.
     pub(super) fn drop_held(&mut self, link: LinkId) {
         self.held.retain(|&(to, _)| to != link);
@@ -95,8 +102,7 @@ impl Gossip {
         if saver.wanted == Wanted::Next {
             saver.wanted = Wanted::This;
         }
-        saver.next += 1;
-        let job = JobId(saver.next);
+        let job = saver.number();
         saver.writing = Some(job);
         let content = self.to_save().print().into_bytes();
         let name = self.config.state_file.as_ref().into();
@@ -144,6 +150,13 @@ impl Gossip {
     /// Writes the state file at once (`CLUSTER SAVECONFIG`); it is durable once the answer leaves.
     pub(in super::super) fn save_now(&mut self) {
         self.todo |= Todo::SYNC;
+    }
+
+    /// Has these settings written into the file they came from; the answer names the job.
+    pub(in super::super) fn keep_settings(&mut self, out: Out<'_>, settings: Vec<(String, String)>) -> JobId {
+        let job = self.saver.number();
+        out.push(Effect::Start { job, what: Job::KeepSettings { settings } });
+        job
     }
 
     /// What is saved.

@@ -100,6 +100,17 @@ impl Gossip {
         self.data.get(slot)
     }
 
+    /// Every slot's register that there is, in the slots' order.
+    pub fn registers(&self) -> impl Iterator<Item = (u16, Register)> {
+        self.data.all()
+    }
+
+    /// Whether a replica has its master's data and takes every write of his.
+    #[must_use]
+    pub fn is_replicating(&self) -> bool {
+        self.data.link_word() == "connected"
+    }
+
     /// Until when gossip does not bring a node back.
     #[must_use]
     pub fn forgotten_until(&self, id: &NodeId) -> Option<Instant> {

@@ -2,14 +2,16 @@
 //!
 //! `sight` is how a node is looked at; the other files are the promises: `votes`, `wins` and
 //! `epochs` of elections; `failure` of PFAIL and FAIL; `claims` and `told` of slots; `minority` of
-//! serving; `strangers` of who may be known; `whole` of what a healed cluster is; `service`
-//! of what clients get.
+//! serving; `strangers` of who may be known; `whole` of what a healed cluster is; `copies` of what
+//! replicas hold, `kept` of what was acknowledged; `service` of what clients get.
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "a checker looks at what concerns it")]
 
 mod claims;
+mod copies;
 mod epochs;
 mod failure;
+mod kept;
 mod minority;
 mod service;
 mod sight;
@@ -54,6 +56,8 @@ pub(super) fn all(cluster: &Rc<Cluster>) -> Vec<Box<dyn Checker<Gossip>>> {
         Box::new(told::Told::new(cluster())),
         Box::new(minority::Minority::new(cluster(), names())),
         Box::new(whole::Whole::new(cluster())),
+        Box::new(copies::Copies::new(names())),
+        Box::new(kept::Kept::new(cluster())),
         Box::new(service::Service::new(cluster())),
         Box::new(service::Writes::new(cluster(), false)),
         Box::new(service::Writes::new(cluster(), true)),

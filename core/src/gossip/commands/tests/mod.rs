@@ -1,6 +1,8 @@
 //! A node in a small room: clients talk to it, everything it asks for is granted.
 
 mod limits;
+mod moving;
+mod settings;
 mod talk;
 
 use alloc::collections::BTreeMap;
@@ -34,6 +36,8 @@ pub(super) struct Room {
     /// Savings that wait because the disk is slow.
     pub(super) slow_disk: bool,
     pub(super) unsaved: Vec<JobId>,
+    /// Settings that are to be kept, and are not answered for.
+    pub(super) keeping: Vec<(JobId, Vec<(String, String)>)>,
     next: u64,
 }
 
@@ -51,6 +55,7 @@ impl Room {
             ended: Vec::new(),
             slow_disk: false,
             unsaved: Vec::new(),
+            keeping: Vec::new(),
             next: 1,
         };
         room.input(Input::Wake);
@@ -67,6 +72,9 @@ impl Room {
             match effect {
                 Effect::Start { job, what: Job::ReadFile { .. } } => {
                     answers.push(Input::Job(job, Done::Read(Err(FileError::Missing))));
+                }
+                Effect::Start { job, what: Job::KeepSettings { settings } } => {
+                    self.keeping.push((job, settings));
                 }
                 Effect::Start { job, .. } if self.slow_disk => self.unsaved.push(job),
                 Effect::Start { job, .. } => answers.push(Input::Job(job, Done::Wrote(Ok(())))),
