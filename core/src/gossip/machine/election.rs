@@ -192,8 +192,11 @@ impl Gossip {
         self.todo |= Todo::ELECTION;
     }
 
+    /// A majority voted for us. As an owner of slots we have a vote ourselves, and that of this epoch is our
+    /// own: given to another, as with Redis, it could make two winners.
     fn won(&mut self, now: Instant, out: Out<'_>, votes: u32) {
         let epoch = self.election.epoch;
+        self.last_vote = self.last_vote.max(epoch);
         if self.table.me().epoch < epoch && !self.config.plants.has(Plant::WinnerKeepsEpoch) {
             self.take_epoch(out, epoch, EpochCause::Election);
         }
