@@ -73,7 +73,7 @@ impl Gossip {
             if self.election.asked && !self.election.expired {
                 self.election.expired = true;
                 let votes = self.election.voters.len() as u32;
-                let needed = self.standing.quorum();
+                let needed = self.quorum();
                 out.notice(Notice::ElectionExpired { epoch: self.election.epoch, votes, needed });
             }
             return;
@@ -81,7 +81,7 @@ impl Gossip {
         if !self.election.asked {
             return self.ask_for_votes(out, manual);
         }
-        let needed = self.standing.quorum() - u32::from(self.config.plants.has(Plant::QuorumOneLess));
+        let needed = self.quorum() - u32::from(self.config.plants.has(Plant::QuorumOneLess));
         let votes = self.election.voters.len() as u32;
         if votes >= needed {
             self.won(now, out, votes);
@@ -169,7 +169,7 @@ impl Gossip {
         self.election.asked = true;
         self.election.epoch = epoch;
         self.election.voters.clear();
-        out.notice(Notice::ElectionStarted { epoch, needed: self.standing.quorum() });
+        out.notice(Notice::ElectionStarted { epoch, needed: self.quorum() });
         let bytes = self.begin(Kind::AuthRequest, if manual { FORCEACK } else { 0 });
         self.broadcast(Kind::AuthRequest, &bytes);
         self.todo |= Todo::SYNC;
@@ -188,7 +188,7 @@ impl Gossip {
         election.voters.push(sender);
         let votes = election.voters.len() as u32;
         let of = self.table.get(sender).id;
-        out.notice(Notice::VoteReceived { of, votes, needed: self.standing.quorum() });
+        out.notice(Notice::VoteReceived { of, votes, needed: self.quorum() });
         self.todo |= Todo::ELECTION;
     }
 

@@ -48,6 +48,12 @@ impl Standing {
 }
 
 impl Gossip {
+    /// Votes, or reports, that are a majority. Redis counts the owners of slots once an input has been taken in;
+    /// those it brought itself count here too, so that what it says is not judged by too few.
+    pub(super) fn quorum(&self) -> u32 {
+        self.standing.quorum().max(self.table.quorum())
+    }
+
     pub(super) fn update_state(&mut self, now: Instant, out: Out<'_>) {
         self.todo.remove(Todo::STATE);
         let first = *self.standing.first.get_or_insert(now);
