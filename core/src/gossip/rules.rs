@@ -63,7 +63,7 @@ pub struct Coverage {
     pub covered: bool,
     /// Masters with slots.
     pub size: u32,
-    /// Those of them that neither failed nor are suspected.
+    /// Those of them that neither failed nor are suspected, and have an address.
     pub reachable: u32,
 }
 

@@ -73,7 +73,7 @@ impl Gossip {
             if self.election.asked && !self.election.expired {
                 self.election.expired = true;
                 let votes = self.election.voters.len() as u32;
-                let needed = self.standing.quorum();
+                let needed = self.quorum();
                 out.notice(Notice::ElectionExpired { epoch: self.election.epoch, votes, needed });
             }
             return;
@@ -81,7 +81,7 @@ impl Gossip {
         if !self.election.asked {
             return self.ask_for_votes(out, manual);
         }
-        let needed = self.standing.quorum() - u32::from(self.config.plants.has(Plant::QuorumOneLess));
+        let needed = self.quorum() - u32::from(self.config.plants.has(Plant::QuorumOneLess));
         let votes = self.election.voters.len() as u32;
         if votes >= needed {
             self.won(now, out, votes);
@@ -169,7 +169,7 @@ impl Gossip {
         self.election.asked = true;
         self.election.epoch = epoch;
         self.election.voters.clear();
-        out.notice(Notice::ElectionStarted { epoch, needed: self.standing.quorum() });
+        out.notice(Notice::ElectionStarted { epoch, needed: self.quorum() });
         let bytes = self.begin(Kind::AuthRequest, if manual { FORCEACK } else { 0 });
         self.broadcast(Kind::AuthRequest, &bytes);
         self.todo |= Todo::SYNC;
@@ -188,12 +188,15 @@ impl Gossip {
         election.voters.push(sender);
         let votes = election.voters.len() as u32;
         let of = self.table.get(sender).id;
-        out.notice(Notice::VoteReceived { of, votes, needed: self.standing.quorum() });
+        out.notice(Notice::VoteReceived { of, votes, needed: self.quorum() });
         self.todo |= Todo::ELECTION;
     }
 
+    /// A majority voted for us. As an owner of slots we have a vote ourselves, and that of this epoch is our
+    /// own: given to another, as with Redis, it could make two winners.
     fn won(&mut self, now: Instant, out: Out<'_>, votes: u32) {
         let epoch = self.election.epoch;
+        self.last_vote = self.last_vote.max(epoch);
         if self.table.me().epoch < epoch && !self.config.plants.has(Plant::WinnerKeepsEpoch) {
             self.take_epoch(out, epoch, EpochCause::Election);
         }

@@ -23,12 +23,13 @@ impl Gossip {
         if !flags.contains(NodeFlags::PFAIL) || flags.contains(NodeFlags::FAIL) {
             return;
         }
-        let quorum =
-            if self.config.plants.has(Plant::PfailCountedAsFail) { 1 } else { self.standing.quorum() };
+        let plant = self.config.plants.has(Plant::PfailCountedAsFail);
         let reports = self.reports(now, at) + u32::from(self.reports_failures());
-        if reports < quorum {
+        // The whole table is counted only if that may matter.
+        if !plant && (reports < self.standing.quorum() || reports < self.quorum()) {
             return;
         }
+        let quorum = if plant { 1 } else { self.quorum() };
         self.set_fail(now, at);
         let id = self.table.get(at).id;
         out.notice(Notice::Fail { id, reports, quorum, told_by: None });
@@ -78,7 +79,7 @@ impl Gossip {
         }
         self.set_fail(now, about);
         let told_by = Some(self.table.get(by).id);
-        let quorum = self.standing.quorum();
+        let quorum = self.quorum();
         out.notice(Notice::Fail { id: self.table.get(about).id, reports: 0, quorum, told_by });
     }
 }

@@ -248,7 +248,7 @@ impl Gossip {
         node.address.bus_port = 0;
         node.address.plain_port = 0;
         self.drop_outbound(now, out, at);
-        self.todo |= Todo::SAVE;
+        self.todo |= Todo::STATE | Todo::SAVE;
         false
     }
 

@@ -48,6 +48,12 @@ impl Standing {
 }
 
 impl Gossip {
+    /// Votes, or reports, that are a majority. Redis counts the owners of slots once an input has been taken in;
+    /// those it brought itself count here too, so that what it says is not judged by too few.
+    pub(super) fn quorum(&self) -> u32 {
+        self.standing.quorum().max(self.table.quorum())
+    }
+
     pub(super) fn update_state(&mut self, now: Instant, out: Out<'_>) {
         self.todo.remove(Todo::STATE);
         let first = *self.standing.first.get_or_insert(now);
@@ -57,13 +63,15 @@ impl Gossip {
         if is_master && !served && now.since(first) < WRITABLE_DELAY {
             return;
         }
+        // Nobody pings, and so nobody suspects, a node that was not found at its address. Redis takes it for well.
+        let lost = NodeFlags::PFAIL | NodeFlags::FAIL | NodeFlags::NOADDR;
         let owners = self.table.iter().filter(|(_, node)| node.is_owner());
         let failed = owners.clone().filter(|(_, node)| node.flags.contains(NodeFlags::FAIL)).count();
         let coverage = Coverage {
             full_coverage_required: self.config.require_full_coverage,
             covered: self.table.assigned() == u32::from(super::super::slots::SLOTS) && failed == 0,
             size: self.standing.size,
-            reachable: owners.filter(|(_, node)| !node.is_failing()).count() as u32,
+            reachable: owners.filter(|(_, node)| !node.flags.intersects(lost)).count() as u32,
         };
         let mut state = rules::judge(&coverage);
         if state == ClusterState::Minority {

@@ -28,7 +28,6 @@ pub(super) struct Failure {
     failed: BTreeMap<(HostId, NodeId), Instant>,
     /// Who ever held whom for failed.
     ever: BTreeSet<(HostId, NodeId)>,
-    sizes: BTreeMap<HostId, (Moment, u32, u32)>,
     suspicion: Suspicion,
     /// A FAIL that went early, unless the same packet says why.
     early: Option<(Moment, HostId, NodeId)>,
@@ -49,7 +48,6 @@ impl Failure {
             names,
             failed: BTreeMap::new(),
             ever: BTreeSet::new(),
-            sizes: BTreeMap::new(),
             suspicion: Suspicion::default(),
             early: None,
             silent: BTreeMap::new(),
@@ -62,8 +60,8 @@ impl Failure {
         }
     }
 
-    /// By reports: as many as a majority needs, by our own count of those still young. How many a
-    /// majority is was reckoned when the last input ended.
+    /// By reports: as many as a majority needs of the owners of slots it knows, by our own count of those
+    /// still young.
     fn agreed_here(&mut self, world: &World<Gossip>, host: HostId, id: NodeId, said: u32) {
         self.looked += 1;
         let there = world.host(host);
@@ -71,8 +69,7 @@ impl Failure {
         let Some(at) = machine.table().find(&id) else { return };
         let own = machine.table().me().is_master() && machine.config().role != Role::Observer;
         let young = machine.reports_on(now, at) + u32::from(own);
-        let before = self.sizes.get(&host).map_or(u32::MAX, |(_, before, _)| *before);
-        let quorum = machine.size().min(before) / 2 + 1;
+        let quorum = machine.table().quorum();
         if young < quorum {
             let what = format!(
                 "{host} holds {id:.8} for failed with {said} reports, {young} of them young enough; {quorum} are a majority"
@@ -80,17 +77,6 @@ impl Failure {
             self.suspicion.raise(world, host, Violation::safety("majority-fails", what));
         }
         self.fails(host, id, now);
-    }
-
-    /// Owners of slots as a host counted them before this moment, and now.
-    fn count(&mut self, world: &World<Gossip>, host: HostId) {
-        let Some(machine) = world.host(host).machine() else { return };
-        let (now, size) = (world.now(), machine.size());
-        let (at, before, last) = self.sizes.entry(host).or_insert((now, size, size));
-        if *at != now {
-            (*at, *before) = (now, *last);
-        }
-        *last = size;
     }
 
     fn fails(&mut self, host: HostId, id: NodeId, now: Instant) {
@@ -198,10 +184,6 @@ impl Checker<Gossip> for Failure {
     fn news(&mut self, world: &World<Gossip>, news: &News<Gossip>) -> Result<(), Violation> {
         let (host, notice) = match news {
             News::Notice(host, notice) => (*host, notice),
-            News::Started(host) => {
-                self.sizes.remove(host);
-                return Ok(());
-            }
             News::Changed => {
                 self.powers(world);
                 self.suspicion.changed(world);
@@ -211,7 +193,6 @@ impl Checker<Gossip> for Failure {
             _ => return Ok(()),
         };
         self.timed(world, notice);
-        self.count(world, host);
         match notice {
             Notice::Fail { id, reports, told_by: None, .. } => {
                 self.agreed_here(world, host, *id, *reports);
@@ -220,6 +201,10 @@ impl Checker<Gossip> for Failure {
             Notice::FailCleared { id } => self.cleared(world, host, *id),
             // The same packet gave it slots, or made it a master again.
             Notice::SlotsMoved { to: id, .. } | Notice::RoleChanged { id, .. } => {
+                // So many owners there were not yet when an earlier packet had somebody held for failed.
+                if matches!(notice, Notice::SlotsMoved { .. }) {
+                    self.suspicion.withdraw(world, host);
+                }
                 self.early.take_if(|(_, at, of)| *at == host && of == id);
             }
             Notice::Listening { .. } => self.begins(world, host),

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use standin_core::gossip::Gossip;
 use standin_core::gossip::notice::{ClusterState, Notice};
+use standin_core::gossip::types::NodeId;
 use standin_core::time::Duration;
 
 use super::super::build::Cluster;
@@ -21,8 +22,8 @@ use crate::world::{News, World};
 pub(super) struct Minority {
     cluster: Rc<Cluster>,
     names: Shared,
-    /// Since when the first has heard nothing of the second, from itself or from others.
-    silent: BTreeMap<(HostId, HostId), Moment>,
+    /// Since when a host has heard nothing of somebody, from itself or from others.
+    silent: BTreeMap<(HostId, NodeId), Moment>,
     /// Since when a host hears of too few owners of slots.
     deaf: BTreeMap<HostId, Moment>,
     /// When it is looked at again.
@@ -85,15 +86,20 @@ impl Minority {
     /// many as it takes have been silent, each without a pause.
     fn deaf_since(&mut self, world: &World<Gossip>, host: HostId) -> Option<Moment> {
         let heard = Self::heard_of(world, host);
-        self.silent.retain(|(at, from), _| *at != host || !heard.contains(from));
-        let machine = up(world, host).filter(|_| world.host(host).brisk())?;
         let names = self.names.borrow();
+        // Whose daemon goes by another name by now speaks for that one.
+        let speaks = |name: &NodeId, from: HostId| {
+            heard.contains(&from) && up(world, from).is_none_or(|machine| machine.id() == *name)
+        };
+        let is_heard = |name: &NodeId| names.host(name).is_some_and(|from| speaks(name, from));
+        self.silent.retain(|(at, name), _| *at != host || !is_heard(name));
+        let machine = up(world, host).filter(|_| world.host(host).brisk())?;
         let (mut size, mut silent) = (0, Vec::new());
         for (_, owner) in machine.table().iter().filter(|(_, node)| node.is_owner()) {
             size += 1;
             let Some(from) = names.host(&owner.id).filter(|from| *from != host) else { continue };
-            if !heard.contains(&from) {
-                silent.push(*self.silent.entry((host, from)).or_insert(world.now()));
+            if !speaks(&owner.id, from) {
+                silent.push(*self.silent.entry((host, owner.id)).or_insert(world.now()));
             }
         }
         silent.sort_unstable();

@@ -71,14 +71,14 @@ pub(super) fn hears(world: &World<Gossip>, host: HostId, from: HostId) -> bool {
 pub(super) struct Suspicion {
     /// When conditions last changed.
     changed: Option<Moment>,
-    held: Option<(Moment, Violation)>,
+    held: Option<(Moment, HostId, Violation)>,
 }
 
 impl Suspicion {
     /// It looks so, at a host that takes its inputs one by one.
     pub(super) fn raise(&mut self, world: &World<Gossip>, host: HostId, violation: Violation) {
         if self.is_plain(world, host) && self.held.is_none() {
-            self.held = Some((world.now(), violation));
+            self.held = Some((world.now(), host, violation));
         }
     }
 
@@ -90,16 +90,21 @@ impl Suspicion {
     /// Conditions changed.
     pub(super) fn changed(&mut self, world: &World<Gossip>) {
         self.changed = Some(world.now());
-        self.held.take_if(|(at, _)| *at == world.now());
+        self.held.take_if(|(at, ..)| *at == world.now());
+    }
+
+    /// The same moment brought this host more: what the machine is now does not tell what it was.
+    pub(super) fn withdraw(&mut self, world: &World<Gossip>, host: HostId) {
+        self.held.take_if(|(at, of, _)| *of == host && *at == world.now());
     }
 
     /// When it is certain.
     pub(super) fn due(&self) -> Option<Moment> {
-        self.held.as_ref().map(|(at, _)| Moment(at.0 + 1))
+        self.held.as_ref().map(|(at, ..)| Moment(at.0 + 1))
     }
 
     /// It is.
     pub(super) fn look(&mut self) -> Result<(), Violation> {
-        self.held.take().map_or(Ok(()), |(_, violation)| Err(violation))
+        self.held.take().map_or(Ok(()), |(.., violation)| Err(violation))
     }
 }
