@@ -5,13 +5,13 @@
 //! number itself: the dialled (even) ones upwards from the table's beginning, the accepted (odd)
 //! ones downwards from its end.
 
-use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
 use standin_core::machine::LinkId;
 
 /// Something for each link of a process.
-pub(super) type ByLink<T> = HashMap<LinkId, T, BuildHasherDefault<InOrder>>;
+#[expect(clippy::disallowed_types, reason = "its hash is no random one: the order is the numbers'")]
+pub(super) type ByLink<T> = std::collections::HashMap<LinkId, T, BuildHasherDefault<InOrder>>;
 
 /// The hash of a number that is one of a row.
 #[derive(Clone, Copy, Debug, Default)]
