@@ -24,37 +24,44 @@ use crate::jobs::files;
 #[derive(Debug)]
 pub(super) struct Keeper {
     file: PathBuf,
-    /// One at a time writes it.
-    writing: Mutex<()>,
+    /// What the file is known to say, by Redis' names; one at a time writes it.
+    said: Mutex<Vec<(String, String)>>,
 }
 
 impl Keeper {
-    pub(super) fn new(file: PathBuf) -> Self {
-        Self { file, writing: Mutex::new(()) }
+    /// For a file that a daemon has started from, with these options.
+    pub(super) fn new(file: PathBuf, said: Vec<(String, String)>) -> Self {
+        Self { file, said: Mutex::new(said) }
     }
 
-    /// Brings the file up to date with these options, by Redis' names and in Redis' words. The
-    /// error is for a person to read; the file is as it was then.
+    /// Brings the file up to date with those of these options, by Redis' names and in Redis' words,
+    /// that have changed since the start or were last brought up to date. The error is for a person
+    /// to read; the file is as it was then.
     pub(super) async fn keep(&self, told: &[(String, String)]) -> Result<(), String> {
-        let _alone = self.writing.lock().await;
+        let mut said = self.said.lock().await;
+        let changed: Vec<_> = told.iter().filter(|option| !said.contains(option)).cloned().collect();
         // A link stays one.
         let file = fs::canonicalize(&self.file).map_err(|error| reason(&error))?;
         let bytes = files::read(&file).await.map_err(|error| error.to_string())?;
         let text = String::from_utf8(bytes).map_err(|_| "the file is no text".to_owned())?;
-        let folder = file.parent().unwrap_or(Path::new("/"));
-        let new = rewrite(&text, folder, told)?;
+        // Names in it are below the folder it was asked for in, wherever a link leads.
+        let folder = self.file.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let new = rewrite(&text, folder.unwrap_or(Path::new(".")), &changed)?;
         if new == text {
+            *said = told.to_vec();
             return Ok(());
         }
         let before = fs::metadata(&file).map_err(|error| reason(&error))?;
         let as_before = |made: &tokio::fs::File| {
             let made = fs::File::from(made.as_fd().try_clone_to_owned()?);
             // Whoever may not give it away keeps it.
-            let _ = fchown(&made, Some(before.uid()), Some(before.gid()));
+            let _ = fchown(&made, None, Some(before.gid()));
+            let _ = fchown(&made, Some(before.uid()), None);
             made.set_permissions(Permissions::from_mode(before.mode() & 0o7777))
         };
         let written = files::replace(&file, new.as_bytes(), as_before).await;
         written.map_err(|error: FileError| error.to_string())?;
+        *said = told.to_vec();
         tracing::info!(file = %file.display(), "CONFIG REWRITE: brought up to date");
         Ok(())
     }
@@ -67,7 +74,8 @@ fn rewrite(text: &str, folder: &Path, told: &[(String, String)]) -> Result<Strin
     let mut edits: Vec<(Range<usize>, String)> = Vec::new();
     let mut added = String::new();
     for (name, value) in told {
-        let Some(choice) = options::CHOICES.iter().find(|choice| choice.redis == name) else { continue };
+        let choice = options::CHOICES.iter().find(|choice| choice.redis == name);
+        let choice = choice.ok_or_else(|| format!("{name} has no place in this file"))?;
         let line = table.get_ref().get_key_value(choice.name);
         if value.is_empty() && matches!(choice.default, Unsaid::Unset { .. }) {
             edits.extend(
@@ -98,10 +106,11 @@ fn rewrite(text: &str, folder: &Path, told: &[(String, String)]) -> Result<Strin
     for (place, value) in edits {
         new.replace_range(place, &value);
     }
+    let end = if new.trim_end_matches('\n').ends_with('\r') { "\r\n" } else { "\n" };
     if !added.is_empty() && !new.is_empty() && !new.ends_with('\n') {
-        new.push('\n');
+        new.push_str(end);
     }
-    new.push_str(&added);
+    new.push_str(&added.replace('\n', end));
     let after = settings::parse(&new, folder).map_err(|problems| first(&problems))?;
     assert!(after.dir == before.dir && after.config.port == before.config.port, "only what was told changes");
     Ok(new)
@@ -135,12 +144,11 @@ fn toml(choice: &Choice, value: &str) -> String {
         },
         ("repl-ping-period", _) => format!("\"{value}s\""),
         ("preferred-endpoint", "unknown-endpoint") => "\"unknown\"".into(),
+        // Nothing in a hostname or a word would have to be escaped.
+        ("announce-hostname", _) => format!("\"{value}\""),
         (_, "yes") => "true".into(),
         (_, "no") => "false".into(),
-        _ if value.bytes().all(|byte| byte.is_ascii_digit()) && choice.name != "announce-hostname" => {
-            value.into()
-        }
-        // A hostname or a word: nothing that would have to be escaped.
+        _ if value.bytes().all(|byte| byte.is_ascii_digit()) => value.into(),
         _ => format!("\"{value}\""),
     }
 }
@@ -181,14 +189,18 @@ mod tests {
                     ("cluster-require-full-coverage", "no"),
                     ("repl-ping-replica-period", "3"),
                     ("cluster-preferred-endpoint-type", "unknown-endpoint"),
-                    ("cluster-announce-hostname", "5"),
+                    ("cluster-announce-hostname", "yes"),
                 ]
             )
             .unwrap(),
             "# mine\nport = 7000 # its\r\n\"node-timeout\" = \"20s\"# as told\n\nrequire-full-coverage=false\n\
-             repl-ping-period = \"3s\"\npreferred-endpoint = \"unknown\"\nannounce-hostname = \"5\"\n"
+             repl-ping-period = \"3s\"\npreferred-endpoint = \"unknown\"\nannounce-hostname = \"yes\"\n"
         );
         assert_eq!(written("", &[("cluster-node-timeout", "1500")]).unwrap(), "node-timeout = \"1500ms\"\n");
+        assert_eq!(
+            written("port = 1\r\n", &[("cluster-node-timeout", "1500")]).unwrap(),
+            "port = 1\r\nnode-timeout = \"1500ms\"\r\n"
+        );
     }
 
     #[test]
@@ -231,18 +243,45 @@ mod tests {
         std::os::unix::fs::symlink(&file, &link).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let keep = |file: &Path, changed: &[(&str, &str)]| {
-            runtime.block_on(Keeper::new(file.into()).keep(&told(changed)))
+            runtime.block_on(Keeper::new(file.into(), told(&[])).keep(&told(changed)))
         };
         assert_eq!(keep(&link, &[("cluster-node-timeout", "5000")]), Ok(()));
         assert_eq!(fs::read_to_string(&file).unwrap(), "port = 7000\nnode-timeout = \"5s\"\n");
         assert_eq!(fs::metadata(&file).unwrap().mode() & 0o777, 0o640);
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         // The place of the new one is taken.
-        fs::create_dir(folder.join("w.toml.new")).unwrap();
-        assert!(keep(&file, &[]).is_err());
+        fs::create_dir(folder.join("w.toml.standind-new")).unwrap();
+        assert!(keep(&file, &[("cluster-node-timeout", "6000")]).is_err());
         assert_eq!(fs::read_to_string(&file).unwrap(), "port = 7000\nnode-timeout = \"5s\"\n");
         fs::remove_file(&file).unwrap();
         assert!(keep(&file, &[]).unwrap_err().starts_with("No such file or directory"));
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn what_was_not_changed_at_run_time_is_the_operators() {
+        let folder = std::env::temp_dir().join(format!("standin-kept-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(folder.join("there/state")).unwrap();
+        fs::create_dir_all(folder.join("here/state")).unwrap();
+        let (file, link) = (folder.join("there/w.toml"), folder.join("here/w.toml"));
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        // Below the link, and not below where it leads.
+        fs::remove_dir(folder.join("there/state")).unwrap();
+        let text = "dir = \"state\"\nrepl-ping-period = \"1.5s\"\n";
+        fs::write(&file, text).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let keeper = Keeper::new(link, told(&[("repl-ping-replica-period", "1")]));
+        let keep = |changed: &[(&str, &str)]| runtime.block_on(keeper.keep(&told(changed)));
+        let told_so = [("repl-ping-replica-period", "1"), ("cluster-node-timeout", "5000")];
+        assert_eq!(keep(&told_so), Ok(()));
+        assert_eq!(fs::read_to_string(&file).unwrap(), format!("{text}node-timeout = \"5s\"\n"));
+        // Edited for the next start: only what changes from here on is written over it.
+        fs::write(&file, "dir = \"state\"\nnode-timeout = \"9s\"\n").unwrap();
+        assert_eq!(keep(&told_so), Ok(()));
+        assert_eq!(fs::read_to_string(&file).unwrap(), "dir = \"state\"\nnode-timeout = \"9s\"\n");
+        assert_eq!(keep(&[("repl-ping-replica-period", "1")]), Ok(()));
+        assert_eq!(fs::read_to_string(&file).unwrap(), "dir = \"state\"\nnode-timeout = \"15s\"\n");
         fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -44,10 +44,10 @@ pub struct GossipHands {
 }
 
 impl GossipHands {
-    /// Hands without a job; `file` is what the settings were read from. Answers go to `tell`.
+    /// Hands without a job; `file` is what these settings were read from. Answers go to `tell`.
     #[must_use]
-    pub fn new(state: StateFile, file: PathBuf, tell: UnboundedSender<News<Gossip>>) -> Self {
-        let (state, keeper) = (Rc::new(state), Rc::new(Keeper::new(file)));
+    pub fn new(state: StateFile, file: PathBuf, read: &Config, tell: UnboundedSender<News<Gossip>>) -> Self {
+        let (state, keeper) = (Rc::new(state), Rc::new(Keeper::new(file, read.changeable())));
         Self { state, keeper, under_way: BTreeMap::new(), tell }
     }
 }
@@ -123,8 +123,8 @@ pub async fn serve(file: &Path, settings: Settings, state: StateFile) -> io::Res
     let (tell, news) = unbounded_channel();
     let (_none, facts) = unbounded_channel();
     listen_to_signals(&tell)?;
+    let hands = GossipHands::new(state, file.into(), &settings.config, tell);
     let machine = Gossip::new(Config { has_file: true, ..settings.config }, seed()?);
-    let hands = GossipHands::new(state, file.into(), tell);
     Ok(Driver::new(machine, hands, Clock::start(), facts, news).run().await)
 }
 

@@ -35,7 +35,7 @@ pub async fn write(path: &Path, content: &[u8]) -> Result<(), FileError> {
     replace(path, content, |_| Ok(())).await.map(drop)
 }
 
-/// As [`write()`]; what `mark` makes of the new file is there before the file has its name.
+/// As [`write()`]; what `mark` makes of the new file is there before its content and its name.
 ///
 /// # Errors
 /// As [`FileError`] says, an error of `mark` included; the old content is untouched then.
@@ -45,13 +45,14 @@ pub async fn replace<T>(
     mark: impl FnOnce(&fs::File) -> io::Result<T>,
 ) -> Result<T, FileError> {
     let mut aside = OsString::from(path);
-    aside.push(".new");
+    // No name that anybody else would give a file of theirs.
+    aside.push(".standind-new");
     let aside = Path::new(&aside);
     let replace = async {
         let mut file = fs::File::create(aside).await?;
+        let marked = mark(&file)?;
         file.write_all(content).await?;
         file.sync_all().await?;
-        let marked = mark(&file)?;
         fs::rename(aside, path).await?;
         // The name is durable once its directory is.
         let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());

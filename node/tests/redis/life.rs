@@ -213,6 +213,6 @@ fn what_the_tool_sets_is_kept_in_the_file_and_over_a_restart() {
     refused("No such file or directory");
     fs::write(&file, told).expect("it is ours");
     // The new one cannot be made beside it.
-    fs::create_dir(file.with_extension("toml.new")).expect("a folder");
+    fs::create_dir(file.with_extension("toml.standind-new")).expect("a folder");
     refused("input/output error");
 }

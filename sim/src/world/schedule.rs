@@ -153,7 +153,7 @@ impl<E> Schedule<E> {
     /// it is fetched from memory meanwhile.
     #[inline]
     pub fn ahead(&self) -> Option<&E> {
-        let (word, used) = self.low_word(self.low_words)?;
+        let (word, used) = self.low_word()?;
         let slot = used.trailing_zeros() as usize;
         let entry = &self.entries[self.slots[word * 64 + slot].first as usize];
         let beyond = match (entry.next, used & (used - 1)) {
@@ -169,8 +169,8 @@ impl<E> Schedule<E> {
 
     /// The first word of level 0 that holds anything.
     #[inline]
-    fn low_word(&self, words: u16) -> Option<(usize, u64)> {
-        let word = words.trailing_zeros() as usize;
+    fn low_word(&self) -> Option<(usize, u64)> {
+        let word = self.low_words.trailing_zeros() as usize;
         Some((word, *self.low.get(word)?))
     }
 
@@ -189,9 +189,8 @@ impl<E> Schedule<E> {
     /// The slot that holds the earliest events.
     #[inline]
     fn earliest(&self) -> Option<Slot> {
-        if self.low_words != 0 {
-            let word = self.low_words.trailing_zeros() as usize;
-            return Some(Slot { level: 0, at: word * 64 + self.low[word].trailing_zeros() as usize });
+        if let Some((word, used)) = self.low_word() {
+            return Some(Slot { level: 0, at: word * 64 + used.trailing_zeros() as usize });
         }
         if self.levels == 0 {
             return None;

@@ -257,10 +257,17 @@ fn rewrite(machine: &mut Gossip, call: &mut Call<'_>) {
     if !machine.config.has_file {
         return call.error("The server is running without a config file");
     }
-    let changeable = SETTINGS.iter().filter(|setting| !matches!(setting.change, Change::Never));
-    let told = changeable.map(|setting| (setting.name.into(), (setting.tell)(&machine.config))).collect();
-    let job = machine.keep_settings(call.out, told);
+    let job = machine.keep_settings(call.out, machine.config.changeable());
     machine.clients.wait_for(call.link, job);
+}
+
+impl Config {
+    /// The options that CONFIG SET can change, by Redis' names and in Redis' words.
+    #[must_use]
+    pub fn changeable(&self) -> Vec<(String, String)> {
+        let changeable = SETTINGS.iter().filter(|setting| !matches!(setting.change, Change::Never));
+        changeable.map(|setting| (setting.name.into(), (setting.tell)(self))).collect()
+    }
 }
 
 impl Gossip {

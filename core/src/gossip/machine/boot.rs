@@ -161,7 +161,7 @@ impl Gossip {
         saved.address.port = configured.address.port;
         saved.address.bus_port = configured.address.bus_port;
         saved.address.ip = configured.address.ip.or(saved.address.ip);
-        saved.flags.remove(NodeFlags::PFAIL | NodeFlags::FAIL);
+        saved.flags.remove(NodeFlags::PFAIL | NodeFlags::FAIL | NodeFlags::NOADDR);
         saved.failed = None;
         saved.ping_sent = When::NEVER;
         self.table.alone(saved);

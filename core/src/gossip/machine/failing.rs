@@ -25,11 +25,16 @@ impl Gossip {
         }
         let plant = self.config.plants.has(Plant::PfailCountedAsFail);
         let reports = self.reports(now, at) + u32::from(self.reports_failures());
-        // The whole table is counted only if that may matter.
-        if !plant && (reports < self.standing.quorum() || reports < self.quorum()) {
+        let known = self.standing.quorum();
+        let quorum = match plant {
+            true => 1,
+            false if reports < known => known,
+            // The whole table is counted only if that may matter.
+            false => self.quorum(),
+        };
+        if reports < quorum {
             return;
         }
-        let quorum = if plant { 1 } else { self.quorum() };
         self.set_fail(now, at);
         let id = self.table.get(at).id;
         out.notice(Notice::Fail { id, reports, quorum, told_by: None });
