@@ -28,8 +28,8 @@ pub enum Job {
         content: Vec<u8>,
     },
     /// Bring the file that the daemon was started from up to date, so that a power loss leaves the old
-    /// or the new one: each of these options as it is now, all else as it stands there; answered by
-    /// [`Done::Kept`].
+    /// or the new one: those of these options that have changed since the start or the last such job,
+    /// all else as it stands there; answered by [`Done::Kept`].
     KeepSettings {
         /// Names and values, in the words of the machine's own protocol.
         settings: Vec<(String, String)>,

@@ -204,9 +204,11 @@ impl<M: Machine> World<M> {
                 Effect::Send { link, bytes } => {
                     let end = next_end.take().or_else(|| process.links.get(&link).copied());
                     // What is said to all is said on one link after the other.
-                    if let [Effect::Send { link: next, .. }, ..] = left.as_slice() {
-                        next_end = process.links.get(next).copied();
-                        self.conns.fetch(next_end.map(|end| end.conn));
+                    if let [Effect::Send { link: next, .. }, ..] = left.as_slice()
+                        && let Some(&next) = process.links.get(next)
+                    {
+                        self.conns.fetch(next.conn);
+                        next_end = Some(next);
                     }
                     match end {
                         Some(end) => self.tcp_send(end, bytes),

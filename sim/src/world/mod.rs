@@ -309,7 +309,7 @@ impl<M: Machine> World<M> {
     fn fetch_ahead(&self) {
         if let Some(Event::Arrive { conn, piece: Piece::Bytes(bytes), .. }) = self.schedule.ahead() {
             prefetch_index(bytes, 0);
-            self.conns.fetch(Some(*conn));
+            self.conns.fetch(*conn);
         }
     }
 

@@ -140,6 +140,11 @@ impl Data {
         }
     }
 
+    /// Whether our master has given us everything, and passes on what is written.
+    pub(super) fn is_streaming(&self) -> bool {
+        self.upstream.as_ref().is_some_and(|upstream| matches!(upstream.stage, Stage::Stream))
+    }
+
     fn snapshot(&self) -> Vec<u8> {
         let mut text = alloc::string::String::new();
         for (slot, register) in &self.registers {

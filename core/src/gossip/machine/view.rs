@@ -108,7 +108,7 @@ impl Gossip {
     /// Whether a replica has its master's data and takes every write of his.
     #[must_use]
     pub fn is_replicating(&self) -> bool {
-        self.data.link_word() == "connected"
+        self.data.is_streaming()
     }
 
     /// Until when gossip does not bring a node back.

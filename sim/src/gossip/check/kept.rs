@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+use standin_core::gossip::slots::SlotSet;
 use standin_core::gossip::types::NodeId;
 use standin_core::gossip::{Gossip, Notice};
 
@@ -22,14 +23,14 @@ pub(super) struct Kept {
     cluster: Rc<Cluster>,
     /// Writes that are not for their first master to keep any more, by their places among all.
     over: BTreeSet<usize>,
-    /// Who took a master's place, ever.
-    promoted: BTreeSet<NodeId>,
+    /// Who took a master's place, and the slots each had got by that.
+    promoted: BTreeMap<NodeId, SlotSet>,
     looked: u64,
 }
 
 impl Kept {
     pub(super) fn new(cluster: Rc<Cluster>) -> Self {
-        let (over, promoted) = (BTreeSet::new(), BTreeSet::new());
+        let (over, promoted) = (BTreeSet::new(), BTreeMap::new());
         Self { cluster, over, promoted, looked: 0 }
     }
 
@@ -61,7 +62,8 @@ impl Kept {
             self.looked += 1;
             let owner = machine.owner_of(write.slot);
             let wanted = hands.emptied || hands.touched.contains(&write.slot);
-            if heard > 0 && !wanted && !owner.is_some_and(|owner| self.promoted.contains(&owner)) {
+            let promoted = owner.and_then(|owner| self.promoted.get(&owner));
+            if heard > 0 && !wanted && !promoted.is_some_and(|slots| slots.contains(write.slot)) {
                 let owner = owner.map_or("nobody".to_owned(), |owner| format!("{owner:.8}"));
                 let what = format!(
                     "{host} acknowledged {heard} writes to slot {} and lost it to {owner} without a failover",
@@ -96,7 +98,8 @@ impl Checker<Gossip> for Kept {
                 if matches!(notice, Notice::Promoted { .. })
                     && let Some(machine) = world.host(*host).machine()
                 {
-                    self.promoted.insert(machine.id());
+                    let slots = self.promoted.entry(machine.id()).or_default();
+                    machine.table().me().slots().iter().for_each(|slot| slots.insert(slot));
                 }
                 let moves = matches!(
                     notice,

@@ -89,6 +89,9 @@ proptest! {
                 now = key.0;
             }
             prop_assert_eq!(schedule.len(), model.len());
+            if let Some(&ahead) = schedule.ahead() {
+                prop_assert_eq!(Some(ahead), model.keys().next().map(|&(_, sequence)| sequence));
+            }
         }
         prop_assert!(schedule.is_empty());
     }

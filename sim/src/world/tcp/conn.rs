@@ -231,10 +231,8 @@ impl Conns {
 
     /// Has what the dialler writes on fetched from memory.
     #[inline]
-    pub(in crate::world) fn fetch(&self, id: Option<ConnId>) {
-        if let Some(id) = id {
-            prefetch_index(&self.slots, id.slot as usize);
-        }
+    pub(in crate::world) fn fetch(&self, id: ConnId) {
+        prefetch_index(&self.slots, id.slot as usize);
     }
 
     pub(super) fn peek(&self, id: ConnId) -> Option<(&Conn, &[Origin; 2])> {
