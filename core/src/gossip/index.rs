@@ -14,9 +14,26 @@ const FREE: Place = Place::MAX;
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Index {
-    /// Half of the hash, and the place. A power of two of them, at most half in use.
-    slots: Vec<(u32, Place)>,
+    /// The upper sixteen bits of the hash, and the place. A power of two of them, at most half in
+    /// use, found by the lowest bits.
+    slots: Vec<(u16, Place)>,
     used: usize,
+}
+
+/// The first of what is asked of the index for one of many: see [`Index::seek`].
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sought {
+    hash: u64,
+    first: (u16, Place),
+}
+
+impl Sought {
+    pub(super) const NOTHING: Self = Self { hash: 0, first: (0, FREE) };
+
+    #[inline]
+    pub(super) const fn hash(&self) -> u64 {
+        self.hash
+    }
 }
 
 impl Index {
@@ -28,23 +45,18 @@ impl Index {
         self.used
     }
 
-    /// The only place that can have a hash, but for one time in four thousand million, for each of
-    /// some, `N` at most: nothing but the index is looked at, and first at one slot for each, so
-    /// that memory is asked for all of them at once.
+    /// Begins to look for a hash: one look at memory, so that it is asked for many at once.
     #[inline]
-    pub(super) fn guess_each<const N: usize>(&self, hashes: &[u64]) -> [Option<Place>; N] {
-        debug_assert!(hashes.len() <= N, "no room for {} answers", hashes.len());
-        let mask = self.slots.len() - 1;
-        let mut firsts = [(0, FREE); N];
-        for (first, &hash) in firsts.iter_mut().zip(hashes) {
-            *first = self.slots[hash as usize & mask];
-        }
-        let mut guesses = [None; N];
-        for ((guess, (tag, place)), &hash) in guesses.iter_mut().zip(firsts).zip(hashes) {
-            let at_once = tag == (hash >> 32) as u32 && place != FREE;
-            *guess = if at_once { Some(place) } else { self.find(hash, |_| true) };
-        }
-        guesses
+    pub(super) fn seek(&self, hash: u64) -> Sought {
+        Sought { hash, first: self.slots[hash as usize & (self.slots.len() - 1)] }
+    }
+
+    /// What [`find`](Self::find) finds.
+    #[inline]
+    pub(super) fn found(&self, sought: &Sought, is: impl Fn(Place) -> bool) -> Option<Place> {
+        let (upper, place) = sought.first;
+        let at_once = upper == upper_of(sought.hash) && place != FREE && is(place);
+        if at_once { Some(place) } else { self.find(sought.hash, is) }
     }
 
     /// The place with this hash that `is` what is looked for.
@@ -53,11 +65,11 @@ impl Index {
         let mask = self.slots.len() - 1;
         let mut at = hash as usize & mask;
         loop {
-            let (tag, place) = self.slots[at];
+            let (upper, place) = self.slots[at];
             if place == FREE {
                 return None;
             }
-            if tag == (hash >> 32) as u32 && is(place) {
+            if upper == upper_of(hash) && is(place) {
                 return Some(place);
             }
             at = (at + 1) & mask;
@@ -83,7 +95,7 @@ impl Index {
         while self.slots[at].1 != FREE {
             at = (at + 1) & mask;
         }
-        self.slots[at] = ((hash >> 32) as u32, place);
+        self.slots[at] = (upper_of(hash), place);
     }
 
     /// Takes a place out; those behind it move up. `hash_of` tells theirs.
@@ -105,6 +117,11 @@ impl Index {
             next = (next + 1) & mask;
         }
     }
+}
+
+#[inline]
+const fn upper_of(hash: u64) -> u16 {
+    (hash >> 48) as u16
 }
 
 #[cfg(test)]
@@ -131,13 +148,8 @@ mod tests {
             let probe = rng.below(500) as Place;
             let found = index.find(hash_of(probe), |place| place == probe);
             assert_eq!(found, there.contains(&probe).then_some(probe));
-            // Not as many as there is room for, and one of them twice.
-            let probes = [probe, place, probe];
-            let guesses: [_; 5] = index.guess_each(&probes.map(hash_of));
-            for (guess, probe) in guesses.iter().zip(probes) {
-                assert_eq!(guess.is_some(), there.iter().any(|&place| hash_of(place) == hash_of(probe)));
-            }
-            assert_eq!(guesses[3..], [None; 2]);
+            let sought = index.seek(hash_of(probe));
+            assert_eq!(index.found(&sought, |place| place == probe), found);
             assert_eq!(index.len(), there.len());
         }
     }

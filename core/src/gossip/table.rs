@@ -1,15 +1,17 @@
 //! Who is known, and who owns which slot: this node's picture of the cluster.
 
-use alloc::boxed::Box;
-use alloc::vec::Vec;
-use core::net::IpAddr;
+mod glance;
+mod node;
 
-use super::index::{Index, Place};
+pub(super) use self::glance::{Glance, Marks, NodeMut};
+pub use self::node::{Address, Node, When};
+
+use alloc::vec::Vec;
+
+use super::index::{Index, Place, Sought};
 use super::slots::{SLOTS, SlotSet};
-use super::types::{Epoch, NodeFlags, NodeId};
-use crate::machine::LinkId;
+use super::types::{NodeFlags, NodeId};
 use crate::rng::Rng;
-use crate::time::Instant;
 
 /// A node's place in the table, for as long as it is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -36,228 +38,6 @@ impl Ix {
 /// recommends 1,000.
 pub const NODES_MAX: usize = 8_192;
 
-/// Where a node is reached.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct Address {
-    /// Absent until known.
-    pub ip: Option<IpAddr>,
-    /// Its clients' port.
-    pub port: u16,
-    /// Its bus port.
-    pub bus_port: u16,
-    /// Its plaintext port, when `port` speaks TLS; else 0.
-    pub plain_port: u16,
-}
-
-/// A time, or none: what an `Option` says, in half of its room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct When(u64);
-
-impl When {
-    /// None.
-    pub const NEVER: Self = Self(u64::MAX);
-
-    /// The time, if there is one.
-    #[must_use]
-    #[inline]
-    pub const fn get(self) -> Option<Instant> {
-        if self.is_never() { None } else { Some(Instant(self.0)) }
-    }
-
-    /// Whether there is none.
-    #[must_use]
-    #[inline]
-    pub const fn is_never(self) -> bool {
-        self.0 == Self::NEVER.0
-    }
-}
-
-/// The end of time is never.
-impl From<Instant> for When {
-    fn from(at: Instant) -> Self {
-        Self(at.0)
-    }
-}
-
-impl From<Option<Instant>> for When {
-    fn from(at: Option<Instant>) -> Self {
-        at.map_or(Self::NEVER, Self::from)
-    }
-}
-
-/// What we know of a node.
-///
-/// In a large cluster this is where the time goes: each packet tells of a tenth of all nodes, and
-/// none of them is in the processor's cache. So what every entry that is heard asks for lies in the
-/// first line of it, and what one that is told asks for in the first two.
-#[derive(Clone, Debug)]
-#[repr(C, align(64))]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct Node {
-    /// Its name; made up while [`NodeFlags::HANDSHAKE`] is set.
-    pub id: NodeId,
-    /// What it is, and how it fares in our eyes.
-    pub flags: NodeFlags,
-    /// Whether any master cannot reach it: `reports` has something.
-    reported: bool,
-    /// False where a node has left its place. An `Option` around it would say so behind the lines
-    /// that are looked at anyway.
-    here: bool,
-    /// When it last answered, as far as we or somebody we trust knows.
-    pub pong_received: When,
-    /// When the ping was sent that it has not answered yet.
-    pub ping_sent: When,
-    /// Our link to it.
-    pub(super) outbound: Option<LinkId>,
-    /// Where it is reached.
-    pub address: Address,
-    /// When we first heard of it.
-    pub since: Instant,
-    /// The name it gives itself.
-    pub hostname: Option<Box<str>>,
-    /// The version of its claim to its slots.
-    pub epoch: Epoch,
-    /// Its replication offset, as it last said.
-    pub offset: u64,
-    /// Whom it replicates, if we know.
-    pub master: Option<Ix>,
-    /// What it owns. Kept in step with the table's owners.
-    pub(super) slots: SlotSet,
-    /// When anything last came from it.
-    pub data_received: Option<Instant>,
-    /// When it was found failed.
-    pub failed: Option<Instant>,
-    /// When we last voted for one of its replicas.
-    pub voted: Option<Instant>,
-    /// Since when this master has been without a working replica.
-    pub orphaned: Option<Instant>,
-    /// When the tick looks at it next.
-    pub(super) look: Option<Instant>,
-    /// Its link to us.
-    pub(super) inbound: Option<LinkId>,
-    /// Masters that cannot reach it, and when they last said so.
-    reports: Vec<(Ix, Instant)>,
-    /// Fields of its line in the state file that we do not know.
-    pub(super) aux: Vec<Box<str>>,
-}
-
-/// The size of a line of the processor's cache.
-const LINE: usize = 64;
-const _: () = {
-    assert!(core::mem::offset_of!(Node, outbound) == LINE);
-    assert!(core::mem::offset_of!(Node, since) < 2 * LINE);
-};
-
-impl Node {
-    /// A node heard of now.
-    #[must_use]
-    pub const fn new(id: NodeId, flags: NodeFlags, address: Address, now: Instant) -> Self {
-        Self {
-            id,
-            flags,
-            reported: false,
-            here: true,
-            pong_received: When::NEVER,
-            ping_sent: When::NEVER,
-            outbound: None,
-            address,
-            since: now,
-            hostname: None,
-            epoch: Epoch(0),
-            offset: 0,
-            master: None,
-            slots: SlotSet::new(),
-            data_received: None,
-            failed: None,
-            voted: None,
-            orphaned: None,
-            look: None,
-            inbound: None,
-            reports: Vec::new(),
-            aux: Vec::new(),
-        }
-    }
-
-    /// What it owns.
-    #[must_use]
-    pub const fn slots(&self) -> &SlotSet {
-        &self.slots
-    }
-
-    /// Our link to it, open or being dialled.
-    #[must_use]
-    pub const fn link(&self) -> Option<LinkId> {
-        self.outbound
-    }
-
-    /// Whether it is a master.
-    #[must_use]
-    pub const fn is_master(&self) -> bool {
-        self.flags.contains(NodeFlags::MASTER)
-    }
-
-    /// Whether it is a master with a slot: who counts for majorities.
-    #[must_use]
-    pub fn is_owner(&self) -> bool {
-        self.is_master() && !self.slots.is_empty()
-    }
-
-    /// Whether it is known by its address only.
-    #[must_use]
-    pub const fn in_handshake(&self) -> bool {
-        self.flags.contains(NodeFlags::HANDSHAKE)
-    }
-
-    /// Whether we have a link to it, or are dialling.
-    #[must_use]
-    pub const fn has_link(&self) -> bool {
-        self.outbound.is_some()
-    }
-
-    /// Whether we hold it for failed, or suspect it.
-    #[must_use]
-    pub const fn is_failing(&self) -> bool {
-        self.flags.failing()
-    }
-
-    /// Masters that cannot reach it, and when they last said so.
-    pub(super) fn reports(&self) -> &[(Ix, Instant)] {
-        &self.reports
-    }
-
-    /// Whether any master cannot reach it.
-    pub(super) const fn is_reported(&self) -> bool {
-        self.reported
-    }
-
-    /// A master cannot reach it.
-    pub(super) fn report(&mut self, by: Ix, now: Instant) {
-        match self.reports.iter_mut().find(|(known, _)| *known == by) {
-            Some((_, at)) => *at = now,
-            None => self.reports.push((by, now)),
-        }
-        self.reported = true;
-    }
-
-    /// Forgets the reports that are not to be kept.
-    pub(super) fn keep_reports(&mut self, keep: impl Fn(Ix, Instant) -> bool) {
-        if self.reported {
-            self.reports.retain(|&(by, at)| keep(by, at));
-            self.reported = !self.reports.is_empty();
-        }
-    }
-}
-
-/// What is seen of a node at a glance.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Glance {
-    pub(super) at: Ix,
-    pub(super) flags: NodeFlags,
-    pub(super) linked: bool,
-}
-
 /// Nodes looked at together: while memory answers one question it answers the others too.
 pub(super) const AT_ONCE: usize = 32;
 
@@ -266,6 +46,8 @@ pub(super) const AT_ONCE: usize = 32;
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Table {
     nodes: Vec<Node>,
+    /// As many, each of the node in the same place.
+    glances: Vec<Glance>,
     free: Vec<Ix>,
     /// The places in use, for draws.
     places: Vec<Ix>,
@@ -284,9 +66,13 @@ impl Table {
     #[must_use]
     pub fn new(me: Node, key: u64) -> Self {
         let mut ids = Index::new();
-        ids.insert(hash(key, me.id.bytes()), Ix::ME.0, |_| key);
+        let hashed = hash(key, me.id.bytes());
+        ids.insert(hashed, Ix::ME.0, |_| key);
+        let mut glance = Glance::new(tag(hashed));
+        glance.follow(&me);
         Self {
             nodes: alloc::vec![me],
+            glances: alloc::vec![glance],
             free: Vec::new(),
             places: alloc::vec![Ix::ME],
             key,
@@ -323,7 +109,7 @@ impl Table {
         self.get(Ix::ME)
     }
 
-    pub(super) fn me_mut(&mut self) -> &mut Node {
+    pub(super) fn me_mut(&mut self) -> NodeMut<'_> {
         self.get_mut(Ix::ME)
     }
 
@@ -334,16 +120,47 @@ impl Table {
     #[must_use]
     #[inline]
     pub fn get(&self, at: Ix) -> &Node {
-        let node = &self.nodes[at.at()];
-        assert!(node.here, "a place outlived its node");
-        node
+        assert!(self.glances[at.at()].marks.contains(Marks::HERE), "a place outlived its node");
+        &self.nodes[at.at()]
     }
 
     #[inline]
-    pub(super) fn get_mut(&mut self, at: Ix) -> &mut Node {
-        let node = &mut self.nodes[at.at()];
-        assert!(node.here, "a place outlived its node");
-        node
+    pub(super) fn get_mut(&mut self, at: Ix) -> NodeMut<'_> {
+        let glance = &mut self.glances[at.at()];
+        assert!(glance.marks.contains(Marks::HERE), "a place outlived its node");
+        NodeMut { node: &mut self.nodes[at.at()], glance }
+    }
+
+    /// A node, at a glance.
+    ///
+    /// # Panics
+    /// If it has left.
+    #[inline]
+    pub(super) fn glance(&self, at: Ix) -> Glance {
+        let glance = self.glances[at.at()];
+        assert!(glance.marks.contains(Marks::HERE), "a place outlived its node");
+        glance
+    }
+
+    /// When a node last answered, as far as we or somebody we trust knows.
+    ///
+    /// # Panics
+    /// If it has left.
+    #[must_use]
+    #[inline]
+    pub fn pong_received(&self, at: Ix) -> When {
+        self.glance(at).pong_received
+    }
+
+    /// A node answered us, or somebody we trust.
+    #[inline]
+    pub(super) fn answered(&mut self, at: Ix, when: impl Into<When>) {
+        self.glances[at.at()].pong_received = when.into();
+    }
+
+    /// Notes whether the tick has a node on its agenda; whether it had.
+    pub(super) fn await_look(&mut self, at: Ix, awaited: bool) -> bool {
+        core::mem::replace(&mut self.glances[at.at()].awaited, awaited)
     }
 
     /// Who has this name.
@@ -357,7 +174,13 @@ impl Table {
     #[must_use]
     #[inline]
     pub fn find_raw(&self, id: &[u8; NodeId::LENGTH]) -> Option<Ix> {
-        self.ids.find(hash(self.key, id), |place| self.get(Ix(place)).id.bytes() == id).map(Ix)
+        self.ids.find(hash(self.key, id), |place| self.is_named(Ix(place), id)).map(Ix)
+    }
+
+    /// Whether a node has the name that these bytes would be.
+    #[inline]
+    pub(super) fn is_named(&self, at: Ix, id: &[u8; NodeId::LENGTH]) -> bool {
+        self.nodes[at.at()].id.bytes() == id
     }
 
     /// How many places there ever were: every [`Ix::number`] is below it.
@@ -367,8 +190,9 @@ impl Table {
 
     /// Everybody, in the order they became known (a place that fell free is filled anew).
     pub fn iter(&self) -> impl Iterator<Item = (Ix, &Node)> + Clone {
-        let all = self.nodes.iter().enumerate();
-        all.filter(|(_, node)| node.here).map(|(at, node)| (Ix(at as u16), node))
+        let all = self.nodes.iter().zip(&self.glances).enumerate();
+        let here = all.filter(|(_, (_, glance))| glance.marks.contains(Marks::HERE));
+        here.map(|(at, (node, _))| (Ix(at as u16), node))
     }
 
     /// Everybody's place, for walks that change things.
@@ -376,33 +200,43 @@ impl Table {
         self.iter().map(|(at, _)| at).collect()
     }
 
-    /// Whom these names belong to, as far as they are known: as [`find_raw`](Self::find_raw).
-    pub(super) fn find_each<'i>(
+    /// Who these names seem to belong to: if to anybody, then to whom is told, but for one name in
+    /// 2^48 that is not looked at. Of nobody but those is anything looked at, and that is only what
+    /// is seen at a glance, of all at once.
+    pub(super) fn guess_each<'i>(
         &self,
-        ids: impl Iterator<Item = &'i [u8; NodeId::LENGTH]> + Clone,
+        ids: impl Iterator<Item = &'i [u8; NodeId::LENGTH]>,
     ) -> [Option<Ix>; AT_ONCE] {
-        let mut hashes = [0; AT_ONCE];
+        let mut sought = [Sought::NOTHING; AT_ONCE];
         let mut asked = 0;
-        for (to, id) in hashes.iter_mut().zip(ids.clone()) {
-            *to = hash(self.key, id);
+        for (to, id) in sought.iter_mut().zip(ids) {
+            *to = self.ids.seek(hash(self.key, id));
             asked += 1;
         }
-        let guesses: [_; AT_ONCE] = self.ids.guess_each(&hashes[..asked]);
-        // First a word of each and nothing more, so that memory is asked for all of them at once.
-        let words = guesses.map(|guess| guess.map_or(0, |at| first_word(self.get(Ix(at)).id.bytes())));
-        let mut places = [None; AT_ONCE];
-        for (((place, guess), word), id) in places.iter_mut().zip(guesses).zip(words).zip(ids) {
-            *place = guess.map(Ix).filter(|&at| word == first_word(id) && self.get(at).id.bytes() == id);
+        let mut guesses = [None; AT_ONCE];
+        for (guess, sought) in guesses.iter_mut().zip(&sought[..asked]) {
+            let is = |place| self.glances[usize::from(place)].tag == tag(sought.hash());
+            *guess = self.ids.found(sought, is).map(Ix);
         }
-        places
+        guesses
     }
 
-    /// As many places as `glances` has, drawn at random one after the other.
-    pub(super) fn draw_each(&self, rng: &mut Rng, glances: &mut [Glance]) {
-        glances.iter_mut().for_each(|glance| glance.at = self.draw(rng));
-        for glance in glances {
-            let node = self.get(glance.at);
-            (glance.flags, glance.linked) = (node.flags, node.has_link());
+    /// The names of some, [`AT_ONCE`] at most: little else is done, so that memory is asked for all
+    /// of them at once. What is behind the last is not to be looked at.
+    pub(super) fn names(&self, places: &[Ix]) -> [NodeId; AT_ONCE] {
+        let mut names = [self.me().id; AT_ONCE];
+        for (name, at) in names.iter_mut().zip(places) {
+            *name = self.nodes[at.at()].id;
+        }
+        names
+    }
+
+    /// As many places as there is room for, drawn at random one after the other, and what is seen
+    /// of them at a glance.
+    pub(super) fn draw_each(&self, rng: &mut Rng, drawn: &mut [(Ix, Glance)]) {
+        drawn.iter_mut().for_each(|(at, _)| *at = self.draw(rng));
+        for (at, glance) in drawn {
+            *glance = self.glances[at.at()];
         }
     }
 
@@ -416,20 +250,24 @@ impl Table {
         if self.len() >= NODES_MAX || self.find(&node.id).is_some() {
             return None;
         }
-        let id = node.id;
+        let hashed = hash(self.key, node.id.bytes());
+        let mut glance = Glance::new(tag(hashed));
+        glance.follow(&node);
         let at = match self.free.pop() {
             Some(at) => {
                 self.nodes[at.at()] = node;
+                self.glances[at.at()] = glance;
                 at
             }
             None => {
                 self.nodes.push(node);
+                self.glances.push(glance);
                 Ix((self.nodes.len() - 1) as u16)
             }
         };
         self.places.push(at);
         let (key, nodes) = (self.key, &self.nodes);
-        self.ids.insert(hash(key, id.bytes()), at.0, |place| hash_at(key, nodes, place));
+        self.ids.insert(hashed, at.0, |place| hash_at(key, nodes, place));
         Some(at)
     }
 
@@ -442,13 +280,14 @@ impl Table {
         let id = self.get(at).id;
         let (key, nodes) = (self.key, &self.nodes);
         self.ids.remove(hash(key, id.bytes()), at.0, |place| hash_at(key, nodes, place));
-        let left = self.get_mut(at);
-        let nobody =
-            Node { here: false, ..Node::new(id, NodeFlags::empty(), Address::default(), left.since) };
+        let left = &mut self.nodes[at.at()];
+        let nobody = Node::new(id, NodeFlags::empty(), Address::default(), left.since);
         let node = core::mem::replace(left, nobody);
+        self.glances[at.at()] = Glance::new(0);
         self.places.retain(|&place| place != at);
         self.free.push(at);
-        for other in self.nodes.iter_mut().filter(|node| node.here) {
+        for place in 0..self.places.len() {
+            let mut other = self.get_mut(self.places[place]);
             other.keep_reports(|by, _| by != at);
             if other.master == Some(at) {
                 other.master = None;
@@ -462,9 +301,11 @@ impl Table {
         let old = self.get(at).id;
         let (key, nodes) = (self.key, &self.nodes);
         self.ids.remove(hash(key, old.bytes()), at.0, |place| hash_at(key, nodes, place));
-        self.get_mut(at).id = id;
+        self.nodes[at.at()].id = id;
         let (key, nodes) = (self.key, &self.nodes);
-        self.ids.insert(hash(key, id.bytes()), at.0, |place| hash_at(key, nodes, place));
+        let hashed = hash(key, id.bytes());
+        self.ids.insert(hashed, at.0, |place| hash_at(key, nodes, place));
+        self.glances[at.at()].tag = tag(hashed);
     }
 
     /// Who owns a slot.
@@ -534,26 +375,39 @@ impl Table {
                 node.id
             );
             assert!(node.master != Some(at), "{} replicates itself", node.id);
-            assert_eq!(node.reported, !node.reports.is_empty(), "{} is reported or not", node.id);
+            let mut glance = self.glance(at);
+            glance.follow(node);
+            let tag = tag(hash(self.key, node.id.bytes()));
+            let seen = self.glance(at);
+            assert_eq!((seen.flags, seen.marks, seen.tag), (glance.flags, glance.marks, tag), "{}", node.id);
         }
         assert_eq!(held, self.assigned, "slots are counted wrongly");
         assert_eq!(self.ids.len(), self.len(), "a name without a node");
     }
 }
 
+/// The part of a hash that the index has no room for.
 #[inline]
-fn first_word(id: &[u8; NodeId::LENGTH]) -> u64 {
-    let (words, _) = id.as_chunks();
-    u64::from_ne_bytes(words[0])
+const fn tag(hash: u64) -> u32 {
+    (hash >> 16) as u32
 }
 
+/// With a secret in every product nobody can choose names that fall together, and no word of a name
+/// takes a product to zero: names are ASCII.
 #[inline]
 fn hash(key: u64, id: &[u8; NodeId::LENGTH]) -> u64 {
     let (words, _) = id.as_chunks::<8>();
-    words.iter().fold(key, |hash, word| {
-        let mixed = (hash ^ u64::from_le_bytes(*word)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        mixed ^ mixed >> 32
-    })
+    let [a, b, c, d, e] = [0, 1, 2, 3, 4].map(|place| u64::from_le_bytes(words[place]));
+    let front = folded(a ^ key, b ^ 0x9e37_79b9_7f4a_7c15);
+    let back = folded(c ^ key.rotate_left(32), d ^ 0xbf58_476d_1ce4_e5b9);
+    folded(front ^ e ^ 0x94d0_49bb_1331_11eb, back ^ key)
+}
+
+/// Both halves of a product, one laid over the other.
+#[inline]
+const fn folded(a: u64, b: u64) -> u64 {
+    let product = (a as u128).wrapping_mul(b as u128);
+    product as u64 ^ (product >> 64) as u64
 }
 
 fn hash_at(key: u64, nodes: &[Node], place: Place) -> u64 {

@@ -321,7 +321,8 @@ fn packet(nodes: usize) -> (usize, f64) {
         plain_port: 0,
         flags: NodeFlags::MASTER,
     };
-    wire::push_entries(&mut bytes, told.map(|(_, other)| entry(other)));
+    let told: Vec<NewEntry> = told.map(|(_, other)| entry(other)).collect();
+    wire::push_entries(&mut bytes, told);
     wire::finish(&mut bytes);
     let mut out = Outbox::new();
     let now = Instant(60_000_000);

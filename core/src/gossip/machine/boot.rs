@@ -115,11 +115,13 @@ impl Gossip {
             node.aux.clone_from(&line.aux);
             node.epoch = line.own_epoch();
             node.ping_sent = (line.ping_sent != 0).then_some(now).into();
-            node.pong_received = (line.pong_received != 0).then_some(now).into();
+            let heard = (line.pong_received != 0).then_some(now);
             node.failed = line.flags.contains(NodeFlags::FAIL).then_some(now);
             if line.flags.contains(NodeFlags::MYSELF) {
                 self.adopt_myself(node);
+                self.table.answered(Ix::ME, heard);
             } else if let Some(at) = self.table.add(node) {
+                self.table.answered(at, heard);
                 self.look_soon(now, at);
                 if line.flags.contains(NodeFlags::PFAIL) {
                     self.suspects.push(at);
@@ -184,7 +186,7 @@ impl Gossip {
     pub(super) fn dress(&mut self) {
         let no_failover = self.config.no_failover;
         let hostname = self.config.hostname.clone();
-        let me = self.table.me_mut();
+        let mut me = self.table.me_mut();
         me.flags.set(NodeFlags::NOFAILOVER, no_failover);
         me.hostname = hostname;
     }

@@ -196,11 +196,12 @@ impl Gossip {
 
     /// Becomes a replica of a master.
     pub(super) fn follow(&mut self, out: Out<'_>, master: Ix, cause: FollowCause) {
-        let me = self.table.me_mut();
+        let mut me = self.table.me_mut();
         let former = me.master.take();
         me.flags.remove(NodeFlags::MASTER | NodeFlags::MIGRATE_TO);
         me.flags.insert(NodeFlags::REPLICA);
         me.master = Some(master);
+        drop(me);
         for slot in self.table.me().slots().clone().iter() {
             self.table.unbind(slot);
         }

@@ -1,11 +1,11 @@
 //! The tick, ten a second: dial, ping, suspect.
 
-use alloc::collections::BTreeSet;
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use super::super::notice::Notice;
 use super::super::plant::Plant;
-use super::super::table::Ix;
+use super::super::table::{Ix, Marks};
 use super::super::types::NodeFlags;
 use super::super::wire::Kind;
 use super::{Gossip, Out, TICK, Todo, Wake};
@@ -14,6 +14,9 @@ use crate::time::{Duration, Instant};
 /// Nodes drawn each second; the one heard of longest ago is pinged.
 const SAMPLE: usize = 5;
 
+/// Ticks ahead that are on the agenda: what is due later still is looked at then, and put off.
+const AHEAD: u64 = 256;
+
 /// When the tick has to look at each node: nodes of which nothing is due are passed over.
 ///
 /// A node is looked at too early rather than too late: what puts a look off is found out at the
@@ -21,7 +24,51 @@ const SAMPLE: usize = 5;
 #[derive(Clone, Debug, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Agenda {
-    due: BTreeSet<(Instant, Ix)>,
+    /// What is due within a tick's length each, the first of them in the one numbered `first`.
+    days: VecDeque<Vec<(Instant, Ix)>>,
+    first: u64,
+}
+
+impl Agenda {
+    /// Nobody may be on it twice.
+    fn add(&mut self, when: Instant, at: Ix) {
+        if self.days.is_empty() {
+            self.first = when.0 / TICK.0;
+        }
+        let day = (when.0 / TICK.0).saturating_sub(self.first).min(AHEAD) as usize;
+        if self.days.len() <= day {
+            self.days.resize_with(day + 1, Vec::new);
+        }
+        self.days[day].push((when, at));
+    }
+
+    fn remove(&mut self, at: Ix) {
+        self.days.iter_mut().for_each(|day| day.retain(|&(_, other)| other != at));
+    }
+
+    /// Takes off what is due.
+    fn take(&mut self, now: Instant, mut each: impl FnMut(Ix)) {
+        let today = now.0 / TICK.0;
+        while self.first < today {
+            self.first += 1;
+            let Some(mut day) = self.days.pop_front() else {
+                self.first = today;
+                break;
+            };
+            day.drain(..).for_each(|(_, at)| each(at));
+            // For its room.
+            self.days.push_back(day);
+        }
+        if let Some(day) = self.days.front_mut() {
+            day.retain(|&(when, at)| {
+                let later = when > now;
+                if !later {
+                    each(at);
+                }
+                later
+            });
+        }
+    }
 }
 
 impl Gossip {
@@ -31,41 +78,48 @@ impl Gossip {
     }
 
     fn look_at(&mut self, at: Ix, when: Instant) {
-        let former = self.table.get_mut(at).look.replace(when);
-        if let Some(former) = former {
-            self.agenda.due.remove(&(former, at));
+        if self.table.await_look(at, true) {
+            self.agenda.remove(at);
         }
-        self.agenda.due.insert((when, at));
+        self.agenda.add(when, at);
     }
 
     /// Everybody whose time has come, in the order of their places.
     fn take_due(&mut self, now: Instant) -> Vec<Ix> {
         let mut due = Vec::new();
-        while let Some(&(when, at)) = self.agenda.due.first().filter(|(when, _)| *when <= now) {
-            self.agenda.due.remove(&(when, at));
-            self.table.get_mut(at).look = None;
-            due.push(at);
+        self.agenda.take(now, |at| due.push(at));
+        for &at in &due {
+            self.table.await_look(at, false);
         }
         due.sort_unstable();
         due
     }
 
+    /// Of a node that is well and heard of: when it is to be pinged, should nobody hear of it.
+    #[inline]
+    fn nothing_before(&self, at: Ix) -> Option<Instant> {
+        let glance = self.table.glance(at);
+        let well = glance.marks() & (Marks::LINKED | Marks::PINGED) == Marks::LINKED
+            && !glance.flags().intersects(NodeFlags::HANDSHAKE | NodeFlags::NOADDR)
+            && !self.manual.is_replica(at);
+        let heard = glance.pong_received().get().filter(|_| well)?;
+        Some(heard + Duration(self.config.node_timeout.0 / 2 + 1))
+    }
+
     /// When a node is to be looked at next.
     fn next_look(&self, now: Instant, at: Ix) -> Instant {
-        let node = self.table.get(at);
         let soon = now + Duration(1);
+        if let Some(later) = self.nothing_before(at) {
+            return later.max(soon);
+        }
+        let node = self.table.get(at);
         if !node.has_link() || node.flags.contains(NodeFlags::NOADDR) {
             return soon;
         }
         if node.in_handshake() {
             return (node.since + self.config.handshake_timeout() + Duration(1)).max(soon);
         }
-        match node.pong_received.get() {
-            Some(heard) if node.ping_sent.is_never() && !self.manual.is_replica(at) => {
-                (heard + Duration(self.config.node_timeout.0 / 2 + 1)).max(soon)
-            }
-            _ => soon,
-        }
+        soon
     }
 
     pub(super) fn tick(&mut self, now: Instant, out: Out<'_>) {
@@ -109,6 +163,10 @@ impl Gossip {
         let for_ever = self.config.plants.has(Plant::HandshakeUnending);
         let mut left = Vec::with_capacity(due.len());
         for at in due {
+            if self.nothing_before(at).is_some() {
+                left.push(at);
+                continue;
+            }
             let node = self.table.get(at);
             if node.in_handshake() && now.since(node.since) > limit && !for_ever {
                 if let Some(address) = Self::dial_address(node) {
@@ -134,7 +192,7 @@ impl Gossip {
             if at == Ix::ME || !node.has_link() || !node.ping_sent.is_never() || node.in_handshake() {
                 continue;
             }
-            let heard = node.pong_received.get().unwrap_or(Instant::START);
+            let heard = self.table.pong_received(at).get().unwrap_or(Instant::START);
             if oldest.is_none_or(|(known, _)| heard < known) {
                 oldest = Some((heard, at));
             }
@@ -151,11 +209,14 @@ impl Gossip {
         let half = Duration(timeout.0 / 2);
         let mut suspected = false;
         for &at in due {
+            if self.nothing_before(at).is_some_and(|later| later > now) {
+                continue;
+            }
             let node = self.table.get(at);
             if node.flags.intersects(NodeFlags::NOADDR | NodeFlags::HANDSHAKE) {
                 continue;
             }
-            let data = node.data_received.map_or(u64::MAX, |heard| now.since(heard).0);
+            let data = node.data_received.get().map_or(u64::MAX, |heard| now.since(heard).0);
             if let Some(link) = node.outbound
                 && let Some(sent) = node.ping_sent.get()
                 && self.links.get(link).is_some_and(|link| now.since(link.since) > timeout)
@@ -165,7 +226,7 @@ impl Gossip {
                 self.drop_link(now, out, link);
             }
             let node = self.table.get(at);
-            let heard = node.pong_received.get().map_or(u64::MAX, |heard| now.since(heard).0);
+            let heard = self.table.pong_received(at).get().map_or(u64::MAX, |heard| now.since(heard).0);
             if node.has_link() && node.ping_sent.is_never() && heard > half.0 {
                 self.ping(now, at, Kind::Ping);
                 continue;
@@ -201,8 +262,9 @@ impl Gossip {
         self.manual.forget(at);
         self.election.forget(at);
         self.suspects.retain(|&suspect| suspect != at);
-        if let Some(look) = self.table.remove(at).look {
-            self.agenda.due.remove(&(look, at));
+        if self.table.await_look(at, false) {
+            self.agenda.remove(at);
         }
+        self.table.remove(at);
     }
 }

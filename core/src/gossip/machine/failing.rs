@@ -12,7 +12,7 @@ impl Gossip {
     pub(super) fn reports(&mut self, now: Instant, about: Ix) -> u32 {
         let age = self.config.node_timeout.times(2);
         let ageless = self.config.plants.has(Plant::ReportsNeverExpire);
-        let node = self.table.get_mut(about);
+        let mut node = self.table.get_mut(about);
         node.keep_reports(|_, at| ageless || now.since(at) <= age);
         node.reports().len() as u32
     }
@@ -47,7 +47,7 @@ impl Gossip {
     }
 
     pub(super) fn set_fail(&mut self, now: Instant, at: Ix) {
-        let node = self.table.get_mut(at);
+        let mut node = self.table.get_mut(at);
         node.flags.remove(NodeFlags::PFAIL);
         node.flags.insert(NodeFlags::FAIL);
         node.failed = Some(now);
@@ -58,8 +58,8 @@ impl Gossip {
     pub(super) fn answered(&mut self, now: Instant, out: Out<'_>, at: Ix) {
         let early = self.config.plants.has(Plant::FailClearedEarly);
         let patience = self.config.node_timeout.times(2);
-        let node = self.table.get_mut(at);
-        node.pong_received = now.into();
+        self.table.answered(at, now);
+        let mut node = self.table.get_mut(at);
         node.ping_sent = When::NEVER;
         let id = node.id;
         if node.flags.contains(NodeFlags::PFAIL) {

@@ -1,12 +1,12 @@
-//! The gossip section: whom we tell of, and what we make of what we are told.
+//! The gossip section: whom we tell of, and what we make of what we are node.
 
 use alloc::vec::Vec;
 
 use super::super::config::Role;
 use super::super::notice::Notice;
 use super::super::plant::Plant;
-use super::super::table::{AT_ONCE, Address, Glance, Ix, Node};
-use super::super::types::NodeFlags;
+use super::super::table::{AT_ONCE, Address, Glance, Ix, Marks, Node, When};
+use super::super::types::{NodeFlags, NodeId};
 use super::super::wire::{self, Entries, Entry, Kind, NewEntry};
 use super::{Gossip, Out, Todo};
 use crate::time::{Duration, Instant};
@@ -23,7 +23,10 @@ impl Gossip {
         let mut chosen = core::mem::take(&mut self.chosen);
         self.choose(&mut chosen);
         let mut bytes = self.begin(kind, 0);
-        wire::push_entries(&mut bytes, chosen.iter().map(|&at| self.entry(at)));
+        for some in chosen.chunks(AT_ONCE) {
+            let ids = self.table.names(some);
+            wire::push_entries(&mut bytes, some.iter().zip(&ids).map(|(&at, &id)| self.entry(at, id)));
+        }
         self.chosen = chosen;
         if let Some(hostname) = &self.config.hostname {
             wire::push_hostname(&mut bytes, hostname);
@@ -40,13 +43,14 @@ impl Gossip {
         let mut fresh = known.saturating_sub(2);
         let mut left = LEAST.max(known / 10).min(fresh);
         let mut draws = 3 * left;
-        let mut glances = [Glance { at: Ix::ME, flags: NodeFlags::empty(), linked: false }; AT_ONCE];
+        let mut drawn = [(Ix::ME, Glance::NOBODY); AT_ONCE];
         while draws > 0 && fresh > 0 && left > 0 {
             // No more than are needed in any case: each draw fills a place at most.
-            let some = &mut glances[..left.min(fresh).min(draws).min(AT_ONCE)];
+            let some = &mut drawn[..left.min(fresh).min(draws).min(AT_ONCE)];
             self.table.draw_each(&mut self.rng.gossip, some);
             draws -= some.len();
-            for &Glance { at, flags, linked } in some.iter() {
+            for &(at, glance) in some.iter() {
+                let (flags, linked) = (glance.flags(), glance.marks().contains(Marks::LINKED));
                 if at == Ix::ME || flags.contains(NodeFlags::PFAIL) {
                     continue;
                 }
@@ -72,17 +76,18 @@ impl Gossip {
     }
 
     #[inline]
-    fn entry(&self, at: Ix) -> NewEntry {
-        let node = self.table.get(at);
-        let mut flags = node.flags;
+    fn entry(&self, at: Ix, id: NodeId) -> NewEntry {
+        let (node, glance) = (self.table.get(at), self.table.glance(at));
+        let mut flags = glance.flags();
         if self.config.role == Role::Observer {
             flags.remove(NodeFlags::PFAIL | NodeFlags::FAIL);
         }
-        let seconds = |at: Option<Instant>| at.map_or(0, |at| (self.wall_ms(at) / 1_000) as u32);
+        let pinged = glance.marks().contains(Marks::PINGED);
+        let seconds = |at: When| at.get().map_or(0, |at| self.wall_seconds(at));
         NewEntry {
-            id: node.id,
-            ping_sent: seconds(node.ping_sent.get()),
-            pong_received: seconds(node.pong_received.get()),
+            id,
+            ping_sent: if pinged { seconds(node.ping_sent) } else { 0 },
+            pong_received: seconds(glance.pong_received()),
             ip: node.address.ip,
             port: node.address.port,
             bus_port: node.address.bus_port,
@@ -103,14 +108,42 @@ impl Gossip {
     pub(super) fn hear_gossip(&mut self, now: Instant, out: Out<'_>, sender: Ix, mut entries: Entries<'_>) {
         while !entries.is_empty() {
             let some = entries.split(AT_ONCE);
-            let places = self.table.find_each(some.map(|entry| entry.raw_id()));
-            for (entry, place) in some.zip(places) {
-                // One told of above is not in the table yet when places are looked up.
-                match place.or_else(|| self.table.find_raw(entry.raw_id())) {
+            let guesses = self.table.guess_each(some.map(|entry| entry.raw_id()));
+            for (entry, guess) in some.zip(guesses) {
+                if guess.is_some_and(|at| self.hear_of_well(now, at, &entry)) {
+                    continue;
+                }
+                match self.table.find_raw(entry.raw_id()) {
                     Some(at) => self.hear_of_known(now, out, sender, at, &entry),
                     None => self.hear_of_stranger(now, out, sender, &entry),
                 }
             }
+        }
+    }
+
+    /// What is told of a node that is well, by us and by who tells it: at most that it answered
+    /// somebody since. Whether that is what it was; else it is to be heard as a whole.
+    ///
+    /// The node is a guess. Before anything is changed its name is looked at; where nothing is, it
+    /// would be the same of whomever it was meant.
+    #[inline]
+    fn hear_of_well(&mut self, now: Instant, at: Ix, entry: &Entry<'_>) -> bool {
+        let glance = self.table.glance(at);
+        let well = !glance.flags().failing() && !glance.marks().contains(Marks::REPORTED);
+        if at == Ix::ME || !well || entry.flags().failing() {
+            return false;
+        }
+        let heard = self.clock(entry.pong_received());
+        let known = glance.pong_received().get();
+        match heard.filter(|&heard| known.is_none_or(|known| heard > known) && heard <= now + AHEAD) {
+            Some(heard) if !glance.marks().contains(Marks::PINGED) => {
+                let is_meant = self.table.is_named(at, entry.raw_id());
+                if is_meant {
+                    self.table.answered(at, heard);
+                }
+                is_meant
+            }
+            _ => true,
         }
     }
 
@@ -132,20 +165,23 @@ impl Gossip {
             // Those that are too old count no more.
             self.reports(now, at);
         }
-        let node = self.table.get_mut(at);
+        let known = self.table.pong_received(at).get();
+        let node = self.table.get(at);
         if !said.failing()
             && let Some(heard) = heard
-            && node.pong_received.get().is_none_or(|known| heard > known)
+            && known.is_none_or(|known| heard > known)
             && heard <= now + AHEAD
             && !node.is_reported()
             && node.ping_sent.is_never()
         {
-            node.pong_received = heard.into();
+            self.table.answered(at, heard);
         }
+        let mut node = self.table.get_mut(at);
         if node.is_failing() && !said.intersects(NodeFlags::NOADDR | NodeFlags::PFAIL | NodeFlags::FAIL) {
             let address = Self::address_of(entry);
             if address.ip.is_some() && Self::differs(&node.address, &address) {
                 node.flags.remove(NodeFlags::NOADDR);
+                drop(node);
                 self.move_node(now, out, at, address);
             }
         }
@@ -167,9 +203,10 @@ impl Gossip {
 
     /// A node lives elsewhere: our stream to it is given up.
     pub(super) fn move_node(&mut self, now: Instant, out: Out<'_>, at: Ix, address: Address) {
-        let node = self.table.get_mut(at);
+        let mut node = self.table.get_mut(at);
         node.address = address;
         let id = node.id;
+        drop(node);
         if let Some(ip) = address.ip {
             out.notice(Notice::AddressChanged { id, ip, bus_port: address.bus_port });
         }
@@ -177,7 +214,7 @@ impl Gossip {
         self.todo |= Todo::SAVE;
     }
 
-    /// A node nobody told us of: taken in with the name, address and flags as told.
+    /// A node nobody told us of: taken in with the name, address and flags as node.
     pub(super) fn hear_of_stranger(&mut self, now: Instant, out: Out<'_>, sender: Ix, entry: &Entry<'_>) {
         let Some(id) = entry.id() else { return };
         let said = entry.flags();
@@ -217,7 +254,7 @@ impl Gossip {
         }
     }
 
-    pub(super) fn is_blacklisted(&mut self, now: Instant, id: &super::NodeId) -> bool {
+    pub(super) fn is_blacklisted(&mut self, now: Instant, id: &NodeId) -> bool {
         self.blacklist.retain(|_, until| *until > now);
         self.blacklist.contains_key(id) && !self.config.plants.has(Plant::BlacklistIgnored)
     }

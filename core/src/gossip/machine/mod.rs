@@ -267,6 +267,12 @@ impl Gossip {
         u64::try_from((at.0 as i64).saturating_add(self.wall) / 1_000).unwrap_or_default()
     }
 
+    /// The time of day, in seconds since 1970, as far as 32 bits hold them.
+    #[inline]
+    fn wall_seconds(&self, at: Instant) -> u32 {
+        (u64::try_from((at.0 as i64).saturating_add(self.wall)).unwrap_or_default() / 1_000_000) as u32
+    }
+
     /// A time of day as our clock has it; `None` if it was before our clock began.
     fn clock(&self, seconds: u32) -> Option<Instant> {
         let micros = i64::from(seconds) * 1_000_000 - self.wall;

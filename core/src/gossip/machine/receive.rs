@@ -54,7 +54,7 @@ impl Gossip {
             if way.inbound && way.bound.is_none() {
                 self.bind_inbound(now, out, link, at);
             }
-            self.table.get_mut(at).data_received = Some(now);
+            self.table.get_mut(at).data_received = now.into();
             if !self.table.get(at).in_handshake() {
                 self.learn(out, at, &packet);
             }
@@ -100,12 +100,13 @@ impl Gossip {
             self.current_epoch = packet.current_epoch;
             out.notice(Notice::EpochLearnt { epoch: packet.current_epoch, of });
         }
-        let node = self.table.get_mut(at);
+        let mut node = self.table.get_mut(at);
         if packet.config_epoch > node.epoch {
             node.epoch = packet.config_epoch;
             self.todo |= Todo::SYNC;
         }
         node.offset = packet.offset;
+        drop(node);
         self.learn_manual_offset(at, packet);
     }
 
@@ -147,7 +148,7 @@ impl Gossip {
         self.collide(out, at, packet);
         self.hear_gossip(now, out, at, entries);
         let hostname = extensions.hostname();
-        let node = self.table.get_mut(at);
+        let mut node = self.table.get_mut(at);
         if node.hostname.as_deref() != hostname {
             node.hostname = hostname.map(Into::into);
             self.todo |= Todo::SAVE;
@@ -221,15 +222,17 @@ impl Gossip {
                 return false;
             }
             self.table.rename(at, answered);
-            let node = self.table.get_mut(at);
+            self.table.answered(at, now);
+            let mut node = self.table.get_mut(at);
             node.flags.remove(NodeFlags::HANDSHAKE);
             node.flags |= packet.flags & (NodeFlags::MASTER | NodeFlags::REPLICA);
             if node.flags.contains(NodeFlags::MASTER) {
                 node.flags.remove(NodeFlags::REPLICA);
             }
-            node.pong_received = now.into();
             node.ping_sent = When::NEVER;
-            if let Some(address) = Self::dial_address(node) {
+            let address = Self::dial_address(&node);
+            drop(node);
+            if let Some(address) = address {
                 out.notice(Notice::Met { id: answered, address });
             }
             self.blacklist.remove(&answered);
@@ -241,12 +244,13 @@ impl Gossip {
             return true;
         }
         out.notice(Notice::WrongNode { expected, answered });
-        let node = self.table.get_mut(at);
+        let mut node = self.table.get_mut(at);
         node.flags.insert(NodeFlags::NOADDR);
         node.address.ip = None;
         node.address.port = 0;
         node.address.bus_port = 0;
         node.address.plain_port = 0;
+        drop(node);
         self.drop_outbound(now, out, at);
         self.todo |= Todo::STATE | Todo::SAVE;
         false
@@ -290,7 +294,7 @@ impl Gossip {
             for slot in self.table.get(at).slots().clone().iter() {
                 self.table.unbind(slot);
             }
-            let node = self.table.get_mut(at);
+            let mut node = self.table.get_mut(at);
             node.flags.remove(NodeFlags::MASTER | NodeFlags::MIGRATE_TO);
             node.flags.insert(NodeFlags::REPLICA);
             let master = packet.replica_of;
@@ -311,7 +315,7 @@ impl Gossip {
 
     /// A node is a master, if it was not.
     pub(super) fn set_master(&mut self, out: Out<'_>, at: Ix) {
-        let node = self.table.get_mut(at);
+        let mut node = self.table.get_mut(at);
         if node.is_master() {
             return;
         }
@@ -322,6 +326,7 @@ impl Gossip {
         if former.is_some() && at != Ix::ME {
             node.flags.insert(NodeFlags::MIGRATE_TO);
         }
+        drop(node);
         self.count_replicas(former);
         out.notice(Notice::RoleChanged { id, master: None });
         self.todo |= Todo::STATE | Todo::SAVE;

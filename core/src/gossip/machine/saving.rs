@@ -188,7 +188,7 @@ impl Gossip {
             flags: node.flags & shown(),
             master: master.map(|master| self.table.get(master).id),
             ping_sent: ms(node.ping_sent.get()),
-            pong_received: ms(node.pong_received.get()),
+            pong_received: ms(self.table.pong_received(at).get()),
             epoch: master.map_or(node.epoch, |master| self.table.get(master).epoch),
             connected: at == Ix::ME || node.has_link(),
             slots: node.slots().clone(),

@@ -56,12 +56,13 @@ impl Gossip {
         known.open = true;
         known.local = local.ip();
         let Some(at) = known.node else { return };
-        let node = self.table.get_mut(at);
+        let mut node = self.table.get_mut(at);
         let waiting = node.ping_sent;
         let meet = node.flags.contains(NodeFlags::MEET);
         node.flags.remove(NodeFlags::MEET);
         let id = node.id;
         let in_handshake = node.in_handshake();
+        drop(node);
         self.ping(now, at, if meet { Kind::Meet } else { Kind::Ping });
         if !waiting.is_never() {
             self.table.get_mut(at).ping_sent = waiting;
@@ -93,14 +94,15 @@ impl Gossip {
         self.saver.drop_held(link);
         let Some(at) = gone.node else { return };
         let no_way = !gone.open && matches!(why, Some(Why::Unreachable | Why::NoAddress | Why::System));
-        let node = self.table.get_mut(at);
+        let mut node = self.table.get_mut(at);
         if node.inbound == Some(link) {
             node.inbound = None;
         }
         if node.outbound == Some(link) {
             node.outbound = None;
+            drop(node);
             self.look_soon(now, at);
-            let node = self.table.get_mut(at);
+            let mut node = self.table.get_mut(at);
             // No way there at all counts from now; that nobody listens there does not.
             if no_way && node.ping_sent.is_never() {
                 node.ping_sent = now.into();

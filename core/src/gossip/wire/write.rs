@@ -140,13 +140,17 @@ pub fn set_mflags(out: &mut [u8], mflags: [u8; 3]) {
 ///
 /// # Panics
 /// If they are more than 65535 with those that are there already, or if no packet was begun.
-pub fn push_entries(out: &mut Vec<u8>, entries: impl IntoIterator<Item = NewEntry>) {
-    let mut pushed = 0;
-    for NewEntry { id, ping_sent, pong_received, ip, port, bus_port, plain_port, flags } in entries {
-        let start = out.len();
-        out.resize(start + ENTRY, 0);
-        // In place: what is put together of small parts and copied at once makes the copy wait.
-        let bytes = out[start..].first_chunk_mut::<ENTRY>().expect("room was made for it");
+pub fn push_entries(
+    out: &mut Vec<u8>,
+    entries: impl IntoIterator<Item = NewEntry, IntoIter: ExactSizeIterator>,
+) {
+    let entries = entries.into_iter();
+    let (start, count) = (out.len(), entries.len());
+    // In place: what is put together of small parts and copied at once makes the copy wait.
+    out.resize(start + count * ENTRY, 0);
+    let (places, _) = out[start..].as_chunks_mut::<ENTRY>();
+    for (bytes, entry) in places.iter_mut().zip(entries) {
+        let NewEntry { id, ping_sent, pong_received, ip, port, bus_port, plain_port, flags } = entry;
         put(bytes, 0, *id.bytes());
         put(bytes, 40, ping_sent.to_be_bytes());
         put(bytes, 44, pong_received.to_be_bytes());
@@ -157,9 +161,8 @@ pub fn push_entries(out: &mut Vec<u8>, entries: impl IntoIterator<Item = NewEntr
         put(bytes, 96, bus_port.to_be_bytes());
         put(bytes, 98, flags.bits().to_be_bytes());
         put(bytes, 100, plain_port.to_be_bytes());
-        pushed += 1;
     }
-    count_more(begun(out), place::COUNT, pushed);
+    count_more(begun(out), place::COUNT, count);
 }
 
 /// Appends our hostname as an extension, behind all gossip, and counts it.

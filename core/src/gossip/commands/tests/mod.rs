@@ -151,9 +151,9 @@ impl Room {
     pub(super) fn other(&mut self, first: u16, last: u16) -> Ix {
         let address = Address { ip: Some(HOME), port: 7001, bus_port: 17001, plain_port: 0 };
         let id = NodeId::new(OTHER.as_bytes()).unwrap();
-        let mut node = Node::new(id, NodeFlags::MASTER, address, self.now);
-        node.pong_received = self.now.into();
+        let node = Node::new(id, NodeFlags::MASTER, address, self.now);
         let at = self.node.table.add(node).unwrap();
+        self.node.table.answered(at, self.now);
         (first..=last).for_each(|slot| self.node.table.bind(slot, at));
         self.node.look_soon(self.now, at);
         at

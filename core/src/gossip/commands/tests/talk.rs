@@ -134,9 +134,10 @@ fn a_manual_failover_holds_writes_until_it_is_over() {
     let at = room.other(0, 0);
     room.node.table.unbind(0);
     room.node.table.bind(0, Ix::ME);
-    let node = room.node.table.get_mut(at);
+    let mut node = room.node.table.get_mut(at);
     node.flags = NodeFlags::REPLICA;
     node.master = Some(Ix::ME);
+    drop(node);
     let bus = room.dial(BUS);
     room.say(bus, &packet(Kind::MfStart, NodeFlags::REPLICA, |_| ()));
     assert!(room.node.holds_writes(room.now));
