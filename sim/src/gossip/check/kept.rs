@@ -1,10 +1,15 @@
 //! What a master acknowledged it has, as long as it lives and is the slot's master; and it ceases to be
 //! that only by a failover, or because an operator wanted so. Replication does not wait: what a failover
 //! or a lost life costs is a figure (`service`), and no promise.
+//!
+//! An operator who has a master take an epoch without a vote (`SETSLOT NODE`, `BUMPEPOCH`, `TAKEOVER`) may
+//! want more than is meant: should an election elsewhere have had the same epoch, the two masters'
+//! names settle who has all of its slots. Real Redis does the same.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+use standin_core::gossip::notice::EpochCause;
 use standin_core::gossip::slots::SlotSet;
 use standin_core::gossip::types::NodeId;
 use standin_core::gossip::{Gossip, Notice};
@@ -23,15 +28,15 @@ pub(super) struct Kept {
     cluster: Rc<Cluster>,
     /// Writes that are not for their first master to keep any more, by their places among all.
     over: BTreeSet<usize>,
-    /// Who took a master's place, and the slots each had got by that.
-    promoted: BTreeMap<NodeId, SlotSet>,
+    /// Who was elected, or told to take an epoch, and the slots each had then.
+    risen: BTreeMap<NodeId, SlotSet>,
     looked: u64,
 }
 
 impl Kept {
     pub(super) fn new(cluster: Rc<Cluster>) -> Self {
-        let (over, promoted) = (BTreeSet::new(), BTreeMap::new());
-        Self { cluster, over, promoted, looked: 0 }
+        let (over, risen) = (BTreeSet::new(), BTreeMap::new());
+        Self { cluster, over, risen, looked: 0 }
     }
 
     /// A life is over, and the data with it.
@@ -62,8 +67,8 @@ impl Kept {
             self.looked += 1;
             let owner = machine.owner_of(write.slot);
             let wanted = hands.emptied || hands.touched.contains(&write.slot);
-            let promoted = owner.and_then(|owner| self.promoted.get(&owner));
-            if heard > 0 && !wanted && !promoted.is_some_and(|slots| slots.contains(write.slot)) {
+            let risen = owner.and_then(|owner| self.risen.get(&owner));
+            if heard > 0 && !wanted && !risen.is_some_and(|slots| slots.contains(write.slot)) {
                 let owner = owner.map_or("nobody".to_owned(), |owner| format!("{owner:.8}"));
                 let what = format!(
                     "{host} acknowledged {heard} writes to slot {} and lost it to {owner} without a failover",
@@ -95,10 +100,14 @@ impl Checker<Gossip> for Kept {
         match news {
             News::Started(host) | News::Exited(host, _) => self.forget(*host),
             News::Notice(host, notice) => {
-                if matches!(notice, Notice::Promoted { .. })
-                    && let Some(machine) = world.host(*host).machine()
-                {
-                    let slots = self.promoted.entry(machine.id()).or_default();
+                let told = [EpochCause::Import, EpochCause::Bump, EpochCause::Takeover];
+                let rises = match notice {
+                    Notice::Promoted { .. } => true,
+                    Notice::EpochTaken { cause, .. } => told.contains(cause),
+                    _ => false,
+                };
+                if rises && let Some(machine) = world.host(*host).machine() {
+                    let slots = self.risen.entry(machine.id()).or_default();
                     machine.table().me().slots().iter().for_each(|slot| slots.insert(slot));
                 }
                 let moves = matches!(
