@@ -33,3 +33,5 @@ pub mod log;
 pub mod net;
 #[cfg(any(feature = "tokio", madsim))]
 pub mod streams;
+#[cfg(feature = "tokio")]
+pub mod syslog;

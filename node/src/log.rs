@@ -1,5 +1,5 @@
 //! Notices and our own words as log lines: text on a terminal or in a file, fields in systemd's
-//! journal, JSON by flag.
+//! journal, bare text in the system's log, JSON by flag.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal as _};
@@ -14,6 +14,8 @@ use tracing_subscriber::reload::{self, Handle};
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer, Registry};
 
+use crate::syslog::Syslog;
+
 /// Where lines go.
 #[derive(Debug)]
 pub enum To {
@@ -23,6 +25,8 @@ pub enum To {
     File(File),
     /// systemd's journal, with fields.
     Journal,
+    /// The system's log, which knows by itself when a line came and how bad it is.
+    Syslog(Syslog),
 }
 
 impl To {
@@ -84,7 +88,8 @@ pub fn begin(to: To, form: Form, level: Level) -> Volume {
         To::Stderr => to_stderr(form),
         // A journal that cannot be reached reads standard error.
         To::Journal => tracing_journald::layer().map_or_else(|_| to_stderr(form), |journal| journal.boxed()),
-        To::File(file) => lines(form, false, Mutex::new(file)),
+        To::File(file) => lines(form, Dress::Plain, Mutex::new(file)),
+        To::Syslog(log) => lines(form, Dress::Bare, log),
     };
     tracing_subscriber::registry().with(filter).with(lines).init();
     Volume { filter: handle, level }
@@ -94,10 +99,22 @@ pub fn begin(to: To, form: Form, level: Level) -> Volume {
 type Lines = Box<dyn Layer<Layered<reload::Layer<EnvFilter, Registry>, Registry>> + Send + Sync>;
 
 fn to_stderr(form: Form) -> Lines {
-    lines(form, io::stderr().is_terminal(), io::stderr)
+    let dress = if io::stderr().is_terminal() { Dress::Coloured } else { Dress::Plain };
+    lines(form, dress, io::stderr)
 }
 
-fn lines(form: Form, ansi: bool, writer: impl for<'w> MakeWriter<'w> + Send + Sync + 'static) -> Lines {
+/// What a readable line has beside its words.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Dress {
+    /// When, and how bad, in colours.
+    Coloured,
+    /// The same without colours.
+    Plain,
+    /// Nothing: whoever keeps it knows.
+    Bare,
+}
+
+fn lines(form: Form, dress: Dress, writer: impl for<'w> MakeWriter<'w> + Send + Sync + 'static) -> Lines {
     // The words are in the line already.
     let words = debug_fn(|line, field, value| match field.name() {
         "message" => write!(line, "{value:?}"),
@@ -108,7 +125,10 @@ fn lines(form: Form, ansi: bool, writer: impl for<'w> MakeWriter<'w> + Send + Sy
     // either, panic.
     let layer = fmt::layer().with_target(false).log_internal_errors(false).with_writer(writer);
     match form {
-        Form::Text => layer.fmt_fields(words).with_ansi(ansi).boxed(),
+        Form::Text if dress == Dress::Bare => {
+            layer.fmt_fields(words).with_ansi(false).without_time().with_level(false).boxed()
+        }
+        Form::Text => layer.fmt_fields(words).with_ansi(dress == Dress::Coloured).boxed(),
         Form::Json => layer.json().with_ansi(false).boxed(),
     }
 }

@@ -9,6 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{Parser, ValueEnum};
 use standin_core::ctdb::config::{Config, DATABASE_BYTES_MAX, Databases, Fixes};
+use standin_core::ctdb::files::ctdb_conf::LogLocation;
 use standin_core::ctdb::{Ctdb, Order};
 use standin_core::host::Fact;
 use standin_core::machine::Level;
@@ -25,6 +26,7 @@ use standin_node::jobs::Tools;
 use standin_node::jobs::scripts::{Scripts, Setting};
 use standin_node::log::{self, Volume};
 use standin_node::net::Net;
+use standin_node::syslog::Syslog;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::UnixListener;
 use tokio::net::unix::pipe::Receiver;
@@ -165,7 +167,7 @@ fn begin_ctdb(arguments: &Arguments) -> Result<u8, Refused> {
             Refused(SYSTEM, format!("cannot write {file}: {error}"))
         }
     })?;
-    let Settings { mut config, log_file, debug_script, warnings } =
+    let Settings { mut config, log, debug_script, warnings } =
         settings::read(&place, arguments.strict).map_err(|what| Refused(CONFIG, what))?;
     let for_real = !place.test_mode;
     if for_real && !config.failover_disabled && !may_change_addresses() {
@@ -173,17 +175,20 @@ fn begin_ctdb(arguments: &Arguments) -> Result<u8, Refused> {
                     CAP_NET_RAW, or say `disabled = true` under [failover] in ctdb.conf";
         return Err(Refused(DENIED, what.into()));
     }
-    let to = match log_file.unwrap_or_else(|| place.log_file.clone()) {
-        path if background => log::To::file(&path).map_err(|error| {
-            Refused(CONFIG, format!("{}: {error} (expected a file to log to)", path.display()))
-        })?,
-        _ => log_to_terminal(arguments.log),
+    let mut to = match log {
+        _ if !background => log_to_terminal(arguments.log),
+        Some(LogLocation::Syslog(way)) => log::To::Syslog(Syslog::new(way, "ctdbd".into())),
+        Some(LogLocation::File(path)) => log_to_file(Path::new(&*path))?,
+        None => log_to_file(&place.log_file)?,
     };
     // Nobody reads what is said from here on, except in the log.
     if background {
         daemon::to_background()
             .and_then(|()| pid_file.renew())
             .map_err(|error| Refused(SYSTEM, format!("cannot go to the background: {error}")))?;
+        if let log::To::Syslog(log) = &mut to {
+            log.renew();
+        }
     }
     config.pid = std::process::id();
     if arguments.recover_databases {
@@ -214,6 +219,11 @@ fn in_runtime(daemon: impl Future<Output = Result<u8, Refused>>) -> Result<u8, R
 /// An error of the system in our words.
 fn refused(what: &str) -> impl Fn(io::Error) -> Refused {
     move |error| Refused(SYSTEM, format!("{what}: {error}"))
+}
+
+fn log_to_file(path: &Path) -> Result<log::To, Refused> {
+    log::To::file(path)
+        .map_err(|error| Refused(CONFIG, format!("{}: {error} (expected a file to log to)", path.display())))
 }
 
 /// Standard error, or where it leads.

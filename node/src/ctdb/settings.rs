@@ -18,7 +18,7 @@ pub struct Settings {
     /// The machine's part.
     pub config: Config,
     /// Where `ctdb.conf` wants the log.
-    pub log_file: Option<PathBuf>,
+    pub log: Option<LogLocation>,
     /// What is run when a script hangs.
     pub debug_script: Option<PathBuf>,
     /// What is odd in the files, a line each.
@@ -91,18 +91,8 @@ pub fn read(place: &Place, strict: bool) -> Result<Settings, String> {
         return Err(wrong.join("\n"));
     }
 
-    let log_file = match conf.log_location {
-        Some(LogLocation::File(path)) => Some(PathBuf::from(path)),
-        Some(LogLocation::Syslog(_)) => {
-            warnings.push(
-                "logging to syslog is not there yet: the log goes where it would without `location`".into(),
-            );
-            None
-        }
-        None => None,
-    };
     let debug_script = conf.event_debug_script.map(|name| place.base.join(name));
-    Ok(Settings { config, log_file, debug_script, warnings })
+    Ok(Settings { config, log: conf.log_location, debug_script, warnings })
 }
 
 /// `CTDB_TEST_SAMBA_VERSION`: major << 16 | minor, for keepalives.

@@ -10,5 +10,6 @@ mod port;
 mod scripts;
 mod site;
 mod stranger;
+mod syslog;
 mod twice;
 mod wrong;
