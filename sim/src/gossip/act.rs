@@ -98,7 +98,7 @@ pub(super) fn act(cluster: &Cluster, world: &mut World<Gossip>, action: &Action)
         }
         Action::Command(host, line) => {
             if line.to_ascii_uppercase().contains("SLOTS") {
-                cluster.hands.borrow_mut().emptied = true;
+                cluster.hands.borrow_mut().emptied.insert(*host);
             }
             tell(cluster, world, *host, line);
         }
@@ -154,6 +154,9 @@ pub(super) fn heal(cluster: &Cluster, world: &mut World<Gossip>) {
 }
 
 fn meet(cluster: &Cluster, world: &mut World<Gossip>, from: HostId, to: HostId) {
+    if cluster.companions(from).all(|companion| companion != to) {
+        cluster.hands.borrow_mut().merged = true;
+    }
     let there = cluster.clients_port(world, to);
     let ip = there.map_or(usual_address(Net::Private, to.0), |there| there.ip());
     tell(cluster, world, from, &format!("CLUSTER MEET {ip} {}", cluster.config.port));
@@ -161,7 +164,7 @@ fn meet(cluster: &Cluster, world: &mut World<Gossip>, from: HostId, to: HostId) 
 
 fn reset(cluster: &Cluster, world: &mut World<Gossip>, host: HostId, hard: bool) {
     if up(world, host).is_some_and(|machine| !machine.table().me().slots().is_empty()) {
-        cluster.hands.borrow_mut().emptied = true;
+        cluster.hands.borrow_mut().emptied.insert(host);
     }
     tell(cluster, world, host, if hard { "CLUSTER RESET HARD" } else { "CLUSTER RESET" });
 }

@@ -14,8 +14,10 @@ pub(super) struct Hands {
     pub(super) touched: BTreeSet<u16>,
     /// Of whose cluster nobody ran when all was healed, who could meet anybody: who knew nobody is alone.
     pub(super) unmet: BTreeSet<HostId>,
-    /// Somebody with slots was told to forget them.
-    pub(super) emptied: bool,
+    /// Who was told to forget its slots, or to take some.
+    pub(super) emptied: BTreeSet<HostId>,
+    /// Nodes of two clusters were told to meet.
+    pub(super) merged: bool,
 }
 
 /// Writes of a client to a slot's register, one behind the other.

@@ -29,6 +29,8 @@ pub(super) struct Failure {
     /// Who ever held whom for failed.
     ever: BTreeSet<(HostId, NodeId)>,
     suspicion: Suspicion,
+    /// What the suspicion is about.
+    few: Option<Few>,
     /// A FAIL that went early, unless the same packet says why.
     early: Option<(Moment, HostId, NodeId)>,
     /// When a name's host fell silent, was first suspected and was first held for failed.
@@ -41,6 +43,17 @@ pub(super) struct Failure {
     looked: u64,
 }
 
+/// Fewer reports than a majority takes, so it seems.
+#[derive(Clone, Copy, Debug)]
+struct Few {
+    at: Moment,
+    host: HostId,
+    /// Reports that are young enough.
+    young: u32,
+    /// Owners of slots that the host knows now.
+    owners: u32,
+}
+
 impl Failure {
     pub(super) fn new(cluster: Rc<Cluster>, names: Shared) -> Self {
         Self {
@@ -49,6 +62,7 @@ impl Failure {
             failed: BTreeMap::new(),
             ever: BTreeSet::new(),
             suspicion: Suspicion::default(),
+            few: None,
             early: None,
             silent: BTreeMap::new(),
             suspected: BTreeMap::new(),
@@ -75,8 +89,21 @@ impl Failure {
                 "{host} holds {id:.8} for failed with {said} reports, {young} of them young enough; {quorum} are a majority"
             );
             self.suspicion.raise(world, host, Violation::safety("majority-fails", what));
+            self.few = Some(Few { at: world.now(), host, young, owners: machine.table().size() });
         }
         self.fails(host, id, now);
+    }
+
+    /// Slots went to somebody at the same moment: one owner less there may have been when an earlier packet
+    /// had somebody held for failed.
+    fn one_owner_less(&mut self, world: &World<Gossip>, host: HostId) {
+        let Some(few) = self.few.as_mut().filter(|few| few.host == host && few.at == world.now()) else {
+            return;
+        };
+        few.owners = few.owners.saturating_sub(1);
+        if few.young > few.owners / 2 {
+            self.suspicion.withdraw(world, host);
+        }
     }
 
     fn fails(&mut self, host: HostId, id: NodeId, now: Instant) {
@@ -201,9 +228,8 @@ impl Checker<Gossip> for Failure {
             Notice::FailCleared { id } => self.cleared(world, host, *id),
             // The same packet gave it slots, or made it a master again.
             Notice::SlotsMoved { to: id, .. } | Notice::RoleChanged { id, .. } => {
-                // So many owners there were not yet when an earlier packet had somebody held for failed.
                 if matches!(notice, Notice::SlotsMoved { .. }) {
-                    self.suspicion.withdraw(world, host);
+                    self.one_owner_less(world, host);
                 }
                 self.early.take_if(|(_, at, of)| *at == host && of == id);
             }

@@ -4,7 +4,8 @@
 //!
 //! An operator who has a master take an epoch without a vote (`SETSLOT NODE`, `BUMPEPOCH`, `TAKEOVER`) may
 //! want more than is meant: should an election elsewhere have had the same epoch, the two masters'
-//! names settle who has all of its slots. Real Redis does the same.
+//! names settle who has all of its slots. Real Redis does the same. And where two clusters were made
+//! one, the later epoch has the slot.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -66,7 +67,11 @@ impl Kept {
             self.over.insert(place);
             self.looked += 1;
             let owner = machine.owner_of(write.slot);
-            let wanted = hands.emptied || hands.touched.contains(&write.slot);
+            let by_hand = |told: &HostId| {
+                *told == host || up(world, *told).is_some_and(|machine| Some(machine.id()) == owner)
+            };
+            let wanted =
+                hands.merged || hands.touched.contains(&write.slot) || hands.emptied.iter().any(by_hand);
             let risen = owner.and_then(|owner| self.risen.get(&owner));
             if heard > 0 && !wanted && !risen.is_some_and(|slots| slots.contains(write.slot)) {
                 let owner = owner.map_or("nobody".to_owned(), |owner| format!("{owner:.8}"));

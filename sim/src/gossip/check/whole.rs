@@ -144,7 +144,8 @@ impl Checker<Gossip> for Whole {
             let owned = circle.iter().map(|host| machines[host].table().me().slots().len()).sum::<u32>();
             // Whoever was forgotten, and whom nobody had them meet, took its slots along.
             let lacking = circle.iter().any(|host| unmet.contains(host)) && owned < u32::from(SLOTS);
-            for host in circle.iter().filter(|_| owned > 0 && !self.cluster.hands.borrow().emptied) {
+            let covered = owned > 0 && self.cluster.hands.borrow().emptied.is_empty();
+            for host in circle.iter().filter(|_| covered) {
                 self.looked += 1;
                 let state = machines[host].state();
                 let by_rule = lacking && state == ClusterState::Uncovered;
