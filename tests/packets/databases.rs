@@ -355,7 +355,8 @@ fn who_may_not_hold_as_much_as_there_is_leaves_leading_to_others() {
     write(&mut room, 1, VOLATILE, b"a", (1, 1), &[7; 1_000]);
     assert_eq!(room.leader(), LEADER);
     let from = recover(&mut room, 3);
-    let told = Notice::DatabaseTooLarge { id: DbId::of(VOLATILE), bytes_max: 1_000, another: true };
+    let told =
+        Notice::DatabaseTooLarge { id: DbId::of(VOLATILE), record: false, bytes_max: 1_000, another: true };
     assert_eq!(noticed(&room, from).filter(|notice| **notice == told).count(), 1);
     assert!(!has_recovered(&room, from), "what cannot be recovered is not declared recovered");
     assert_eq!(copies(&room, 1, VOLATILE).len(), 1, "and nothing of it is lost");

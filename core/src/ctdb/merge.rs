@@ -32,7 +32,7 @@ const LOT_BYTES: usize = 1_000_000;
 
 /// The longest record, key and data: it has to fit into one message, and a few messages into what a
 /// driver keeps for a link. (Our limit: records have kilobytes.)
-const RECORD_BYTES_MAX: usize = 16 << 20;
+pub(super) const RECORD_BYTES_MAX: usize = 16 << 20;
 
 /// What a copy that changes hands without its data master gains in number: so much that whatever
 /// that node did with its own copy since is older. (A stock leader, who takes all copies, relies
@@ -114,11 +114,14 @@ impl Held {
 
 /// Why a record cannot be taken in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) enum Unfit {
     /// It is shorter than its header.
     NoHeader,
-    /// It is, or all of them together are, more than may be held.
-    TooLarge,
+    /// All of them together are more than may be held.
+    TooMuch,
+    /// It is longer than one may be by itself.
+    TooLong,
 }
 
 /// Records to be sent in one message.
@@ -146,7 +149,7 @@ impl Merge {
         let (header, data) = record.split_header().map_err(|_| Unfit::NoHeader)?;
         let copy = Held { from, header, data: data.into() };
         if record.key.len() + record.data.len() > RECORD_BYTES_MAX {
-            return Err(Unfit::TooLarge);
+            return Err(Unfit::TooLong);
         }
         let held = self.records.get(&record.key[..]);
         let worse = held.is_some_and(|held| {
@@ -163,7 +166,7 @@ impl Merge {
         let freed = held.map_or(0, |held| held.cost(&record.key));
         let bytes = self.bytes - freed + copy.cost(&record.key);
         if bytes > self.bytes_max {
-            return Err(Unfit::TooLarge);
+            return Err(Unfit::TooMuch);
         }
         self.bytes = bytes;
         self.records.insert(record.key[..].into(), copy);
@@ -300,14 +303,14 @@ mod tests {
         let mut merge = merge(Kind::Volatile);
         let big = "x".repeat(6_000);
         assert_eq!(merge.add(Pnn(0), &copy("a", 1, 0, &big)), Ok(()));
-        assert_eq!(merge.add(Pnn(0), &copy("b", 1, 0, &big)), Err(Unfit::TooLarge));
+        assert_eq!(merge.add(Pnn(0), &copy("b", 1, 0, &big)), Err(Unfit::TooMuch));
         // A better copy takes the place of the one held.
         assert_eq!(merge.add(Pnn(1), &copy("a", 2, 1, &big)), Ok(()));
         assert_eq!(merge.add(Pnn(2), &copy("a", 1, 2, &big)), Ok(()));
         assert_eq!(merge.lot(None).records.len(), 1);
         let mut roomy = Merge::new(Kind::Volatile, Plants::default(), usize::MAX);
         let long = "x".repeat(RECORD_BYTES_MAX);
-        assert_eq!(roomy.add(Pnn(0), &copy("a", 1, 0, &long)), Err(Unfit::TooLarge));
+        assert_eq!(roomy.add(Pnn(0), &copy("a", 1, 0, &long)), Err(Unfit::TooLong));
         let headless = Record { reqid: 0, key: b"k".into(), data: [0; 23].into() };
         assert_eq!(merge.add(Pnn(0), &headless), Err(Unfit::NoHeader));
     }

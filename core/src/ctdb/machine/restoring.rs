@@ -13,7 +13,7 @@ use alloc::vec::Vec;
 
 use super::super::config::Databases;
 use super::super::mail::Heard;
-use super::super::merge::{Kind, Lot, Merge, Unfit};
+use super::super::merge::{Kind, Lot, Merge, RECORD_BYTES_MAX, Unfit};
 use super::super::notice::{DatabaseStep, Notice, RecoveryStep};
 use super::super::plant::Plant;
 use super::super::requests::{Gather, Task, Ticket};
@@ -48,8 +48,8 @@ pub(super) struct Restoring {
     away: BTreeSet<Pnn>,
     name: Option<Text>,
     merge: Merge,
-    /// Whether they are more than we may hold.
-    too_large: bool,
+    /// Why they are more than we may hold, if they are.
+    too_large: Option<Unfit>,
     /// The stream that a node sends us, and who is asked after it.
     pull: Option<Pull>,
     next: VecDeque<Pnn>,
@@ -132,7 +132,7 @@ impl Restoring {
             }
             (DatabaseStep::Pull, ReplyData::RecordCount(count)) => {
                 let pull = self.pull.as_ref().filter(|pull| pull.from == from);
-                pull.is_some_and(|pull| pull.count == count.0 && !pull.bad) || self.too_large
+                pull.is_some_and(|pull| pull.count == count.0 && !pull.bad) || self.too_large.is_some()
             }
             (DatabaseStep::Confirm, ReplyData::RecordCount(count)) => count.0 == self.records,
             (DatabaseStep::Name | DatabaseStep::SeqNum | DatabaseStep::Pull | DatabaseStep::Confirm, _) => {
@@ -149,14 +149,14 @@ impl Restoring {
         pull.bad |= current != Some(buffer.id);
         pull.count = pull.count.saturating_add(buffer.records.len() as u32);
         for record in &buffer.records {
-            if pull.bad || self.too_large {
+            if pull.bad || self.too_large.is_some() {
                 return;
             }
             match self.merge.add(pull.from, record) {
                 Ok(()) => {}
                 Err(Unfit::NoHeader) => pull.bad = true,
-                Err(Unfit::TooLarge) => {
-                    self.too_large = true;
+                Err(unfit @ (Unfit::TooMuch | Unfit::TooLong)) => {
+                    self.too_large = Some(unfit);
                     self.merge = Merge::default();
                 }
             }
@@ -242,7 +242,7 @@ impl Ctdb {
         if data.step == DatabaseStep::Cancel {
             return self.database_again(now, out, recovery);
         }
-        if data.too_large || !recovery.gather.failed.is_empty() {
+        if data.too_large.is_some() || !recovery.gather.failed.is_empty() {
             return self.database_failed(now, out, recovery, id);
         }
         let kind = found.kind;
@@ -339,11 +339,11 @@ impl Ctdb {
     /// Takes back what was begun.
     fn database_failed(&mut self, now: Instant, out: Out<'_>, mut recovery: Recovery, id: DbId) {
         let step = recovery.restoring.step;
-        if recovery.restoring.too_large {
-            self.too_large(out, id);
+        if let Some(unfit) = recovery.restoring.too_large {
+            self.too_large(out, id, unfit);
         }
         let failed = core::mem::take(&mut recovery.gather.failed);
-        if let Some(&pnn) = failed.first() {
+        for &pnn in &failed {
             out.notice(Notice::DatabaseFailed { id, step, pnn });
         }
         let blamed = match step {
@@ -371,17 +371,18 @@ impl Ctdb {
 
     /// Somebody else leads from now on, if there is anybody; else this recovery fails, and the next
     /// one too, until there is less of it or we may hold more.
-    fn too_large(&mut self, out: Out<'_>, id: DbId) {
-        let bytes_max = self.config.database_bytes_max as u64;
+    fn too_large(&mut self, out: Out<'_>, id: DbId, unfit: Unfit) {
+        let record = unfit == Unfit::TooLong;
+        let bytes_max = if record { RECORD_BYTES_MAX } else { self.config.database_bytes_max } as u64;
         let another = self.leave_leading_to_others();
-        out.notice(Notice::DatabaseTooLarge { id, bytes_max, another });
+        out.notice(Notice::DatabaseTooLarge { id, record, bytes_max, another });
     }
 
     /// What was begun is taken back, as far as it could be: once more, unless it was the last time.
     fn database_again(&mut self, now: Instant, out: Out<'_>, mut recovery: Recovery) {
         recovery.restoring.attempt += 1;
         let Restoring { attempt, too_large, .. } = recovery.restoring;
-        if attempt < ATTEMPTS && !too_large {
+        if attempt < ATTEMPTS && too_large.is_none() {
             return self.next_database(now, out, recovery);
         }
         let credits = &recovery.restoring.credits;

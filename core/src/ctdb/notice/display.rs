@@ -166,13 +166,14 @@ impl fmt::Display for Notice {
                 write!(f, "{name} ({id}): {records} records in {messages} messages")
             }
             Self::DatabaseFailed { id, step, pnn } => write!(f, "{id}: {step} at {pnn}"),
-            Self::DatabaseTooLarge { id, bytes_max, another } => {
-                let hope = if *another {
-                    "another node has to lead"
-                } else {
-                    "and no other node may lead: let one, or this one hold more"
+            Self::DatabaseTooLarge { id, record, bytes_max, another } => {
+                let what = if *record { "a record of more" } else { "more" };
+                let hope = match (another, record) {
+                    (true, _) => "another node has to lead",
+                    (false, true) => "and no other node may lead: let one",
+                    (false, false) => "and no other node may lead: let one, or this one hold more",
                 };
-                write!(f, "{id} has more than {bytes_max} bytes: {hope}")
+                write!(f, "{id} has {what} than {bytes_max} bytes: {hope}")
             }
             Self::MayLeadAgain => f.write_str("nobody is left who has to, or could"),
             Self::NoLocationMaster { id } => {

@@ -151,11 +151,11 @@ pub enum Notice {
     /// We, the leader, have recovered a database: every node has these records, sent in so many
     /// messages to each.
     DatabaseRecovered { id: DbId, name: Box<str>, records: u32, messages: u32 },
-    /// An attempt to recover a database failed.
+    /// An attempt to recover a database failed at this node: one for each where it did.
     DatabaseFailed { id: DbId, step: DatabaseStep, pnn: Pnn },
-    /// A database is larger than we may hold: we give up leading, if there is another node that
-    /// may lead.
-    DatabaseTooLarge { id: DbId, bytes_max: u64, another: bool },
+    /// A database, or a record of it, has more bytes than we may hold: we give up leading, if there is
+    /// another node that may lead.
+    DatabaseTooLarge { id: DbId, record: bool, bytes_max: u64, another: bool },
     /// Another node has this volatile database: we, without storage, are no location master for
     /// the rest of our life.
     NoLocationMaster { id: DbId },

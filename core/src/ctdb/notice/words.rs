@@ -73,8 +73,8 @@ impl Notice {
             }
             Self::DatabaseFailed { id, step, pnn } => all(&[id.0.into(), *step as u64, pnn.0.into()]),
             Self::NoLocationMaster { id } => all(&[id.0.into()]),
-            Self::DatabaseTooLarge { id, bytes_max, another } => {
-                all(&[id.0.into(), *bytes_max, u64::from(*another)]);
+            Self::DatabaseTooLarge { id, record, bytes_max, another } => {
+                all(&[id.0.into(), *bytes_max, u64::from(*another) | u64::from(*record) << 1]);
             }
             Self::TakeoverFailed { step, pnn } => all(&[*step as u64, node_word(*pnn)]),
             Self::ReleaseRedundant { address, holder } | Self::Released { address, holder } => {
