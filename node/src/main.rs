@@ -175,10 +175,10 @@ fn begin_ctdb(arguments: &Arguments) -> Result<u8, Refused> {
                     CAP_NET_RAW, or say `disabled = true` under [failover] in ctdb.conf";
         return Err(Refused(DENIED, what.into()));
     }
-    let mut to = match log {
+    let mut to = match &log {
         _ if !background => log_to_terminal(arguments.log),
-        Some(LogLocation::Syslog(way)) => log::To::Syslog(Syslog::new(way, "ctdbd".into())),
-        Some(LogLocation::File(path)) => log_to_file(Path::new(&*path))?,
+        Some(LogLocation::File(path)) => log_to_file(Path::new(path))?,
+        Some(LogLocation::Syslog(_)) => log::To::Stderr,
         None => log_to_file(&place.log_file)?,
     };
     // Nobody reads what is said from here on, except in the log.
@@ -186,8 +186,9 @@ fn begin_ctdb(arguments: &Arguments) -> Result<u8, Refused> {
         daemon::to_background()
             .and_then(|()| pid_file.renew())
             .map_err(|error| Refused(SYSTEM, format!("cannot go to the background: {error}")))?;
-        if let log::To::Syslog(log) = &mut to {
-            log.renew();
+        // Its lines have the number of the process that goes on.
+        if let Some(LogLocation::Syslog(way)) = log {
+            to = log::To::Syslog(Syslog::new(way, "ctdbd".into()));
         }
     }
     config.pid = std::process::id();

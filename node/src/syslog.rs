@@ -1,7 +1,9 @@
-//! The system's log, spoken to as ctdbd does: facility daemon, a datagram a line.
+//! The system's log: facility daemon, a datagram a line, in the forms that ctdbd 4.17.12 has for
+//! `syslog:nonblocking`, `syslog:udp` and `syslog:udp-rfc5424`. Plain `syslog` is the first of them
+//! here, without the C library's time stamp: the log's daemon has the time, and is never waited for.
 //!
-//! Never waited for. A line that cannot be sent, because nobody listens or too much is on its way,
-//! is lost; that some were is said before the next one that goes through.
+//! A line that cannot be sent is lost. Locally, where nobody listens or too much is on its way, that
+//! is known, and said before the next line that goes through; by UDP nobody knows.
 
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, UdpSocket};
@@ -19,7 +21,7 @@ use tracing_subscriber::fmt::time::{FormatTime as _, SystemTime};
 const LOG: &str = "/dev/log";
 /// Where it is by UDP.
 const PORT: u16 = 514;
-/// Daemons that are none of the system's own.
+/// The system's daemons.
 const FACILITY: u8 = 3 << 3;
 
 /// The log, and who writes to it.
@@ -86,8 +88,7 @@ impl To {
 }
 
 impl Syslog {
-    /// The log as `location` in `ctdb.conf` has it. The C library's way is not waited for either:
-    /// a log that hangs must not hold a cluster up.
+    /// The log as `location` in `ctdb.conf` has it, written to by this process under a name.
     #[must_use]
     pub fn new(way: Way, name: String) -> Self {
         let local = || To::Local(LOG.into(), None);
@@ -97,11 +98,6 @@ impl Syslog {
             Way::UdpRfc5424 => (Form::Long, To::Udp(None)),
         };
         Self { form, name, pid: std::process::id(), socket: Mutex::new(Socket { to, lost: 0 }) }
-    }
-
-    /// The process is another one now.
-    pub fn renew(&mut self) {
-        self.pid = std::process::id();
     }
 
     fn send(&self, severity: u8, text: &str) {
@@ -209,6 +205,7 @@ mod tests {
     }
 
     fn heard(by: &UnixDatagram) -> String {
+        by.set_read_timeout(Some(std::time::Duration::from_secs(10))).unwrap();
         let mut bytes = [0; 1024];
         let length = by.recv(&mut bytes).unwrap();
         String::from_utf8(bytes[..length].to_vec()).unwrap()

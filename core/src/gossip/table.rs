@@ -393,7 +393,7 @@ const fn tag(hash: u64) -> u32 {
 }
 
 /// With a secret in every product nobody can choose names that fall together, and no word of a name
-/// takes a product to zero: names are ASCII.
+/// in the table takes a product to zero: those are ASCII.
 #[inline]
 fn hash(key: u64, id: &[u8; NodeId::LENGTH]) -> u64 {
     let (words, _) = id.as_chunks::<8>();

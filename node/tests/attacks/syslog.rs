@@ -1,9 +1,11 @@
-//! The system's log by every way `location` knows, as ctdbd 4.17.12 spoke on each.
+//! The system's log by every way `location` knows, in the forms ctdbd 4.17.12 has.
 
+use std::io;
 use std::net::UdpSocket;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::thread;
 
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
@@ -14,28 +16,27 @@ use super::namespace::{in_namespace, ip, wait_until};
 use super::site::Site;
 
 const NOTHING: Option<&str> = None;
-const PATIENCE: Option<Duration> = Some(Duration::from_secs(10));
 
-/// Whatever hears the log.
-trait Log {
-    fn hear(&self) -> String;
-}
+/// Whatever was heard so far.
+#[derive(Clone, Default)]
+struct Heard(Arc<Mutex<Vec<String>>>);
 
-fn text(heard: std::io::Result<usize>, bytes: &[u8]) -> String {
-    String::from_utf8(bytes[..heard.expect("a line in time")].to_vec()).unwrap()
-}
-
-impl Log for UnixDatagram {
-    fn hear(&self) -> String {
-        let mut bytes = [0; 4096];
-        text(self.recv(&mut bytes), &bytes)
+impl Heard {
+    /// Hears whatever comes from now on, to the test's end: a queue that is full loses lines.
+    fn listen(mut hear: impl FnMut(&mut [u8]) -> io::Result<usize> + Send + 'static) -> Self {
+        let heard = Self::default();
+        let to = heard.clone();
+        thread::spawn(move || {
+            let mut bytes = [0; 4096];
+            while let Ok(length) = hear(&mut bytes) {
+                to.0.lock().unwrap().push(String::from_utf8_lossy(&bytes[..length]).into_owned());
+            }
+        });
+        heard
     }
-}
 
-impl Log for UdpSocket {
-    fn hear(&self) -> String {
-        let mut bytes = [0; 4096];
-        text(self.recv(&mut bytes), &bytes)
+    fn has(&self, so: impl Fn(&str) -> bool) -> bool {
+        self.0.lock().unwrap().iter().any(|line| so(line))
     }
 }
 
@@ -50,19 +51,30 @@ fn own_devices() {
     }
 }
 
-/// A daemon in the background logs there until it is told to end; its line about itself.
-fn first_line(site: &Site, location: &str, log: &impl Log) -> String {
+/// A daemon in the background logs there; a line of it is as it should be, given its process's number.
+fn logs(site: &Site, location: &str, heard: &Heard, so: impl Fn(&str, &str) -> bool) {
     let conf = "[cluster]\nnode address = 127.0.0.1\nleader timeout = 2\n";
     site.write("ctdb.conf", &format!("[logging]\nlocation = {location}\n{conf}"));
     let said = Said::from(site.command(site.program("ctdbd")).output().unwrap());
     assert_eq!((said.status, said.err.as_str()), (0, ""));
     wait_until("it answers", || site.tool("pnn").status == 0);
-    let first = log.hear();
     let pid = std::fs::read_to_string(site.base().join("run/ctdbd.pid")).unwrap();
     let _ = site.tool("shutdown");
     wait_until("it ends", || !site.base().join("run/ctdbd.pid").exists());
-    while !log.hear().contains("stopping") {}
-    first.replace(pid.trim(), "PID")
+    wait_until(location, || heard.has(|line| so(line, pid.trim())));
+}
+
+/// `<29>ctdbd[PID]: text`.
+fn is_short(line: &str, pid: &str) -> bool {
+    line.strip_prefix(&format!("<29>ctdbd[{pid}]: ")).is_some_and(|text| !text.is_empty())
+}
+
+/// `<29>1 TIME HOST ctdbd PID - - text`.
+fn is_long(line: &str, pid: &str) -> bool {
+    let words: Vec<&str> = line.splitn(8, ' ').collect();
+    let [version, time, _, name, process, "-", "-", text] = words[..] else { return false };
+    let dated = time.len() > 20 && time.starts_with("20") && time.contains('T') && time.ends_with('Z');
+    (version, name, process) == ("<29>1", "ctdbd", pid) && dated && !text.is_empty()
 }
 
 #[test]
@@ -72,10 +84,9 @@ fn the_local_log_hears_a_line_a_datagram() {
         let site = Site::new();
         own_devices();
         let log = UnixDatagram::bind("/dev/log").unwrap();
-        log.set_read_timeout(PATIENCE).unwrap();
+        let heard = Heard::listen(move |bytes| log.recv(bytes));
         for location in ["syslog", "syslog:nonblocking"] {
-            let first = first_line(&site, location, &log);
-            assert!(first.starts_with("<29>ctdbd[PID]: "), "{first}");
+            logs(&site, location, &heard, is_short);
         }
     });
 }
@@ -86,14 +97,9 @@ fn port_514_hears_both_formats() {
         ip("link set lo up");
         let site = Site::new();
         let log = UdpSocket::bind(("127.0.0.1", 514)).unwrap();
-        log.set_read_timeout(PATIENCE).unwrap();
-        let first = first_line(&site, "syslog:udp", &log);
-        assert!(first.starts_with("<29>ctdbd[PID]: "), "{first}");
-        let first = first_line(&site, "syslog:udp-rfc5424", &log);
-        let words: Vec<&str> = first.splitn(8, ' ').collect();
-        let [version, time, _host, name, pid, "-", "-", _] = words[..] else { panic!("{first}") };
-        assert_eq!((version, name, pid), ("<29>1", "ctdbd", "PID"), "{first}");
-        assert!(time.starts_with("20") && time.contains('T') && time.ends_with('Z'), "{first}");
+        let heard = Heard::listen(move |bytes| log.recv(bytes));
+        logs(&site, "syslog:udp", &heard, is_short);
+        logs(&site, "syslog:udp-rfc5424", &heard, is_long);
     });
 }
 

@@ -97,7 +97,8 @@ pub(super) fn act(cluster: &Cluster, world: &mut World<Gossip>, action: &Action)
             }
         }
         Action::Command(host, line) => {
-            if line.to_ascii_uppercase().contains("SLOTS") {
+            let upper = line.to_ascii_uppercase();
+            if ["ADDSLOTS", "DELSLOTS", "FLUSHSLOTS"].iter().any(|word| upper.contains(word)) {
                 cluster.hands.borrow_mut().emptied.insert(*host);
             }
             tell(cluster, world, *host, line);

@@ -16,7 +16,7 @@ pub(super) struct Hands {
     pub(super) unmet: BTreeSet<HostId>,
     /// Who was told to forget its slots, or to take some.
     pub(super) emptied: BTreeSet<HostId>,
-    /// Nodes of two clusters were told to meet.
+    /// Nodes of two clusters were told to meet: from then on the later epoch has any slot.
     pub(super) merged: bool,
 }
 

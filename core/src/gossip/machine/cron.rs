@@ -15,7 +15,9 @@ use crate::time::{Duration, Instant};
 const SAMPLE: usize = 5;
 
 /// Ticks ahead that are on the agenda: what is due later still is looked at then, and put off.
-const AHEAD: u64 = 256;
+const TICKS_AHEAD: u64 = 256;
+/// Nodes there is room for in a tick's part of the agenda once it is over.
+const ROOM: usize = 64;
 
 /// When the tick has to look at each node: nodes of which nothing is due are passed over.
 ///
@@ -25,42 +27,40 @@ const AHEAD: u64 = 256;
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Agenda {
     /// What is due within a tick's length each, the first of them in the one numbered `first`.
-    days: VecDeque<Vec<(Instant, Ix)>>,
+    ticks: VecDeque<Vec<(Instant, Ix)>>,
     first: u64,
 }
 
 impl Agenda {
     /// Nobody may be on it twice.
     fn add(&mut self, when: Instant, at: Ix) {
-        if self.days.is_empty() {
+        if self.ticks.is_empty() {
             self.first = when.0 / TICK.0;
         }
-        let day = (when.0 / TICK.0).saturating_sub(self.first).min(AHEAD) as usize;
-        if self.days.len() <= day {
-            self.days.resize_with(day + 1, Vec::new);
+        let tick = (when.0 / TICK.0).saturating_sub(self.first).min(TICKS_AHEAD) as usize;
+        if self.ticks.len() <= tick {
+            self.ticks.resize_with(tick + 1, Vec::new);
         }
-        self.days[day].push((when, at));
+        self.ticks[tick].push((when, at));
     }
 
     fn remove(&mut self, at: Ix) {
-        self.days.iter_mut().for_each(|day| day.retain(|&(_, other)| other != at));
+        self.ticks.iter_mut().for_each(|tick| tick.retain(|&(_, other)| other != at));
     }
 
     /// Takes off what is due.
     fn take(&mut self, now: Instant, mut each: impl FnMut(Ix)) {
-        let today = now.0 / TICK.0;
-        while self.first < today {
-            self.first += 1;
-            let Some(mut day) = self.days.pop_front() else {
-                self.first = today;
-                break;
-            };
-            day.drain(..).for_each(|(_, at)| each(at));
-            // For its room.
-            self.days.push_back(day);
+        let this_tick = now.0 / TICK.0;
+        let over = this_tick.saturating_sub(self.first).min(self.ticks.len() as u64) as usize;
+        for tick in self.ticks.range_mut(..over) {
+            tick.drain(..).for_each(|(_, at)| each(at));
+            tick.shrink_to(ROOM);
         }
-        if let Some(day) = self.days.front_mut() {
-            day.retain(|&(when, at)| {
+        // Their room is for ticks to come.
+        self.ticks.rotate_left(over);
+        self.first = self.first.max(this_tick);
+        if let Some(tick) = self.ticks.front_mut() {
+            tick.retain(|&(when, at)| {
                 let later = when > now;
                 if !later {
                     each(at);

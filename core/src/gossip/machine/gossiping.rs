@@ -1,4 +1,4 @@
-//! The gossip section: whom we tell of, and what we make of what we are node.
+//! The gossip section: whom we tell of, and what we make of what we are told.
 
 use alloc::vec::Vec;
 
@@ -124,8 +124,8 @@ impl Gossip {
     /// What is told of a node that is well, by us and by who tells it: at most that it answered
     /// somebody since. Whether that is what it was; else it is to be heard as a whole.
     ///
-    /// The node is a guess. Before anything is changed its name is looked at; where nothing is, it
-    /// would be the same of whomever it was meant.
+    /// The node is a guess. Before anything is changed its name is looked at. Where nothing is, a
+    /// wrong guess, one in 2^48, costs whom it was meant of this one mention.
     #[inline]
     fn hear_of_well(&mut self, now: Instant, at: Ix, entry: &Entry<'_>) -> bool {
         let glance = self.table.glance(at);
@@ -214,7 +214,7 @@ impl Gossip {
         self.todo |= Todo::SAVE;
     }
 
-    /// A node nobody told us of: taken in with the name, address and flags as node.
+    /// A node nobody told us of: taken in with the name, address and flags as told.
     pub(super) fn hear_of_stranger(&mut self, now: Instant, out: Out<'_>, sender: Ix, entry: &Entry<'_>) {
         let Some(id) = entry.id() else { return };
         let said = entry.flags();

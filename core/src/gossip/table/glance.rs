@@ -40,6 +40,8 @@ pub(in super::super) struct Glance {
     pub(super) awaited: bool,
 }
 
+const _: () = assert!(size_of::<Glance>() == 16);
+
 impl Glance {
     /// Of nobody.
     pub(in super::super) const NOBODY: Self = Self::new(0);

@@ -88,8 +88,10 @@ impl Failure {
             let what = format!(
                 "{host} holds {id:.8} for failed with {said} reports, {young} of them young enough; {quorum} are a majority"
             );
-            self.suspicion.raise(world, host, Violation::safety("majority-fails", what));
-            self.few = Some(Few { at: world.now(), host, young, owners: machine.table().size() });
+            let raised = self.suspicion.raise(world, host, Violation::safety("majority-fails", what));
+            if raised {
+                self.few = Some(Few { at: world.now(), host, young, owners: machine.table().size() });
+            }
         }
         self.fails(host, id, now);
     }

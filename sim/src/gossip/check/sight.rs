@@ -75,11 +75,14 @@ pub(super) struct Suspicion {
 }
 
 impl Suspicion {
-    /// It looks so, at a host that takes its inputs one by one.
-    pub(super) fn raise(&mut self, world: &World<Gossip>, host: HostId, violation: Violation) {
-        if self.is_plain(world, host) && self.held.is_none() {
+    /// It looks so, at a host that takes its inputs one by one. Whether this is what is held now: one at
+    /// a time is.
+    pub(super) fn raise(&mut self, world: &World<Gossip>, host: HostId, violation: Violation) -> bool {
+        let raised = self.is_plain(world, host) && self.held.is_none();
+        if raised {
             self.held = Some((world.now(), host, violation));
         }
+        raised
     }
 
     /// Whether a host takes its inputs one by one at this moment.

@@ -84,7 +84,7 @@ pub enum LogLocation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Syslog {
-    /// As the C library does; may block.
+    /// Through `/dev/log` as the C library does, in ctdbd; there it may block.
     Plain,
     /// Through `/dev/log`, never blocking.
     Nonblocking,
