@@ -175,22 +175,26 @@ fn begin_ctdb(arguments: &Arguments) -> Result<u8, Refused> {
                     CAP_NET_RAW, or say `disabled = true` under [failover] in ctdb.conf";
         return Err(Refused(DENIED, what.into()));
     }
-    let mut to = match &log {
-        _ if !background => log_to_terminal(arguments.log),
-        Some(LogLocation::File(path)) => log_to_file(Path::new(path))?,
-        Some(LogLocation::Syslog(_)) => log::To::Stderr,
-        None => log_to_file(&place.log_file)?,
+    let file = match &log {
+        Some(LogLocation::File(path)) => Some(Path::new(path)),
+        Some(LogLocation::Syslog(_)) => None,
+        None => Some(&*place.log_file),
     };
+    // What cannot be opened is told while somebody reads standard error.
+    let file = file.filter(|_| background).map(log_to_file).transpose()?;
     // Nobody reads what is said from here on, except in the log.
     if background {
         daemon::to_background()
             .and_then(|()| pid_file.renew())
             .map_err(|error| Refused(SYSTEM, format!("cannot go to the background: {error}")))?;
-        // Its lines have the number of the process that goes on.
-        if let Some(LogLocation::Syslog(way)) = log {
-            to = log::To::Syslog(Syslog::new(way, "ctdbd".into()));
-        }
     }
+    let to = match (file, log) {
+        (Some(file), _) => file,
+        (None, Some(LogLocation::Syslog(way))) if background => {
+            log::To::Syslog(Syslog::new(way, "ctdbd".into()))
+        }
+        _ => log_to_terminal(arguments.log),
+    };
     config.pid = std::process::id();
     if arguments.recover_databases {
         config.databases = Databases::Recovers;

@@ -200,9 +200,9 @@ impl Table {
         self.iter().map(|(at, _)| at).collect()
     }
 
-    /// Who these names seem to belong to: if to anybody, then to whom is told, but for one name in
-    /// 2^48 that is not looked at. Of nobody but those is anything looked at, and that is only what
-    /// is seen at a glance, of all at once.
+    /// Whose these names are by their hashes, [`AT_ONCE`] at most: who is known is found; of
+    /// strangers one in 2^48 is taken for somebody. Only the index and what is seen at a glance are
+    /// looked at, of all at once.
     pub(super) fn guess_each<'i>(
         &self,
         ids: impl Iterator<Item = &'i [u8; NodeId::LENGTH]>,

@@ -268,3 +268,61 @@ impl Gossip {
         self.table.remove(at);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::collections::btree_map::Entry;
+    use alloc::collections::{BTreeMap, BTreeSet};
+
+    use super::*;
+    use crate::gossip::table::{Address, Node, Table};
+    use crate::gossip::types::NodeId;
+    use crate::rng::Rng;
+
+    /// Places of a table with so many nodes.
+    fn places(count: usize, rng: &mut Rng) -> Vec<Ix> {
+        let mut node =
+            || Node::new(NodeId::random(rng), NodeFlags::MASTER, Address::default(), Instant::START);
+        let mut table = Table::new(node(), 7);
+        (0..count).map(|_| table.add(node()).unwrap()).collect()
+    }
+
+    #[test]
+    fn nobody_is_looked_at_late_and_early_only_far_ahead() {
+        let mut rng = Rng::new(5, 0);
+        let places = places(40, &mut rng);
+        let mut agenda = Agenda::default();
+        // When, and whether that is beyond what the agenda reaches.
+        let mut model: BTreeMap<Ix, (Instant, bool)> = BTreeMap::new();
+        // A host that was up for long before.
+        let mut now = Instant(3_000_000_000_000);
+        for _ in 0..20_000 {
+            let at = places[rng.index(places.len()).unwrap()];
+            match model.entry(at) {
+                Entry::Occupied(known) if rng.chance(100_000) => {
+                    known.remove();
+                    agenda.remove(at);
+                }
+                Entry::Occupied(_) => {}
+                Entry::Vacant(free) => {
+                    let span = [1, 300_000, 20_000_000, 90_000_000][rng.index(4).unwrap()];
+                    let when = Instant(now.0 - 200_000 + rng.below(span));
+                    agenda.add(when, at);
+                    let far = (when.0 / TICK.0).saturating_sub(agenda.first) > TICKS_AHEAD;
+                    free.insert((when, far));
+                }
+            }
+            // Ticks, now and then a long sleep.
+            now += Duration(if rng.chance(1_000) { 60_000_000 } else { rng.below(120_000) });
+            let mut taken = BTreeSet::new();
+            agenda.take(now, |at| assert!(taken.insert(at), "twice"));
+            model.retain(|at, &mut (when, far)| {
+                let is_taken = taken.remove(at);
+                assert!(is_taken || when > now, "late");
+                assert!(!is_taken || when <= now || far, "early");
+                !is_taken
+            });
+            assert!(taken.is_empty(), "who is not on it");
+        }
+    }
+}
