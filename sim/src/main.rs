@@ -21,7 +21,7 @@ enum Cli {
 fn main() -> ExitCode {
     report_panics_once();
     let ended = match Cli::try_parse() {
-        Ok(Cli::Sim(args)) => cli::options::run(*args),
+        Ok(Cli::Sim(args)) => cli::sim::run(*args),
         Ok(Cli::Scenario(args)) => cli::scenario::run(&args),
         Ok(Cli::Bench(args)) => cli::bench::run(&args),
         Ok(Cli::Allocate(args)) => cli::allocate::run(&args),
@@ -194,16 +194,16 @@ mod tests {
             ("--seeds 3 --set Evry=2", "`Every`"),
         ] {
             let line = format!("--protocol toy --seed 1 {line}").replace("--seed 1 --seeds", "--seeds");
-            let refused = cli::options::run(sim(&line)).expect_err(&line);
+            let refused = cli::sim::run(sim(&line)).expect_err(&line);
             assert_eq!(refused.status, 64, "{line}");
             assert!(refused.said.contains(said), "{line}: {refused}");
         }
-        let refused = cli::options::run(sim("--protocol cdtb")).unwrap_err();
+        let refused = cli::sim::run(sim("--protocol cdtb")).unwrap_err();
         assert_eq!(
             refused.to_string(),
             "error: --protocol: there is no protocol `cdtb`\n  did you mean `ctdb`?"
         );
-        let refused = cli::options::run(sim("--protocol toy --trace-json /no/such/folder/f")).unwrap_err();
+        let refused = cli::sim::run(sim("--protocol toy --trace-json /no/such/folder/f")).unwrap_err();
         assert_eq!(refused.status, 65);
     }
 
@@ -218,7 +218,7 @@ mod tests {
             ("--seeds 20 --check-determinism --faults none", 0),
             ("--seeds 20 --plant panics --hours 0.5", 3),
         ] {
-            let ended = cli::options::run(sim(&format!("--protocol toy {line}")));
+            let ended = cli::sim::run(sim(&format!("--protocol toy {line}")));
             assert_eq!(ended, Ok(status), "{line}");
         }
     }

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
-use crate::bed::Options;
+use crate::options::Options;
 use crate::program::Program;
 use crate::shell::io;
 use crate::switch::{Network, private_address};

@@ -9,14 +9,15 @@
 //! Linux, root, `ip`, `unshare` and `nsenter`; [`usable`] says what is missing. Addresses are IPv4
 //! and the same in every bed, which nobody notices: no bed touches the machine's own network.
 //!
-//! Reading order: `bed` (what there is), `node` and `program` (what runs), `faults`, `client`,
-//! `responder`, `observer`, `monitor`; below them `switch`, `files`, `guard`, `netns`, `shell`.
+//! Reading order: `options` and `bed` (what there is), `node`, `program` and `daemon` (what runs),
+//! `faults`, `client`, `responder`, `observer`, `monitor`; below them `switch`, `files`, `guard`, `netns`, `shell`.
 
 use std::fmt;
 use std::path::Path;
 
 mod bed;
 mod client;
+mod daemon;
 mod faults;
 mod files;
 mod guard;
@@ -24,15 +25,17 @@ mod monitor;
 mod netns;
 mod node;
 mod observer;
+mod options;
 mod program;
 mod responder;
 mod shell;
 mod switch;
 
-pub use bed::{Bed, Options};
+pub use bed::Bed;
 pub use client::{Client, Gap};
 pub use monitor::Monitor;
 pub use observer::{Observer, Sighting};
+pub use options::Options;
 pub use program::Program;
 pub use shell::Said;
 pub use switch::Network;

@@ -6,6 +6,11 @@ use std::process::{Command, Stdio};
 
 use crate::cargo;
 
+/// Builds the simulator in profile `sim` and says where it lies.
+pub(crate) fn simulator(root: &Path) -> Result<PathBuf, String> {
+    program(root, "standin-sim", "standin-sim", "sim")
+}
+
 /// Builds `bin` of `package` in a profile and says where it lies.
 pub(crate) fn program(root: &Path, package: &str, bin: &str, profile: &str) -> Result<PathBuf, String> {
     with(root, package, bin, profile, |_| {})

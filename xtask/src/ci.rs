@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::{cargo, madsim, shell_status, simulator, tidy};
+use crate::{build, cargo, madsim, shell_status, simulator, tidy};
 
 /// Options of `ci`.
 #[derive(clap::Args)]
@@ -167,7 +167,7 @@ fn run_step(root: &Path, step: &Step) -> Ended {
         }
         Work::Tidy => tidy::run(root, &tidy::Args::default()),
         Work::Madsim(seeds) => madsim::run(root, &madsim::Args::seeds(*seeds)),
-        Work::Simulator(args) => match simulator::build(root) {
+        Work::Simulator(args) => match build::simulator(root) {
             Ok(simulator) => simulator::run(root, &simulator, args.iter().map(OsString::from)),
             Err(why) => return Ended::Failed(why),
         },
@@ -178,7 +178,7 @@ fn run_step(root: &Path, step: &Step) -> Ended {
 
 /// One seed, one trace: whatever the build.
 fn builds_agree(root: &Path, args: &[&str]) -> Ended {
-    let simulator = match simulator::build(root) {
+    let simulator = match build::simulator(root) {
         Ok(simulator) => simulator,
         Err(why) => return Ended::Failed(why),
     };

@@ -22,7 +22,7 @@ pub struct Args {
 
 /// Runs `standin-sim VERB ARGS…` at the root; the status is the simulator's own.
 pub fn pass(root: &Path, verb: &str, args: &Args) -> i32 {
-    pass_to(root, build(root), verb, &args.args)
+    pass_to(root, build::simulator(root), verb, &args.args)
 }
 
 /// The same for `bench`, by a simulator that was trained on itself unless the first
@@ -33,7 +33,7 @@ pub fn bench(root: &Path, args: &Args) -> i32 {
         _ => (false, &args.args[..]),
     };
     let help = rest.iter().any(|arg| arg == "--help" || arg == "-h");
-    let simulator = if untrained || help { build(root) } else { trained::build(root) };
+    let simulator = if untrained || help { build::simulator(root) } else { trained::build(root) };
     pass_to(root, simulator, "bench", rest)
 }
 
@@ -65,9 +65,4 @@ pub(crate) fn run(root: &Path, simulator: &Path, args: impl Iterator<Item = OsSt
             CANNOT_RUN
         }
     }
-}
-
-/// Builds the simulator in profile `sim` and says where it lies.
-pub(crate) fn build(root: &Path) -> Result<PathBuf, String> {
-    build::program(root, "standin-sim", "standin-sim", "sim")
 }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::{env, fs};
 
-use crate::{build, simulator};
+use crate::build;
 
 /// What it is trained on: clusters at rest of the sizes that are measured, and seeds of everything.
 const LESSONS: [&[&str]; 2] = [&["bench", "--hours", "1", "--nodes", "3,16,64"], &["sim", "--seeds", "20"]];
@@ -20,7 +20,7 @@ const LESSONS: [&[&str]; 2] = [&["bench", "--hours", "1", "--nodes", "3,16,64"],
 pub(crate) fn build(root: &Path) -> Result<PathBuf, String> {
     let Some(merger) = merger() else {
         eprintln!("xtask: not trained on itself: `rustup component add llvm-tools` failed here");
-        return simulator::build(root);
+        return build::simulator(root);
     };
     let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |dir| root.join(dir));
     let folder = target.join("trained");

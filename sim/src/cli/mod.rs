@@ -1,7 +1,8 @@
 //! The program's side of the rehearsal room: command lines in, reports and exit statuses out.
 //!
-//! Reading order: [`options`] (what can be asked for), [`one`] (a seed), [`many`] (a
-//! campaign), [`bench`], [`figures`], [`scenario`], [`allocate`]; [`show`], [`values`], [`file`] and [`wall`] serve them.
+//! Reading order: [`options`] (what can be asked for), [`sim`] (whose work it is), [`one`] (a seed),
+//! [`many`] (a campaign), [`bench`], [`figures`], [`scenario`], [`allocate`]; [`show`], [`values`],
+//! [`file`] and [`wall`] serve them.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -26,6 +27,7 @@ pub(crate) mod options;
 pub(crate) mod rival;
 pub(crate) mod scenario;
 pub(crate) mod show;
+pub(crate) mod sim;
 #[cfg(test)]
 pub(crate) mod toy;
 pub(crate) mod values;

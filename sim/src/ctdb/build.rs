@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use standin_core::ctdb::Ctdb;
 use standin_core::ctdb::config::{Config, Databases};
-use standin_core::ctdb::files::{self, nodes::Nodes};
+use standin_core::ctdb::files::{self, nodes::Nodes, public_addresses::PublicAddress};
 use standin_core::ctdb::tunables::Tunables;
 use standin_core::ctdb::types::{Capabilities, Pnn};
 use standin_core::host::{Done, Fact, Job, ScriptEnd};
@@ -151,6 +151,35 @@ impl Cluster {
                 return lines;
             }
         }
+    }
+
+    /// The public addresses the cluster begins with, and returns to when healed.
+    #[must_use]
+    pub fn public(&self) -> &[Public] {
+        &self.public
+    }
+
+    /// Those a host has in its file, in the order of the file.
+    pub fn public_of(&self, host: HostId) -> impl Iterator<Item = &PublicAddress> {
+        self.public.iter().filter(move |public| self.lists(host, public)).map(|public| &public.entry)
+    }
+
+    /// Whether any host's file has this address.
+    #[must_use]
+    pub fn can_be_served(&self, public: &Public) -> bool {
+        (0..self.members).any(|host| self.lists(HostId(host), public))
+    }
+
+    fn lists(&self, host: HostId, public: &Public) -> bool {
+        let has = public.hosts.as_ref().is_none_or(|hosts| hosts.contains(&host.0));
+        has && !self.wish.without.contains(&host.0)
+    }
+
+    /// A host's public addresses file; none if the host has no such file.
+    #[must_use]
+    pub fn public_file(&self, host: HostId) -> Option<String> {
+        let none = self.public.is_empty() || self.wish.without.contains(&host.0);
+        (!none).then(|| self.public_of(host).map(|entry| format!("{entry}\n")).collect())
     }
 
     /// Lines as they stand in a file.

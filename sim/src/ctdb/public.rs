@@ -5,10 +5,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use standin_core::ctdb::files::public_addresses::{PublicAddress, PublicAddresses};
 use standin_core::text::Problems;
 
-use super::build::Cluster;
 use crate::kit::{Configured, WrongSetting};
 use crate::world::fault::interface_name;
-use crate::world::moment::{HostId, Net};
+use crate::world::moment::Net;
 
 /// Addresses a cluster may have.
 pub(super) const PUBLIC_MAX: u32 = 1_000;
@@ -24,7 +23,7 @@ pub struct Public {
     /// As its line in the file of every host that has it.
     pub entry: PublicAddress,
     /// The hosts that have it in their file, by number; else all.
-    hosts: Option<Vec<u32>>,
+    pub(super) hosts: Option<Vec<u32>>,
 }
 
 /// An address and its network bits, with the hosts that have it; else all.
@@ -107,37 +106,6 @@ fn six_of(place: u16) -> IpAddr {
     Ipv6Addr::new(0xfd01, 0, 0, 0, 0, 0, 0, place + 0x10).into()
 }
 
-impl Cluster {
-    /// The public addresses the cluster begins with, and returns to when healed.
-    #[must_use]
-    pub fn public(&self) -> &[Public] {
-        &self.public
-    }
-
-    /// Those a host has in its file, in the order of the file.
-    pub fn public_of(&self, host: HostId) -> impl Iterator<Item = &PublicAddress> {
-        self.public.iter().filter(move |public| self.lists(host, public)).map(|public| &public.entry)
-    }
-
-    /// Whether any host's file has this address.
-    #[must_use]
-    pub fn can_be_served(&self, public: &Public) -> bool {
-        (0..self.members).any(|host| self.lists(HostId(host), public))
-    }
-
-    fn lists(&self, host: HostId, public: &Public) -> bool {
-        let has = public.hosts.as_ref().is_none_or(|hosts| hosts.contains(&host.0));
-        has && !self.wish.without.contains(&host.0)
-    }
-
-    /// A host's public addresses file; none if the host has no such file.
-    #[must_use]
-    pub fn public_file(&self, host: HostId) -> Option<String> {
-        let none = self.public.is_empty() || self.wish.without.contains(&host.0);
-        (!none).then(|| self.public_of(host).map(|entry| format!("{entry}\n")).collect())
-    }
-}
-
 /// Reads the value of `public-addresses`: `10.1.0.10/16@0+1,10.1.0.11/16`.
 pub(super) fn listed(value: &str) -> Option<Vec<Listed>> {
     let mut file = String::new();
@@ -172,7 +140,9 @@ pub(super) fn public_addresses_file(text: &[u8]) -> Result<Configured, Problems>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ctdb::build::Cluster;
     use crate::plan::Setup;
+    use crate::world::moment::HostId;
 
     fn cluster(nodes: u32, settings: &[(&str, &str)]) -> Result<Cluster, WrongSetting> {
         let settings = settings.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();

@@ -6,11 +6,12 @@ use standin_core::host::Fact;
 use standin_core::machine::{Endpoint, Machine};
 use standin_core::time::Duration;
 
+use super::end::{EndRef, Owner, Side};
 use super::fault::{Fault, Ways, Who, interface_name};
 use super::host::{Pace, Stored};
 use super::lock::Storage;
 use super::moment::{HostId, Net};
-use super::tcp::{EndRef, Owner, Piece, Side};
+use super::tcp::Piece;
 use super::{Event, News, World};
 
 /// A later part of a fault.

@@ -7,10 +7,10 @@ use standin_core::machine::{
 use standin_core::rng::Rng;
 use standin_core::time::{Duration, Instant};
 
+use super::end::Owner;
 use super::host::{Accepted, Listener, Pace, Process, Stored};
 use super::kernel::Interface;
 use super::moment::HostId;
-use super::tcp::Owner;
 use super::{Event, News, World};
 
 /// What a process may leave unread before its kernel's window closes.

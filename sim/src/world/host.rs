@@ -8,11 +8,11 @@ use standin_core::machine::{Endpoint, JobId, LinkId, Machine, PortId, Why};
 use standin_core::time::{Duration, Instant};
 
 use super::disk::Disk;
+use super::end::EndRef;
 use super::kernel::Kernel;
 use super::moment::{EPOCH, Moment};
 use super::numbered::ByLink;
 use super::scripts::Scripts;
-use super::tcp::EndRef;
 
 /// One computer of the world.
 #[derive(Clone, Debug)]

@@ -8,6 +8,7 @@ mod befall;
 mod byhand;
 pub mod client;
 pub mod disk;
+mod end;
 pub mod fault;
 mod feed;
 pub mod host;
@@ -35,12 +36,13 @@ use standin_core::machine::{Deadline, JobId, Machine, Outbox};
 use standin_core::rng::Rng;
 use standin_core::time::Duration;
 
+use self::end::{ConnId, EndRef, Side};
 use self::host::{Host, Stored};
 use self::moment::{HostId, Moment};
 use self::network::Network;
 use self::puppet::Puppet;
 use self::schedule::Schedule;
-use self::tcp::{ConnId, Conns, EndRef, Piece, Side};
+use self::tcp::{Conns, Piece};
 
 /// What a protocol tells the world about its machine: how one is born, and what its jobs,
 /// answers and facts are in a computer's nouns.

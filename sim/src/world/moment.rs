@@ -82,6 +82,10 @@ impl fmt::Display for HostId {
     }
 }
 
+/// A puppet of the world, numbered from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PuppetId(pub u32);
+
 /// A network of the world; each interface of a host is plugged into one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
 pub enum Net {

@@ -8,12 +8,9 @@ use std::net::IpAddr;
 use standin_core::machine::{Endpoint, How, Machine, Why};
 
 use super::World;
+use super::end::{EndRef, Owner};
+pub use super::moment::PuppetId;
 use super::moment::{HostId, Moment};
-use super::tcp::{EndRef, Owner};
-
-/// A puppet of the world, numbered from 0.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PuppetId(pub u32);
 
 /// What became of a puppet's connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use standin_testbed::{Bed, Error, Network};
 
-use super::story::{host, place, span};
+use super::words::{host, place, span};
 
 /// One thing, to one node or more.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use super::story::{host, place};
+use super::words::{host, place};
 
 /// A fact; addresses are places among the bed's.
 #[derive(Clone, Debug, PartialEq, Eq)]

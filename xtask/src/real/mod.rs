@@ -2,7 +2,8 @@
 //!
 //! The simulator tells a story and what came of it there; a word that no bed can carry out is
 //! refused before anything starts. Reading order: `story` (what was told), `deed` and `fact`
-//! (its words), `eyes` (what is known of a bed), `play`, `table` (both side by side).
+//! (what it asks for) of `words`, `eyes` (what is known of a bed), `play` and the `fate` of it,
+//! `table` (both side by side).
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -13,14 +14,16 @@ use clap::{Parser, ValueEnum};
 use standin_testbed::{Options, has_ctdb, usable};
 
 use crate::cluster::{Daemons, complain_with};
-use crate::{USAGE, shell_status, simulator};
+use crate::{USAGE, build, shell_status, simulator};
 
 mod deed;
 mod eyes;
 mod fact;
+mod fate;
 mod play;
 mod story;
 mod table;
+mod words;
 
 /// Play scenarios on real daemons in network namespaces, beside the simulator.
 ///
@@ -54,7 +57,7 @@ enum Place {
 }
 
 fn tolerance(text: &str) -> Result<Duration, String> {
-    story::span(Some(text))
+    words::span(Some(text))
 }
 
 /// Whether these arguments of `scenario` are ours.
@@ -132,7 +135,7 @@ const BAD_FILE: i32 = 65;
 
 /// What the simulator tells of these files; its status if it cannot.
 fn tell(root: &Path, files: &[PathBuf]) -> Result<String, i32> {
-    let simulator = simulator::build(root).map_err(|why| complain_with(&why, simulator::CANNOT_RUN))?;
+    let simulator = build::simulator(root).map_err(|why| complain_with(&why, simulator::CANNOT_RUN))?;
     let mut command = Command::new(simulator);
     command.args(["scenario", "tell"]).args(files).current_dir(root);
     let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output().map_err(|why| {

@@ -8,6 +8,7 @@ use standin_testbed::{Bed, Client, Error, Observer, Options};
 
 use super::deed::Deed;
 use super::eyes::{Eyes, Seen};
+use super::fate::{Fate, Played};
 use super::story::{Expectation, Figures, Step, Story, When};
 use super::table;
 
@@ -26,28 +27,11 @@ const LATE: Duration = Duration::from_millis(50);
 /// Until the addresses of a network that restarts are surely gone.
 const FLUSHED: Duration = Duration::from_millis(50);
 
-pub(super) struct Played {
-    /// 0, or that of the first expectation that was not kept.
-    pub(super) status: i32,
-    pub(super) addresses: Vec<Figures>,
-}
-
 /// When a step began, and from when on it counts as done.
 #[derive(Clone, Copy)]
 struct Begun {
     at: Instant,
     settled: Option<Instant>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
-    Kept(Duration),
-    /// Safety, or liveness; and when it was known.
-    Broken {
-        late: bool,
-        after: Duration,
-        why: &'static str,
-    },
 }
 
 pub(super) fn play(name: &str, story: &Story, options: &Options, slack: Duration) -> Result<Played, Error> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use standin_testbed::{Options, Program};
 
-use super::play::{Fate, Played};
+use super::fate::{Fate, Played};
 use super::story::{Expectation, Figures, Step, Story};
 
 pub(super) fn heading(story: &Story, options: &Options, slack: Duration) -> String {

@@ -3,58 +3,13 @@
 use std::collections::VecDeque;
 
 use prefetch_index::prefetch_index;
-use standin_core::machine::{Endpoint, LinkId, Machine};
+use standin_core::machine::{Endpoint, Machine};
 use standin_core::time::Duration;
 
+use crate::world::end::{ConnId, EndRef, Owner, Side};
 use crate::world::host::Host;
 use crate::world::moment::{HostId, Moment, Net};
 use crate::world::network::Network;
-use crate::world::puppet::PuppetId;
-
-/// A connection of the world; the serial number tells later users of a slot apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(in crate::world) struct ConnId {
-    pub(super) slot: u32,
-    pub(super) serial: u32,
-}
-
-/// Which of a connection's two ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(in crate::world) enum Side {
-    Dialler,
-    Acceptor,
-}
-
-impl Side {
-    pub(super) const fn other(self) -> Self {
-        match self {
-            Self::Dialler => Self::Acceptor,
-            Self::Acceptor => Self::Dialler,
-        }
-    }
-}
-
-/// One end of one connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(in crate::world) struct EndRef {
-    pub(in crate::world) conn: ConnId,
-    pub(in crate::world) side: Side,
-}
-
-/// Who holds an end of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::world) enum Owner {
-    /// The kernel knows no such connection (any more).
-    Nobody,
-    /// Closed by its process; the kernel still has FIN, and what precedes it, to bring over.
-    Kernel,
-    /// SYN received, not yet handed to a process.
-    Embryo,
-    /// The host's daemon.
-    Machine(LinkId),
-    /// A hand of the rehearsal's own.
-    Puppet(PuppetId),
-}
 
 /// One direction of a connection: all that a segment on it asks for, in a cache line of its own.
 #[derive(Clone, Debug)]

@@ -3,7 +3,8 @@
 use standin_core::machine::{Machine, Why};
 use standin_core::time::Duration;
 
-use super::conn::{EndRef, Held, Owner, Piece};
+use super::conn::{Held, Piece};
+use crate::world::end::{EndRef, Owner};
 use crate::world::{Event, World};
 
 /// Linux: the smallest and largest retransmission time-out, and how often each kind tries.

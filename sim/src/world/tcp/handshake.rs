@@ -6,8 +6,9 @@ use rustc_hash::FxHashMap;
 use standin_core::machine::{Endpoint, LinkId, Machine, Why};
 use standin_core::time::Duration;
 
-use super::conn::{Conn, ConnId, EndRef, Origin, Owner, Piece, Side};
+use super::conn::{Conn, Origin, Piece};
 use super::endurance::IDLE_MAX;
+use crate::world::end::{ConnId, EndRef, Owner, Side};
 use crate::world::host::{Accepted, Host, Stored};
 use crate::world::kernel::Kernel;
 use crate::world::moment::{HostId, Net};

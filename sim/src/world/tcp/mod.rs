@@ -17,9 +17,10 @@ use std::collections::VecDeque;
 use standin_core::machine::{How, Machine, Why};
 use standin_core::time::Duration;
 
-pub(super) use self::conn::{ConnId, Conns, EndRef, Owner, Piece, Side};
+pub(super) use self::conn::{Conns, Piece};
 use self::conn::{Held, Stuck, Way, fresh};
 use self::endurance::{RTO_MIN, SYN_ACK_AGAIN};
+use super::end::{ConnId, EndRef, Owner, Side};
 use super::host::Stored;
 use super::moment::HostId;
 use super::{Event, World};

@@ -2,8 +2,9 @@
 
 use standin_core::machine::Machine;
 
-use super::conn::{Conn, EndRef, Owner, Side, open_ways};
+use super::conn::{Conn, open_ways};
 use crate::world::World;
+use crate::world::end::{EndRef, Owner, Side};
 use crate::world::moment::{HostId, Moment};
 
 impl<M: Machine> World<M> {
