@@ -19,7 +19,7 @@ use super::super::tool::Packets;
 use super::super::verbs::{Operator, Whom};
 use super::{able, hosts};
 use crate::world::World;
-use crate::world::fault::Who;
+use crate::world::fault::{Fault, Who};
 use crate::world::moment::HostId;
 
 /// How long the tool has takeover runs and recoveries off.
@@ -190,8 +190,15 @@ pub(super) fn restore(cluster: &Cluster, world: &mut World<Ctdb>) {
     let mut asks = true;
     for host in hosts(cluster, Who::All) {
         let Some(machine) = world.host(host).machine() else { continue };
-        // A daemon that does not know its number yet has just started, as configured.
-        let Some(own) = machine.pnn() else { continue };
+        let Some(own) = machine.pnn() else {
+            // It has just started, and hears nobody yet: what it was told to start as stays told,
+            // unless it starts anew.
+            let config = machine.config();
+            if config.start_as_stopped || config.start_as_disabled {
+                world.befall(&Fault::Restart(Who::One(host)));
+            }
+            continue;
+        };
         // Even if a flag is not set: the operator who sets it may be on the way.
         let mut packets = ban(Packets::new(), Some(own), 0)
             .ask(Pnn::CURRENT_NODE, &RequestData::ContinueNode)

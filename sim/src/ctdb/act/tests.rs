@@ -1,7 +1,8 @@
-use standin_core::ctdb::types::Opcode;
+use standin_core::ctdb::types::{NodeFlags, Opcode};
 use standin_core::ctdb::wire::{Body, MessageData, Pdu};
 use standin_core::text::lines;
 
+use super::super::facts::own_flags;
 use super::super::read;
 use super::*;
 use crate::plan::Setup;
@@ -224,6 +225,22 @@ fn healing_makes_every_node_as_configured() {
     stage.pass(5);
     let tunables = |host| stage.world.host(HostId(host)).machine().map(|machine| &machine.config().tunables);
     assert_eq!(tunables(1), Some(stage.cluster.tunables()));
+}
+
+#[test]
+fn healing_reaches_a_daemon_that_has_only_just_begun() {
+    let mut stage = Stage::new(&[]);
+    stage.pass(5);
+    stage.does("start-as n1 stopped and start-as n2 disabled");
+    stage.world.befall(&Fault::Restart(Who::All));
+    let just_begun = |host| stage.world.host(HostId(host)).machine().is_some_and(|it| it.pnn().is_none());
+    assert!(just_begun(1) && just_begun(2));
+    heal(&stage.cluster, &mut stage.world);
+    stage.pass(5);
+    for host in [1, 2] {
+        let flags = own_flags(&stage.world, HostId(host)).unwrap();
+        assert!(!flags.intersects(NodeFlags::STOPPED | NodeFlags::PERMANENTLY_DISABLED), "{flags}");
+    }
 }
 
 #[test]

@@ -23,8 +23,11 @@ pub(super) struct Pair {
     /// The second's daemon ended at this time, its host and every way being fine; until
     /// something else changes.
     pub(super) closed_at: Option<Moment>,
-    /// Since when segments or their acknowledgements have been getting lost, while they are.
-    lossy_since: Option<Moment>,
+    /// Whether segments or their acknowledgements are getting lost.
+    lossy: bool,
+    /// Since when they have been, or were the last time: what had not been brought over yet when
+    /// the next loss began waits longer still.
+    lossy_since: Moment,
     /// Until when the second's kernel may still bring over what was held up.
     flushed_at: Moment,
     /// Whether something is wrong between the two.
@@ -100,7 +103,8 @@ impl Truth {
         let fresh = Pair {
             silent_since: None,
             closed_at: None,
-            lossy_since: None,
+            lossy: false,
+            lossy_since: Moment::START,
             flushed_at: Moment::START,
             wrong: true,
             trouble_since: Moment::START,
@@ -206,16 +210,21 @@ impl Truth {
         let fine =
             both && calm && here.brisk && there.brisk && same && agree(&self.cluster, world, one, other);
 
-        match (both && calm, pair.lossy_since) {
-            (false, None) => pair.lossy_since = Some(now),
-            (true, Some(since)) => {
-                pair.lossy_since = None;
-                pair.flushed_at = now + now.since(since).min(BACKOFF_MAX);
+        match (both && calm, pair.lossy) {
+            (false, false) => {
+                if now >= pair.flushed_at {
+                    pair.lossy_since = now;
+                }
+                pair.lossy = true;
             }
-            (false, Some(_)) | (true, None) => {}
+            (true, true) => {
+                pair.lossy = false;
+                pair.flushed_at = now + now.since(pair.lossy_since).min(BACKOFF_MAX);
+            }
+            (false, true) | (true, false) => {}
         }
         // A daemon that stands still says nothing, but its kernel still brings over what it said.
-        let mute = there.awake && there.stands && pair.lossy_since.is_none();
+        let mute = there.awake && there.stands && !pair.lossy;
         let silent = here.brisk && pair.lives.0 == lives.0 && (!to_us || !there.awake || mute);
         let from = if to_us && there.awake { pair.flushed_at.max(now) } else { now };
         pair.silent_since = silent.then(|| {
