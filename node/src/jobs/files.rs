@@ -52,6 +52,8 @@ pub async fn replace<T>(
         let mut file = fs::File::create(aside).await?;
         let marked = mark(&file)?;
         file.write_all(content).await?;
+        // What a write beside us could not do is told here; syncing would keep it to itself.
+        file.flush().await?;
         file.sync_all().await?;
         fs::rename(aside, path).await?;
         // The name is durable once its directory is.
@@ -78,4 +80,24 @@ fn told(path: &Path, error: &io::Error) -> FileError {
         tracing::warn!(path = %path.display(), %error, "a file cannot be read or written");
     }
     told
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_finds_no_room_leaves_the_old_content() {
+        let folder = std::env::temp_dir().join(format!("standin-files-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("state");
+        write(&path, b"old").await.unwrap();
+        // The new file is one that takes nothing.
+        std::os::unix::fs::symlink("/dev/full", folder.join("state.standind-new")).unwrap();
+        assert_eq!(write(&path, b"new").await, Err(FileError::Full));
+        assert_eq!(read(&path).await.unwrap(), b"old");
+        write(&path, b"new").await.unwrap();
+        assert_eq!(read(&path).await.unwrap(), b"new");
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
 }
