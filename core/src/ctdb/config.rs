@@ -202,6 +202,9 @@ pub struct Fixes {
     /// Who holds the cluster lock when an election begins leads. In ctdbd 4.17 it stays what it
     /// was, and if it followed nobody then nobody ever leads (4.24 mended that).
     pub holder_leads: bool,
+    /// Addresses that a `shutdown` event leaves which fails or hangs are taken off by us. ctdbd
+    /// leaves them to its scripts, and they are hosted twice once another node takes them.
+    pub leave_nothing: bool,
 }
 
 impl Fixes {
@@ -221,6 +224,7 @@ impl Fixes {
         offer_when_ready: true,
         ask_for_databases: true,
         holder_leads: true,
+        leave_nothing: true,
     };
     /// As ctdbd; but for a bad frame, which costs its sender the link in any case and kills ctdbd.
     pub const NONE: Self = Self {
@@ -238,6 +242,7 @@ impl Fixes {
         offer_when_ready: false,
         ask_for_databases: false,
         holder_leads: false,
+        leave_nothing: false,
     };
 }
 

@@ -4,6 +4,7 @@
 //! What follows an event is the asker's: it comes with the [`Wanted`] event and goes back with
 //! how that ended. Whether an event may run in a recovery is asked before it is wanted.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -211,8 +212,8 @@ pub(super) struct Events<T> {
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct Running<T> {
-    /// Something failed, and leftovers are still to go.
-    failed: bool,
+    /// What went wrong, where leftovers are still to go.
+    bad: Option<Ended>,
     /// A script sees to addresses.
     stock: bool,
     wanted: Wanted<T>,
@@ -320,7 +321,7 @@ impl<T> Running<T> {
         let until = (limit > Duration::ZERO).then(|| cx.now + limit);
         let job = cx.start(Purpose::Event, Job::ListScripts { directory: cx.config.events.as_ref().into() });
         Self {
-            failed: false,
+            bad: None,
             stock: false,
             wanted,
             until,
@@ -334,55 +335,66 @@ impl<T> Running<T> {
     fn go_on(&mut self, cx: &mut Cx<'_>, done: Done) -> Next {
         let name = self.wanted.event.name();
         match (&self.step, done) {
-            (Step::List, Done::Scripts(Ok(found))) => self.plan(found),
+            (Step::List, Done::Scripts(Ok(found))) => self.plan(cx, found),
             // No directory, no scripts.
             (Step::List, Done::Scripts(Err(FileError::Missing))) => {}
             (Step::List, Done::Scripts(Err(_))) => {
                 let script = cx.config.events.clone();
                 cx.notice(Notice::ScriptFailed { event: name, script, end: ScriptEnd::NotStarted });
-                return Next::Ends(Ended::Failed);
+                return self.fail(cx, Ended::Failed);
             }
             (Step::Script(_), Done::Script(ScriptEnd::Ok)) => {}
             (Step::Script(script), Done::Script(ScriptEnd::TimedOut)) => {
-                return hung(cx, name, script, self.limit);
+                let script: Box<str> = script.as_str().into();
+                return self.hung(cx, script);
             }
             (Step::Script(script), Done::Script(end)) => {
                 cx.notice(Notice::ScriptFailed { event: name, script: script.as_str().into(), end });
-                return self.fail(cx);
+                return self.fail(cx, Ended::Failed);
             }
             (Step::Place, Done::Address(Ok(()) | Err(AddressError::Unchanged))) => {}
-            (Step::Place, _) => return self.fail(cx),
+            (Step::Place, _) => return self.fail(cx, Ended::Failed),
             (Step::List | Step::Script(_), _) => return Next::Ends(Ended::Failed),
         }
         self.next(cx)
     }
 
     /// Takes the scripts that are to run; those that see to addresses spare us that.
-    fn plan(&mut self, mut found: Vec<Script>) {
+    fn plan(&mut self, cx: &Cx<'_>, mut found: Vec<Script>) {
         found.sort_unstable();
         let enabled = found.iter().filter(|script| script.enabled);
         self.scripts = enabled.filter_map(|script| stem(&script.name)).map(Into::into).collect();
         self.stock = self.scripts.iter().any(|script| script == ADDRESS_SCRIPT);
-        if self.stock {
+        let last = self.wanted.event == Event::Shutdown && cx.config.fixes.leave_nothing;
+        if self.stock && !last {
             self.wanted.placing.clear();
         }
     }
 
-    /// Something failed, and with it the event; but leftovers go in any case.
-    fn fail(&mut self, cx: &mut Cx<'_>) -> Next {
+    /// Something went wrong, and with it the event; but leftovers go in any case.
+    fn fail(&mut self, cx: &mut Cx<'_>, how: Ended) -> Next {
         if !matches!(self.wanted.event, Event::Setup | Event::Shutdown) {
-            return Next::Ends(Ended::Failed);
+            return Next::Ends(how);
         }
-        self.failed = true;
+        self.bad.get_or_insert(how);
         self.scripts.clear();
         self.next(cx)
     }
 
+    fn hung(&mut self, cx: &mut Cx<'_>, script: Box<str>) -> Next {
+        cx.notice(Notice::ScriptHung { event: self.wanted.event.name(), script, limit: self.limit });
+        self.fail(cx, Ended::TimedOut)
+    }
+
     fn next(&mut self, cx: &mut Cx<'_>) -> Next {
         let Some(script) = self.scripts.pop_front() else {
+            if self.stock && self.bad.is_none() {
+                // The script has seen to them.
+                self.wanted.placing.clear();
+            }
             return match self.wanted.placing.pop_front() {
                 Some(placing) => Next::Goes(cx.start(Purpose::Event, placing), Step::Place),
-                None => Next::Ends(if self.failed { Ended::Failed } else { Ended::Ok }),
+                None => Next::Ends(self.bad.unwrap_or(Ended::Ok)),
             };
         };
         let limit = match self.until {
@@ -391,7 +403,7 @@ impl<T> Running<T> {
         };
         let event = self.wanted.event.name();
         if limit == Duration::ZERO {
-            return hung(cx, event, &script, self.limit);
+            return self.hung(cx, script.into());
         }
         let run = Job::RunScript {
             path: format!("{}/{script}.script", cx.config.events),
@@ -401,11 +413,6 @@ impl<T> Running<T> {
         };
         Next::Goes(cx.start(Purpose::Event, run), Step::Script(script))
     }
-}
-
-fn hung(cx: &mut Cx<'_>, event: &'static str, script: &str, limit: Duration) -> Next {
-    cx.notice(Notice::ScriptHung { event, script: script.into(), limit });
-    Next::Ends(Ended::TimedOut)
 }
 
 /// `10.interface.script` is `10.interface`; what is named otherwise is no event script.

@@ -1,4 +1,5 @@
 use super::super::config::Config;
+use super::super::config::Fixes;
 use super::super::cx::{Cx, Wake};
 use super::super::jobs::Jobs;
 use super::super::machine::Ctdb;
@@ -213,6 +214,30 @@ fn all_scripts_of_an_event_share_one_timeout() {
     room.log.clear();
     assert_eq!(room.script(ScriptEnd::TimedOut), Some((Event::Monitor, "", Ended::TimedOut)));
     assert_eq!(room.log(), [hung("00.a")]);
+}
+
+#[test]
+fn what_a_last_event_leaves_that_goes_wrong_we_take_off() {
+    let ends = [(ScriptEnd::TimedOut, Ended::TimedOut), (ScriptEnd::Failed(1), Ended::Failed)];
+    for (script, end) in ends {
+        let mut room = Room::new();
+        let _ = room.request(Wanted::dropping(Event::Shutdown, [on("eth1"), on("eth2")].into(), "over"));
+        let _ = room.list(&["10.interface.script", "50.samba.script"]);
+        room.log.clear();
+        assert_eq!(room.script(script), None);
+        assert_eq!(room.log()[1], "drop 10.0.0.9/24 eth1");
+        assert_eq!(room.placed(Err(AddressError::Other)), None);
+        assert_eq!(room.log(), ["drop 10.0.0.9/24 eth2"]);
+        assert_eq!(room.placed(Ok(())), Some((Event::Shutdown, "over", end)));
+    }
+    // A script that ends well has seen to them; ctdbd leaves all of it to scripts.
+    for (script, fixes) in [(ScriptEnd::Ok, Fixes::ALL), (ScriptEnd::Failed(1), Fixes::NONE)] {
+        let mut room = Room::new();
+        room.config.fixes = fixes;
+        let _ = room.request(Wanted::dropping(Event::Shutdown, [on("eth1")].into(), "over"));
+        let _ = room.list(&["10.interface.script"]);
+        assert!(room.script(script).is_some());
+    }
 }
 
 #[test]

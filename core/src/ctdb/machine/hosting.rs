@@ -314,7 +314,8 @@ impl Ctdb {
                 self.reply_if(out, asker, &answer);
             }
         }
-        let unfit = self.config.fixes.wait_for_changes && self.own_flags().is_inactive();
+        let unfit =
+            self.config.fixes.wait_for_changes && (self.own_flags().is_inactive() || self.standing.gave_up);
         if unfit && self.kernel.holds(address) && !self.is_changing(address) {
             self.begin_drop(now, out, address);
         }
@@ -342,6 +343,7 @@ impl Ctdb {
             }
         }
         self.reply_if(out, asker, &Answer::status(status));
+        self.release_what_came(now, out, address);
     }
 
     fn release_asked(&mut self, now: Instant, out: Out<'_>, asker: Option<Asker>, ip: &PublicIp) -> Reaction {

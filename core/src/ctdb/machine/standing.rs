@@ -27,6 +27,8 @@ pub(super) struct Standing {
     /// The length of the ban in force; 0 for none.
     pub(super) ban_seconds: u32,
     dropping: Option<Dropping>,
+    /// A recovery lasts too long: what is under way here goes as soon as it has come.
+    pub(super) gave_up: bool,
     /// Somebody who wants normal mode waits for news of the lock.
     lock_check: Option<(JobId, Vec<Asker>)>,
 }
@@ -63,6 +65,7 @@ impl Ctdb {
     pub(super) fn set_recovery_mode(&mut self, now: Instant, out: Out<'_>, to: RecoveryMode, timed: bool) {
         if to == RecoveryMode::Normal {
             self.timers.cancel(Wake::DropAll);
+            self.standing.gave_up = false;
         }
         if core::mem::replace(&mut self.state.recovery_mode, to) == to {
             return;
@@ -230,6 +233,7 @@ impl Ctdb {
             return self.reply_if(out, asker, &Answer::OK);
         }
         out.notice(Notice::DroppingAll { cause, held: self.addresses.held() });
+        self.standing.gave_up |= cause == DropCause::RecoveryTooLong;
         let left = self.addresses.to_drop().into();
         match &mut self.standing.dropping {
             Some(dropping) => dropping.askers.extend(asker),
