@@ -37,6 +37,8 @@ pub(super) struct Link {
     /// Our end.
     pub(super) local: Option<IpAddr>,
     pub(super) buffer: FrameBuffer<Bus>,
+    /// Bytes of it that are counted among those of strangers.
+    counted: usize,
 }
 
 /// The streams of the bus, by number.
@@ -49,6 +51,8 @@ pub(super) struct Links {
     next: u64,
     /// How many came in from nobody we know yet.
     strangers: usize,
+    /// Bytes kept of packets of theirs that are not whole.
+    strangers_held: usize,
     /// None of theirs has been silent since before this.
     pub(super) quiet_since: Instant,
 }
@@ -61,6 +65,7 @@ impl Links {
             numbers: Index::new(),
             next: 0,
             strangers: 0,
+            strangers_held: 0,
             quiet_since: Instant::START,
         }
     }
@@ -81,6 +86,7 @@ impl Links {
             remote: Some(to.ip()),
             local: None,
             buffer: FrameBuffer::new(),
+            counted: 0,
         };
         self.add(link, known);
     }
@@ -96,6 +102,7 @@ impl Links {
             remote: from.ip(),
             local: local.ip(),
             buffer: FrameBuffer::new(),
+            counted: 0,
         };
         self.add(link, known);
     }
@@ -135,10 +142,23 @@ impl Links {
         self.strangers
     }
 
+    /// Counts what is kept of a stranger's packet; how much of it and of all of theirs. Nothing of
+    /// somebody known.
+    pub(super) fn count_held(&mut self, link: LinkId) -> Option<(usize, usize)> {
+        let known = self.get_mut(link).filter(|known| known.node.is_none())?;
+        let held = known.buffer.held();
+        let before = core::mem::replace(&mut known.counted, held);
+        self.strangers_held = self.strangers_held - before + held;
+        Some((held, self.strangers_held))
+    }
+
     /// A stream that came in turns out to be this node's.
     pub(super) fn bind(&mut self, link: LinkId, node: Ix) {
-        if self.get_mut(link).is_some_and(|known| known.node.replace(node).is_none()) {
+        let Some(known) = self.get_mut(link) else { return };
+        if known.node.replace(node).is_none() {
+            let counted = core::mem::take(&mut known.counted);
             self.strangers -= 1;
+            self.strangers_held -= counted;
         }
     }
 
@@ -149,6 +169,7 @@ impl Links {
         let (_, gone) = self.all[usize::from(place)].take()?;
         self.free.push(place);
         self.strangers -= usize::from(gone.inbound && gone.node.is_none());
+        self.strangers_held -= gone.counted;
         Some(gone)
     }
 

@@ -32,7 +32,7 @@ use self::table::{Flags, Row};
 use self::transactions::Transaction;
 use super::machine::Gossip;
 use super::notice::Notice;
-use super::resp::{Out as Write, Requests, Resp, is};
+use super::resp::{ARGUMENT_COST, Out as Write, Requests, Resp, is};
 use crate::machine::{Endpoint, JobId, LinkId, Outbox};
 use crate::time::Instant;
 
@@ -79,12 +79,17 @@ pub(super) struct Client {
     kept: usize,
 }
 
+/// What a request takes in memory, roughly.
+fn cost(words: &[Vec<u8>]) -> usize {
+    words.iter().map(|word| word.len() + ARGUMENT_COST).sum()
+}
+
 impl Client {
     fn weigh(&self) -> usize {
-        let postponed = self.postponed.iter().flatten().map(Vec::len).sum::<usize>();
+        let postponed = self.postponed.as_deref().map_or(0, cost);
         let queued = self.transaction.as_ref().map_or(0, Transaction::bytes);
         let watched = 16 * self.watched.len();
-        self.requests.held() + postponed + queued + watched + self.name.len() + self.channel_bytes
+        self.requests.weight() + postponed + queued + watched + self.name.len() + self.channel_bytes
     }
 }
 

@@ -5,14 +5,14 @@ use alloc::vec::Vec;
 use super::super::machine::Gossip;
 use super::super::resp::Resp;
 use super::super::slots::key_slot;
-use super::Call;
 use super::table::{self, Row};
+use super::{Call, cost};
 use crate::machine::LinkId;
 
 /// Requests that may be queued.
 const QUEUED_MAX: usize = 1_024;
-/// Bytes they may have together; ADDSLOTS of all slots takes 190 KiB.
-const QUEUED_BYTES_MAX: usize = 512 << 10;
+/// Bytes of memory they may take together; ADDSLOTS of all slots takes nearly all of it.
+const QUEUED_BYTES_MAX: usize = 1 << 20;
 /// Bytes of answers from which on nothing more is done.
 const ANSWER_MAX: usize = 16 << 20;
 
@@ -50,7 +50,7 @@ impl Gossip {
 
     /// Whether there is room; ours, Redis queues until its memory ends.
     pub(super) fn may_queue(&mut self, call: &mut Call<'_>) -> bool {
-        let bytes: usize = call.words.iter().map(Vec::len).sum();
+        let bytes = cost(call.words);
         let room = self.transaction(call.link).is_some_and(|transaction| {
             transaction.requests.len() < QUEUED_MAX && transaction.bytes + bytes <= QUEUED_BYTES_MAX
         });
@@ -62,7 +62,7 @@ impl Gossip {
 
     pub(super) fn queue(&mut self, link: LinkId, words: Vec<Vec<u8>>) {
         if let Some(transaction) = self.transaction(link) {
-            transaction.bytes += words.iter().map(Vec::len).sum::<usize>();
+            transaction.bytes += cost(&words);
             transaction.requests.push(words);
         }
     }

@@ -17,6 +17,10 @@ const STRANGERS_MAX: usize = 1_024;
 /// What is kept of a packet that is not whole, of somebody we do not know. A greeting in a cluster
 /// of 10,000 has a tenth of it.
 const STRANGER_HELD_MAX: usize = 1024 * 1024;
+/// And of all of them together, beside what a short packet of each takes.
+const STRANGERS_HELD_MAX: usize = 16 * 1024 * 1024;
+/// Bytes that anybody may have begun: a greeting in a cluster of a hundred.
+const SHORT: usize = 4 * 1024;
 
 impl Gossip {
     /// Dials a node. A ping that waits for its answer goes on waiting.
@@ -156,9 +160,14 @@ impl Gossip {
             match known.buffer.next_frame(&mut input) {
                 Ok(Some(frame)) => self.packet(now, out, link, &frame),
                 Ok(None) => {
-                    if known.node.is_none() && known.buffer.held() > STRANGER_HELD_MAX {
-                        let (length, from) = (known.buffer.held() as u64, known.remote);
-                        let ceiling = STRANGER_HELD_MAX as u64;
+                    let (node, from) = (known.node, known.remote);
+                    let None = node else { return };
+                    let Some((held, of_all)) = self.links.count_held(link) else { return };
+                    let over = held > STRANGER_HELD_MAX;
+                    if over || held > SHORT && of_all > STRANGERS_HELD_MAX {
+                        let (length, ceiling) =
+                            if over { (held, STRANGER_HELD_MAX) } else { (of_all, STRANGERS_HELD_MAX) };
+                        let (length, ceiling) = (length as u64, ceiling as u64);
                         out.notice(Notice::FrameRefused {
                             from,
                             error: DecodeError::TooLong { length, ceiling },

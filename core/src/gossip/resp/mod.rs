@@ -11,7 +11,7 @@ mod requests;
 
 pub use self::out::Out;
 pub use self::replies::{DEPTH_MAX, REPLY_BYTES_MAX, Replies, VALUES_MAX, Value};
-pub use self::requests::{ARGUMENTS_MAX, LINE_BYTES_MAX, REQUEST_BYTES_MAX, Requests};
+pub use self::requests::{ARGUMENT_COST, ARGUMENTS_MAX, LINE_BYTES_MAX, REQUEST_BYTES_MAX, Requests};
 
 use alloc::vec::Vec;
 use core::fmt;

@@ -14,6 +14,10 @@ pub const REQUEST_BYTES_MAX: usize = 1 << 20;
 /// Bytes in which a line has to end: a request as words, or a count before arguments.
 pub const LINE_BYTES_MAX: usize = 64 * 1024;
 
+/// What keeping an argument costs beside its bytes: where it is, how long, and what an allocator
+/// rounds up to.
+pub const ARGUMENT_COST: usize = 48;
+
 /// A client's requests, in any cut.
 ///
 /// A request is an array of bulk strings, `*1\r\n$4\r\nPING\r\n`, or a line of words as a person
@@ -67,10 +71,16 @@ impl Requests {
         next
     }
 
-    /// Bytes kept of what is not whole yet.
+    /// Bytes kept of what is not whole yet, as they came.
     #[must_use]
     pub fn held(&self) -> usize {
         self.taken + self.held.left().len()
+    }
+
+    /// What they take in memory, roughly: [`ARGUMENT_COST`] more for each argument.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        self.held() + self.arguments.len() * ARGUMENT_COST
     }
 
     fn advance(&mut self) -> Result<Option<Vec<Vec<u8>>>, RespError> {

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use proptest::prelude::*;
 
 use super::super::super::config::Role;
+use super::super::super::links::BUS;
 use super::super::table::TABLE;
 use super::super::*;
 use super::Room;
@@ -65,6 +66,42 @@ fn all_clients_together_keep_only_so_much() {
         room.input(Input::Link(link, crate::machine::LinkInput::Closed(crate::machine::Why::Eof)));
     }
     assert_eq!(room.node.clients.kept, 0);
+}
+
+#[test]
+fn what_is_kept_counts_as_what_it_takes() {
+    let mut room = Room::new(Role::Witness);
+    let link = room.client();
+    room.say(link, format!("*150000\r\n{}", "$0\r\n\r\n".repeat(20_000)).as_bytes());
+    assert!(room.node.clients.kept >= 20_000 * ARGUMENT_COST, "{}", room.node.clients.kept);
+    // And in a transaction.
+    let link = room.client();
+    room.expect(link, &[("MULTI", "+OK")]);
+    let slots = |count: usize| format!("CLUSTER ADDSLOTS {}", "\"\" ".repeat(count));
+    room.expect(link, &[(&slots(10_000), "+QUEUED")]);
+    room.expect(link, &[(&slots(20_000), "-ERR too much for one transaction")]);
+}
+
+#[test]
+fn strangers_on_the_bus_keep_only_so_much() {
+    let mut room = Room::new(Role::Witness);
+    let mut begun = b"RCmb".to_vec();
+    begun.extend(60_000_000_u32.to_be_bytes());
+    begun.resize(1 << 20, 0);
+    let links: Vec<LinkId> = (0..20).map(|_| room.dial(BUS)).collect();
+    links.iter().for_each(|&link| room.say(link, &begun));
+    // Sixteen have all there is; who has begun a short one may go on.
+    assert_eq!(room.ended.len(), 4);
+    let short = room.dial(BUS);
+    room.say(short, &begun[..4_000]);
+    assert_eq!(room.ended.len(), 4);
+    room.say(short, &begun[..1_000]);
+    assert_eq!(room.ended.len(), 5);
+    // Who goes makes room.
+    room.input(Input::Link(links[0], crate::machine::LinkInput::Closed(crate::machine::Why::Eof)));
+    let next = room.dial(BUS);
+    room.say(next, &begun[..10_000]);
+    assert_eq!(room.ended.len(), 5);
 }
 
 #[test]
