@@ -17,6 +17,19 @@ use crate::world::host::Pace;
 use crate::world::moment::{HostId, Moment};
 use crate::world::{News, World};
 
+/// A way that is cut, or was.
+#[derive(Clone, Copy, Debug)]
+struct Cut {
+    since: Moment,
+    lasts: bool,
+    /// Once it is over: until when the teller's kernel may still bring over what it held up, even of
+    /// a daemon that hangs by then. It waits as long again as it has waited.
+    brought: Moment,
+}
+
+/// The longest wait between two attempts of a kernel.
+const BACKOFF_MAX: Duration = Duration::from_secs(120);
+
 /// The checker.
 #[derive(Debug)]
 pub(super) struct Minority {
@@ -24,6 +37,8 @@ pub(super) struct Minority {
     names: Shared,
     /// Since when a host has heard nothing of somebody, from itself or from others.
     silent: BTreeMap<(HostId, NodeId), Moment>,
+    /// Each ordered pair: when the way from the first to the second, or back, was last cut.
+    cuts: BTreeMap<(HostId, HostId), Cut>,
     /// Since when a host hears of too few owners of slots.
     deaf: BTreeMap<HostId, Moment>,
     /// When it is looked at again.
@@ -38,8 +53,8 @@ pub(super) struct Minority {
 impl Minority {
     pub(super) fn new(cluster: Rc<Cluster>, names: Shared) -> Self {
         let (silent, deaf, again) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        let (late, lateness) = (BTreeSet::new(), Duration::ZERO);
-        Self { cluster, names, silent, deaf, again, late, lateness, looked: 0 }
+        let (cuts, late, lateness) = (BTreeMap::new(), BTreeSet::new(), Duration::ZERO);
+        Self { cluster, names, silent, cuts, deaf, again, late, lateness, looked: 0 }
     }
 
     /// A ping is due, is not answered, and a tick sees that.
@@ -61,6 +76,39 @@ impl Minority {
         };
         self.lateness = late.iter().filter_map(lateness).max().unwrap_or(Duration::ZERO);
         self.late = late;
+    }
+
+    fn survey_ways(&mut self, world: &World<Gossip>) {
+        let now = world.now();
+        let hosts: Vec<HostId> = world.members().collect();
+        for &teller in &hosts {
+            for &to in hosts.iter().filter(|to| **to != teller) {
+                let open = sight::is_way(world, to, teller) && sight::is_way(world, teller, to);
+                match (open, self.cuts.get_mut(&(teller, to))) {
+                    (false, None) => {
+                        let cut = Cut { since: now, lasts: true, brought: now };
+                        self.cuts.insert((teller, to), cut);
+                    }
+                    (false, Some(cut)) if !cut.lasts => {
+                        if now >= cut.brought {
+                            cut.since = now;
+                        }
+                        cut.lasts = true;
+                    }
+                    (true, Some(cut)) if cut.lasts => {
+                        cut.lasts = false;
+                        cut.brought = now + now.since(cut.since).min(BACKOFF_MAX);
+                    }
+                    (false | true, Some(_)) | (true, None) => {}
+                }
+            }
+        }
+    }
+
+    /// Until when somebody may hear what a teller said before its daemon stood still.
+    fn brought(&self, teller: HostId) -> Moment {
+        let cuts = self.cuts.range((teller, HostId(0))..=(teller, HostId(u32::MAX)));
+        cuts.map(|(_, cut)| cut.brought).max().unwrap_or_default()
     }
 
     /// Whoever a host may hear of: those it hears, and those who answer somebody who answers it,
@@ -99,7 +147,8 @@ impl Minority {
             size += 1;
             let Some(from) = names.host(&owner.id).filter(|from| *from != host) else { continue };
             if !speaks(&owner.id, from) {
-                silent.push(*self.silent.entry((host, owner.id)).or_insert(world.now()));
+                let since = *self.silent.entry((host, owner.id)).or_insert(world.now());
+                silent.push(since.max(self.brought(from)));
             }
         }
         silent.sort_unstable();
@@ -131,6 +180,7 @@ impl Checker<Gossip> for Minority {
         match news {
             News::Changed => {
                 self.survey_late(world);
+                self.survey_ways(world);
                 for host in world.members() {
                     if world.host(host).brisk() { self.survey(world, host) } else { self.forget(host) }
                 }

@@ -61,8 +61,13 @@ fn speaks(world: &World<Gossip>, host: HostId) -> bool {
 
 /// Whether what the second says may reach the first.
 pub(super) fn hears(world: &World<Gossip>, host: HostId, from: HostId) -> bool {
+    speaks(world, from) && is_way(world, host, from)
+}
+
+/// Whether what the second's kernel sends may reach the first's.
+pub(super) fn is_way(world: &World<Gossip>, host: HostId, from: HostId) -> bool {
     let wired = |host: HostId| world.host(host).kernel.answers_on(Net::Private).next().is_some();
-    speaks(world, from) && world.network().open(Net::Private, from, host) && wired(host) && wired(from)
+    world.network().open(Net::Private, from, host) && wired(host) && wired(from)
 }
 
 /// A promise that looks broken by what a machine is after an input. If more inputs than one were
