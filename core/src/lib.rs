@@ -2,7 +2,8 @@
 //!
 //! Reading order: [`time`], [`rng`], [`machine`] (the border), [`host`] (what a machine may ask
 //! of a computer), [`timers`], [`bytes`] (cursor and framing), [`text`] (complaints about
-//! files), [`plants`] (bugs planted on purpose), then [`ctdb`], the CTDB machine, and [`gossip`], Redis Cluster's.
+//! files), [`plants`] (bugs planted on purpose), then [`ctdb`], the CTDB machine, and [`gossip`],
+//! Redis Cluster's.
 #![no_std]
 #![forbid(unsafe_code)]
 

@@ -10,7 +10,8 @@
 //! and the same in every bed, which nobody notices: no bed touches the machine's own network.
 //!
 //! Reading order: `options` and `bed` (what there is), `node`, `program` and `daemon` (what runs),
-//! `faults`, `client`, `responder`, `observer`, `monitor`; below them `switch`, `files`, `guard`, `netns`, `shell`.
+//! `faults`, `client`, `responder`, `observer`, `monitor`; below them `switch`, `files`, `guard`,
+//! `netns`, `shell`.
 
 use std::fmt;
 use std::path::Path;

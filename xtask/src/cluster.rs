@@ -52,7 +52,7 @@ enum What {
     Start { node: usize },
     /// Stop a node's daemon cleanly.
     Stop { node: usize },
-    /// Kill a node's daemon with SIGKILL; its addresses stay.
+    /// Kill a node's daemon with SIGKILL: ctdbd's addresses stay, standind's go, unless `--strict`.
     Kill { node: usize },
     /// Take a node's power away.
     Off { node: usize },

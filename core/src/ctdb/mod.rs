@@ -2,15 +2,18 @@
 //! addresses.
 //!
 //! A packet's way: bytes → `links` (whose link is it?) → frame → [`wire`] → `route` → a part → a
-//! small fact → the machine decides what it means → outbox. Parts never call each other; they meet
-//! in `machine/`, whose files are rooms of one value.
+//! small fact → the machine decides what it means → outbox. Parts call no other part, or few and
+//! simpler ones (`cargo xtask tidy` has the list); they meet in `machine/`, whose files are rooms of
+//! one value.
 //!
 //! Reading order: [`types`], [`wire`] (bytes ↔ packets), [`tunables`] and [`files`] (text ↔
-//! values), [`config`], [`notice`], `state`, `cx`, `jobs`, `requests`, then the parts: `boot`,
-//! `links`, `keepalive`, `versions`, `clients`, `subscribers`, `tunnels`, `statistics`, `controls`, `reload`, `kernel`,
-//! `addresses`, `events`, `monitor`, `databases`, `store`, and the pure ones: `ballot`, `verdict`,
-//! `culprits`, `merge`, [`ipalloc`]; last `machine`, room by room: `liveness`, `talk`, `serve`, `life`,
-//! `standing`, `election`, `round`, `recovery`, `restoring`, `keeping`, `takeover`, `hosting`, `watching`, `tools`, `view`.
+//! values), [`config`], [`plant`], [`notice`], `state`, `cx`, `jobs`, `requests`, `mail` (what this
+//! node says to itself), then the parts: `boot`, `links`, `keepalive`, `versions`, `clients`,
+//! `subscribers`, `tunnels`, `statistics`, `controls`, `reload`, `kernel`, `addresses`, `events`,
+//! `monitor`, `databases`, `store`, and the pure ones: `ballot`, `verdict`, `culprits`, `merge`,
+//! [`ipalloc`]; last `machine`, room by room: `liveness`, `talk`, `serve`, `life`, `standing`,
+//! `election`, `round`, `roles`, `recovery`, `restoring`, `keeping`, `takeover`, `hosting`,
+//! `watching`, `tools`, `view`.
 
 mod addresses;
 mod ballot;

@@ -16,10 +16,9 @@ struct Row {
 }
 
 /// What lies below every protocol.
-const BELOW: &[&str] =
-    &["time", "rng", "limited", "kinds", "plants", "machine", "host", "timers", "gather", "bytes", "text"];
+const BELOW: &[&str] = &["time", "rng", "kinds", "plants", "machine", "host", "timers", "bytes", "text"];
 
-/// What the parts of the CTDB machine share; they meet nowhere else but in `machine` and `serve`.
+/// What the parts of the CTDB machine share; they meet nowhere else but in `machine`.
 const SHARED: &[&str] = &[
     "ctdb::state",
     "ctdb::cx",
@@ -37,7 +36,6 @@ const SHARED: &[&str] = &[
 /// What the parts of the gossip machine share; they meet nowhere else but in `machine` and
 /// `commands`.
 const WORDS: &[&str] = &[
-    "gossip::state",
     "gossip::table",
     "gossip::config",
     "gossip::plant",
@@ -53,13 +51,11 @@ const WORDS: &[&str] = &[
 const TABLE: &[Row] = &[
     Row { module: "time", may: &[] },
     Row { module: "rng", may: &[&["time"]] },
-    Row { module: "limited", may: &[] },
     Row { module: "machine", may: &[&["time"]] },
     Row { module: "kinds", may: &[&["machine"]] },
     Row { module: "plants", may: &[] },
     Row { module: "host", may: &[&["time", "machine"]] },
     Row { module: "timers", may: &[&["machine", "time"]] },
-    Row { module: "gather", may: &[&["time"]] },
     Row { module: "bytes", may: &[] },
     Row { module: "text", may: &[&["time"]] },
     // The rooms of the machine, where the parts meet: they see the whole folder.

@@ -1,5 +1,6 @@
 //! Public addresses on this node: TAKEOVER_IP and RELEASE_IP become events, their ends become
-//! answers; the local check; what the kernel reports; operators' changes of the list.
+//! answers; tickles, announcements that were asked for, operators' changes of the list. (The local
+//! check and what the kernel reports are in `watching`.)
 
 use alloc::format;
 use alloc::string::{String, ToString as _};

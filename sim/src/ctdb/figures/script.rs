@@ -1,4 +1,5 @@
-//! What is done to the cluster in each situation, as it was done to the real one, and the figures taken of it.
+//! What is done to the cluster in each situation, as it was done to the real one, and the figures
+//! taken of it.
 
 use standin_core::time::Duration;
 
