@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -18,6 +19,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, spawn_local};
 
+use crate::streams::room::{Caller, TurnedAway};
 use crate::streams::{Connected as _, Cut as _, Grip, Here, Sockets as _, Stream, why};
 
 /// Bytes that may wait to be written to one peer.
@@ -71,6 +73,7 @@ pub struct Links {
     ports: BTreeMap<PortId, AbortHandle>,
     tell: mpsc::Sender<Heard>,
     accepted: u64,
+    turned_away: Rc<TurnedAway>,
 }
 
 impl Links {
@@ -78,19 +81,21 @@ impl Links {
     #[must_use]
     pub fn new() -> (Self, mpsc::Receiver<Heard>) {
         let (tell, heard) = mpsc::channel(HEARD_MAX);
-        (Self { links: BTreeMap::new(), ports: BTreeMap::new(), tell, accepted: 0 }, heard)
+        let (links, ports, turned_away) = (BTreeMap::new(), BTreeMap::new(), Rc::default());
+        (Self { links, ports, tell, accepted: 0, turned_away }, heard)
     }
 
-    /// Opens a port.
+    /// Opens a port. Who dials it is turned away while descriptors are kept from such callers.
     ///
     /// # Errors
     /// As [`Why`] says; [`Why::InUse`] for a unix socket on which somebody answers.
-    pub fn listen(&mut self, port: PortId, on: &Endpoint) -> Result<Endpoint, Why> {
+    pub fn listen(&mut self, port: PortId, on: &Endpoint, caller: Caller) -> Result<Endpoint, Why> {
         let (mut listener, at) = Here::listen(on)?;
-        let tell = self.tell.clone();
+        let (tell, turned_away) = (self.tell.clone(), Rc::clone(&self.turned_away));
         let task = spawn_local(async move {
             loop {
                 match Here::accept(&mut listener).await {
+                    Ok((stream, _)) if stream.is_crowded(caller) => turned_away.count(),
                     Ok((stream, from)) => {
                         if tell.send(Heard::Accepted(port, stream, from)).await.is_err() {
                             return;
@@ -328,7 +333,9 @@ mod tests {
         LocalSet::new().block_on(&runtime, async {
             let (mut links, mut heard) = Links::new();
             let on = Endpoint::Tcp(([127, 0, 0, 1], 0).into());
-            let Endpoint::Tcp(at) = links.listen(PortId(1), &on).unwrap() else { unreachable!("TCP") };
+            let Endpoint::Tcp(at) = links.listen(PortId(1), &on, Caller::Client).unwrap() else {
+                unreachable!("TCP")
+            };
             let mut peer = TcpStream::connect(at).unwrap();
             peer.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
             peer.write_all(text).unwrap();
