@@ -68,7 +68,7 @@ impl StateFile {
         if content.is_empty() { Err(FileError::Missing) } else { Ok(content) }
     }
 
-    /// Replaces it, and holds the new one.
+    /// Replaces it, and holds the new one: as soon as that has the name, durable or not.
     ///
     /// # Errors
     /// As [`files::write`] says.
@@ -78,8 +78,7 @@ impl StateFile {
             let file = std::os::fd::AsFd::as_fd(file).try_clone_to_owned()?;
             Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| io::Error::from(errno))
         };
-        *held = files::replace(&self.path, content, lock).await?;
-        Ok(())
+        files::replace(&self.path, content, lock, |new| *held = new).await
     }
 }
 
