@@ -2,17 +2,12 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
 
-use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
+use nix::fcntl::Flock;
 
-/// While its holder is dying a lock is not free yet.
-const DYING: Duration = Duration::from_millis(500);
-const AGAIN: Duration = Duration::from_millis(20);
+use crate::lockfile::{self, Refused};
 
 /// A pid file, held until it is dropped, when it disappears. A process that is forked holds it
 /// too, and its parent does not have to keep it.
@@ -32,18 +27,12 @@ impl PidFile {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;
         }
-        let begin = Instant::now();
-        let held = loop {
-            let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o644).open(path)?;
-            match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-                // Its last holder may have removed it between our two steps.
-                Ok(held) if fs::metadata(path).is_ok_and(|there| is(&held, &there)) => break held,
-                Ok(_) => {}
-                Err((_, Errno::EWOULDBLOCK)) if begin.elapsed() < DYING => sleep(AGAIN),
-                Err((_, Errno::EWOULDBLOCK)) => return Err(io::ErrorKind::AddrInUse.into()),
-                Err((_, errno)) => return Err(errno.into()),
-            }
-        };
+        let how = OpenOptions::new().create(true).truncate(false).write(true).mode(0o644).clone();
+        let held = lockfile::take(path, &how).map_err(|refused| match refused {
+            Refused::Open(error) => error,
+            Refused::Lock(errno) => errno.into(),
+            Refused::Held => io::ErrorKind::AddrInUse.into(),
+        })?;
         let mut file = Self { path: path.to_owned(), held };
         file.renew()?;
         Ok(file)
@@ -60,10 +49,6 @@ impl PidFile {
         self.held.write_all(text.as_bytes())?;
         self.held.set_len(text.len() as u64)
     }
-}
-
-fn is(file: &File, there: &fs::Metadata) -> bool {
-    file.metadata().is_ok_and(|ours| (ours.dev(), ours.ino()) == (there.dev(), there.ino()))
 }
 
 impl Drop for PidFile {

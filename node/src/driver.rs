@@ -5,13 +5,14 @@
 
 use std::fmt;
 
-use standin_core::machine::{Depth, Effect, Input, JobId, LinkInput, Machine, Outbox, PortId, Why};
+use standin_core::machine::{Depth, Effect, Endpoint, Input, JobId, LinkInput, Machine, Outbox, PortId, Why};
 use standin_core::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 use crate::clock::Clock;
 use crate::links::{Heard, Links};
 use crate::streams::Connected as _;
+use crate::streams::room::Caller;
 
 /// Work beside links and time: the machine's jobs.
 pub trait Hands<M: Machine> {
@@ -28,6 +29,11 @@ pub trait Hands<M: Machine> {
     fn patience(&self, machine: &M, port: PortId) -> Option<std::time::Duration> {
         let _ = (machine, port);
         None
+    }
+    /// Who dials a port that listens on `on`.
+    fn caller(&self, port: PortId, on: &Endpoint) -> Caller {
+        let _ = (port, on);
+        Caller::Client
     }
     /// The effects of an input are done.
     fn turned(&mut self, machine: &M) {
@@ -236,7 +242,8 @@ impl<M: Machine, H: Hands<M> + Times<M>> Driver<M, H> {
         for effect in effects.drain(..) {
             match effect {
                 Effect::Listen { port, on } => {
-                    follows.push(Input::Port(port, self.links.listen(port, &on)));
+                    let caller = self.hands.caller(port, &on);
+                    follows.push(Input::Port(port, self.links.listen(port, &on, caller)));
                 }
                 Effect::Unlisten { port } => self.links.unlisten(port),
                 Effect::Dial { link, from, to } => self.links.dial(link, from, to),

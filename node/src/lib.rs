@@ -4,7 +4,8 @@
 //! [`streams`] (the system's, or madsim's), [`jobs`] (work that finishes later: files, scripts, the
 //! cluster lock), [`net`] (addresses, interfaces, announcements), [`guard`] (releases addresses when
 //! the daemon dies), [`ctdb`] (in ctdbd's place: its files, its environment, its event socket),
-//! [`gossip`] (in a Redis Cluster: its file, its state file), [`daemon`], [`log`], [`syslog`].
+//! [`gossip`] (in a Redis Cluster: its file, its state file), [`lockfile`], [`daemon`], [`log`],
+//! [`syslog`].
 //!
 //! Driver, links and timers also run under madsim: `--cfg madsim` without the feature `tokio`,
 //! which is what only a real host has.
@@ -27,6 +28,8 @@ pub mod guard;
 pub mod jobs;
 #[cfg(any(feature = "tokio", madsim))]
 pub mod links;
+#[cfg(feature = "tokio")]
+pub mod lockfile;
 #[cfg(feature = "tokio")]
 pub mod log;
 #[cfg(feature = "tokio")]

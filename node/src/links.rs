@@ -8,6 +8,8 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -17,6 +19,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, spawn_local};
 
+use crate::streams::room::{Caller, TurnedAway};
 use crate::streams::{Connected as _, Cut as _, Grip, Here, Sockets as _, Stream, why};
 
 /// Bytes that may wait to be written to one peer.
@@ -30,7 +33,7 @@ const SLOW: usize = 1024 * 1024;
 const HEARD_MAX: usize = 64;
 /// The largest piece.
 const PIECE: usize = 64 * 1024;
-/// How long a link that was closed in order may still write.
+/// How long a link that was closed in order, or by a peer that may still read, may write.
 const LINGER: Duration = Duration::from_secs(10);
 /// How long nothing is accepted after the kernel could not give us another socket.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(200);
@@ -70,6 +73,7 @@ pub struct Links {
     ports: BTreeMap<PortId, AbortHandle>,
     tell: mpsc::Sender<Heard>,
     accepted: u64,
+    turned_away: Rc<TurnedAway>,
 }
 
 impl Links {
@@ -77,19 +81,21 @@ impl Links {
     #[must_use]
     pub fn new() -> (Self, mpsc::Receiver<Heard>) {
         let (tell, heard) = mpsc::channel(HEARD_MAX);
-        (Self { links: BTreeMap::new(), ports: BTreeMap::new(), tell, accepted: 0 }, heard)
+        let (links, ports, turned_away) = (BTreeMap::new(), BTreeMap::new(), Rc::default());
+        (Self { links, ports, tell, accepted: 0, turned_away }, heard)
     }
 
-    /// Opens a port.
+    /// Opens a port. Who dials it is turned away while descriptors are kept from such callers.
     ///
     /// # Errors
     /// As [`Why`] says; [`Why::InUse`] for a unix socket on which somebody answers.
-    pub fn listen(&mut self, port: PortId, on: &Endpoint) -> Result<Endpoint, Why> {
+    pub fn listen(&mut self, port: PortId, on: &Endpoint, caller: Caller) -> Result<Endpoint, Why> {
         let (mut listener, at) = Here::listen(on)?;
-        let tell = self.tell.clone();
+        let (tell, turned_away) = (self.tell.clone(), Rc::clone(&self.turned_away));
         let task = spawn_local(async move {
             loop {
                 match Here::accept(&mut listener).await {
+                    Ok((stream, _)) if stream.is_crowded(caller) => turned_away.count(),
                     Ok((stream, from)) => {
                         if tell.send(Heard::Accepted(port, stream, from)).await.is_err() {
                             return;
@@ -162,15 +168,20 @@ impl Links {
         let (tell, queued) = (self.tell.clone(), Arc::clone(queued));
         spawn_local(async move {
             let (from, to) = tokio::io::split(stream);
-            tokio::select! {
-                why = read(link, from, &tell) => {
-                    let _ = tell.send(Heard::Closed(link, why)).await;
-                }
-                failed = write(link, to, wanted, &queued, &tell) => {
+            let mut writing = pin!(write(link, to, wanted, &queued, &tell));
+            let why = tokio::select! {
+                why = read(link, from, &tell) => why,
+                failed = &mut writing => {
                     if let Some(why) = failed {
                         let _ = tell.send(Heard::Closed(link, why)).await;
                     }
+                    return;
                 }
+            };
+            if tell.send(Heard::Closed(link, why)).await.is_ok() && why == Why::Eof {
+                // They may only have said their last word: what was heard before it is answered.
+                // `ended` closes the queue behind the answers.
+                let _ = tokio::time::timeout(LINGER, writing).await;
             }
         })
         .abort_handle()
@@ -214,9 +225,13 @@ impl Links {
         self.links.contains_key(&link)
     }
 
-    /// A link has ended.
+    /// A link has ended. What was queued for a peer that may still read is written, unless it is
+    /// more than anybody should hold whom nobody counts any more.
     pub fn ended(&mut self, link: LinkId) {
-        self.links.remove(&link);
+        let Some(held) = self.links.remove(&link) else { return };
+        if held.queued.load(Ordering::Relaxed) > SLOW {
+            held.task.abort();
+        }
     }
 
     /// Gives everything up, in order: what is queued is still written.
@@ -300,4 +315,58 @@ async fn write(
     }
     let _ = to.shutdown().await;
     None
+}
+
+#[cfg(all(test, not(madsim)))]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::{Shutdown, TcpStream};
+
+    use tokio::task::LocalSet;
+
+    use super::*;
+
+    /// A peer that says `text` and then no more, heard only after all of that has come; `answer` is
+    /// what it gets then. What the peer reads.
+    fn half_closed(text: &[u8], answer: &[u8]) -> Vec<u8> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        LocalSet::new().block_on(&runtime, async {
+            let (mut links, mut heard) = Links::new();
+            let on = Endpoint::Tcp(([127, 0, 0, 1], 0).into());
+            let Endpoint::Tcp(at) = links.listen(PortId(1), &on, Caller::Client).unwrap() else {
+                unreachable!("TCP")
+            };
+            let mut peer = TcpStream::connect(at).unwrap();
+            peer.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+            peer.write_all(text).unwrap();
+            peer.shutdown(Shutdown::Write).unwrap();
+            let Some(Heard::Accepted(_, stream, _)) = heard.recv().await else { panic!("somebody dials") };
+            let link = links.accept(stream, None);
+            // The driver is late: the link's task has seen the end by then.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            assert!(
+                matches!(heard.recv().await, Some(Heard::Bytes(of, bytes)) if of == link && bytes == text)
+            );
+            assert!(links.send(link, answer.to_vec()));
+            assert!(matches!(heard.recv().await, Some(Heard::Closed(of, Why::Eof)) if of == link));
+            links.ended(link);
+            assert!(!links.has(link));
+            let read = tokio::task::spawn_blocking(move || {
+                let mut all = Vec::new();
+                let _ = peer.read_to_end(&mut all);
+                all
+            });
+            read.await.unwrap()
+        })
+    }
+
+    #[test]
+    fn who_has_said_his_last_word_is_answered() {
+        assert_eq!(half_closed(b"PING\r\n", b"+PONG\r\n"), b"+PONG\r\n");
+    }
+
+    #[test]
+    fn nobody_holds_much_whom_nobody_counts() {
+        assert!(half_closed(b"much", &vec![0; 64 * SLOW]).len() < 64 * SLOW);
+    }
 }

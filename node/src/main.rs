@@ -26,6 +26,7 @@ use standin_node::jobs::Tools;
 use standin_node::jobs::scripts::{Scripts, Setting};
 use standin_node::log::{self, Volume};
 use standin_node::net::Net;
+use standin_node::streams::room;
 use standin_node::syslog::Syslog;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::UnixListener;
@@ -136,6 +137,8 @@ fn begin() -> Result<u8, Refused> {
         let _ = io::stdout().write_all(gossip::template().as_bytes());
         return Ok(0);
     }
+    // Refused, we have as many as before.
+    let _ = room::raise();
     match &arguments.gossip {
         Some(file) => begin_gossip(file, arguments.log),
         None => begin_ctdb(&arguments),

@@ -10,7 +10,7 @@ use standin_core::ctdb::Ctdb;
 use standin_core::ctdb::notice::Notice;
 use standin_core::ctdb::wire::DebugLevel;
 use standin_core::host::{Done, Fact, Job, Placed};
-use standin_core::machine::{JobId, Level};
+use standin_core::machine::{Endpoint, JobId, Level, PortId};
 use standin_core::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -19,6 +19,7 @@ use crate::guard::Guard;
 use crate::jobs::{Jobs, Tools};
 use crate::log::{self, Volume};
 use crate::net::Net;
+use crate::streams::room::Caller;
 
 /// How much a debug level lets into the log. What ctdbd tells as a notice is information here.
 #[must_use]
@@ -98,6 +99,14 @@ impl Hands<Ctdb> for CtdbHands {
                 | Notice::Updated { .. }
                 | Notice::AddressesReloaded { .. }
         );
+    }
+
+    /// Nodes dial by TCP, and everybody else the daemon's socket.
+    fn caller(&self, _: PortId, on: &Endpoint) -> Caller {
+        match on {
+            Endpoint::Tcp(_) => Caller::Peer,
+            Endpoint::Unix(_) => Caller::Client,
+        }
     }
 
     fn turned(&mut self, machine: &Ctdb) {

@@ -59,7 +59,7 @@ impl Keeper {
             let _ = fchown(&made, Some(before.uid()), None);
             made.set_permissions(Permissions::from_mode(before.mode() & 0o7777))
         };
-        let written = files::replace(&file, new.as_bytes(), as_before).await;
+        let written = files::replace(&file, new.as_bytes(), as_before, drop).await;
         written.map_err(|error: FileError| error.to_string())?;
         *said = told.to_vec();
         tracing::info!(file = %file.display(), "CONFIG REWRITE: brought up to date");

@@ -20,7 +20,7 @@ use std::rc::Rc;
 
 use standin_core::gossip::{BUS, CLIENTS, Config, Gossip, Notice, Order};
 use standin_core::host::{AddressError, Done, Fact, FileError, Job, LockNews, ScriptEnd};
-use standin_core::machine::{JobId, PortId};
+use standin_core::machine::{Endpoint, JobId, PortId};
 use standin_core::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
@@ -32,6 +32,7 @@ use self::state::StateFile;
 use crate::clock::Clock;
 use crate::driver::{Driver, Hands, News, Times};
 use crate::log;
+use crate::streams::room::Caller;
 
 /// The machine's hands: they read and write its state file, and write its settings back into the
 /// file they came from; nothing else.
@@ -89,6 +90,10 @@ impl Hands<Gossip> for GossipHands {
 
     fn noticed(&mut self, _: &Gossip, notice: &Notice) {
         log::notice(notice);
+    }
+
+    fn caller(&self, port: PortId, _: &Endpoint) -> Caller {
+        if port == BUS { Caller::Peer } else { Caller::Client }
     }
 
     /// As Redis: two node timeouts, as they are when somebody comes; who came before keeps his.

@@ -6,28 +6,22 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::AsFd as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
 
-use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
+use nix::fcntl::Flock;
 use standin_core::host::FileError;
 use tokio::sync::Mutex;
 
 use crate::jobs::files;
-
-/// While its holder is dying a lock is not free yet.
-const DYING: Duration = Duration::from_millis(500);
-const AGAIN: Duration = Duration::from_millis(20);
+use crate::lockfile::{self, Refused};
 
 /// A state file in our hands.
 #[derive(Debug)]
 pub struct StateFile {
     path: PathBuf,
-    held: Mutex<Flock<OwnedFd>>,
+    held: Mutex<Flock<File>>,
 }
 
 impl StateFile {
@@ -37,26 +31,20 @@ impl StateFile {
     /// What keeps us from it, for a person to read.
     pub fn take(path: &Path) -> Result<Self, String> {
         let shown = path.display();
-        let begin = Instant::now();
-        loop {
-            let file = OpenOptions::new().read(true).append(true).create(true).mode(0o644).open(path);
-            let file = file.map_err(|error| format!("cannot open the state file {shown}: {error}"))?;
-            match Flock::lock(OwnedFd::from(file), FlockArg::LockExclusiveNonblock) {
-                // Its last holder may have replaced it between our two steps.
-                Ok(held) if is(&held, path) => return Ok(Self { path: path.into(), held: Mutex::new(held) }),
-                Ok(_) => {}
-                Err((_, Errno::EWOULDBLOCK)) if begin.elapsed() < DYING => sleep(AGAIN),
-                Err((_, Errno::EWOULDBLOCK)) => {
-                    let who =
-                        holder(path).map_or_else(|| "another process".into(), |pid| format!("process {pid}"));
-                    return Err(format!(
-                        "{who} holds the state file {shown}: another standind or redis-server is this node \
-                         (expected a state-file of its own for each)"
-                    ));
-                }
-                Err((_, errno)) => return Err(format!("cannot lock the state file {shown}: {errno}")),
+        let how = OpenOptions::new().read(true).append(true).create(true).mode(0o644).clone();
+        let held = lockfile::take(path, &how).map_err(|refused| match refused {
+            Refused::Open(error) => format!("cannot open the state file {shown}: {error}"),
+            Refused::Lock(errno) => format!("cannot lock the state file {shown}: {errno}"),
+            Refused::Held => {
+                let who =
+                    holder(path).map_or_else(|| "another process".into(), |pid| format!("process {pid}"));
+                format!(
+                    "{who} holds the state file {shown}: another standind or redis-server is this node \
+                     (expected a state-file of its own for each)"
+                )
             }
-        }
+        })?;
+        Ok(Self { path: path.into(), held: Mutex::new(held) })
     }
 
     /// What it holds; an empty one was never written, as with Redis.
@@ -68,26 +56,16 @@ impl StateFile {
         if content.is_empty() { Err(FileError::Missing) } else { Ok(content) }
     }
 
-    /// Replaces it, and holds the new one.
+    /// Replaces it, and holds the new one: as soon as that has the name, durable or not.
     ///
     /// # Errors
     /// As [`files::write`] says.
     pub async fn write(&self, content: &[u8]) -> Result<(), FileError> {
         let mut held = self.held.lock().await;
         let lock = |file: &tokio::fs::File| {
-            let file = std::os::fd::AsFd::as_fd(file).try_clone_to_owned()?;
-            Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| io::Error::from(errno))
+            lockfile::lock(file.as_fd().try_clone_to_owned()?.into()).map_err(io::Error::from)
         };
-        *held = files::replace(&self.path, content, lock).await?;
-        Ok(())
-    }
-}
-
-fn is(held: &Flock<OwnedFd>, path: &Path) -> bool {
-    let ours = held.try_clone().map(File::from).and_then(|file| file.metadata());
-    match (ours, fs::metadata(path)) {
-        (Ok(ours), Ok(there)) => (ours.dev(), ours.ino()) == (there.dev(), there.ino()),
-        _ => false,
+        files::replace(&self.path, content, lock, |new| *held = new).await
     }
 }
 

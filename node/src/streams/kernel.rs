@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 use std::os::unix::fs::PermissionsExt as _;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -13,6 +13,7 @@ use standin_core::machine::{Endpoint, Why};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixStream};
 
+use super::room::{self, Caller};
 use super::{Connected, Cut, Sockets, why};
 
 /// Connections the kernel accepts ahead of us.
@@ -123,6 +124,14 @@ impl Connected for Stream {
                 stream.peer_cred().ok().and_then(|who| who.pid()).and_then(|pid| pid.try_into().ok())
             }
         }
+    }
+
+    fn is_crowded(&self, caller: Caller) -> bool {
+        let descriptor = match self {
+            Self::Tcp(stream) => stream.as_raw_fd(),
+            Self::Unix(stream) => stream.as_raw_fd(),
+        };
+        room::is_crowded(descriptor, caller)
     }
 
     fn settle(&self, patience: Option<Duration>) -> Option<OwnedFd> {

@@ -27,8 +27,11 @@ use std::time::Duration;
 use standin_core::machine::{Endpoint, Why};
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use self::room::Caller;
+
 #[cfg(not(madsim))]
 mod kernel;
+pub mod room;
 #[cfg(madsim)]
 mod simulated;
 
@@ -71,6 +74,8 @@ pub trait Connected: AsyncRead + AsyncWrite + Debug + 'static {
     fn local(&self) -> Endpoint;
     /// The process behind a unix socket.
     fn peer_pid(&self) -> Option<u32>;
+    /// Whether it takes a descriptor that is kept from such callers; madsim has as many as it likes.
+    fn is_crowded(&self, caller: Caller) -> bool;
     /// Makes it a link's: nothing is held back to fill a segment, and a peer that is gone is
     /// noticed some day, or after about twice `patience`; while bytes of ours wait to be
     /// acknowledged, TCP's own retries decide (Redis has the same). What cuts it off, if it can be.

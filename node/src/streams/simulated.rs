@@ -10,6 +10,7 @@ use standin_core::machine::{Endpoint, Why};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 
+use super::room::Caller;
 use super::{Connected, Cut, Sockets};
 
 /// The network of a madsim runtime, seen from the node whose task asks.
@@ -70,6 +71,10 @@ impl Connected for Stream {
 
     fn peer_pid(&self) -> Option<u32> {
         None
+    }
+
+    fn is_crowded(&self, _: Caller) -> bool {
+        false
     }
 
     fn settle(&self, _: Option<Duration>) -> Option<NoGrip> {

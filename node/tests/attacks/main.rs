@@ -2,6 +2,7 @@
 //! second daemon, by signals, and by somebody who has its address already.
 
 mod after;
+mod crowd;
 mod life;
 #[expect(dead_code, reason = "other tests use the rest")]
 #[path = "../kernel/namespace.rs"]

@@ -1,8 +1,10 @@
 //! Beginnings and ends: files that are wrong, second daemons, ports that are taken, signals.
 
 use std::fs;
-use std::net::TcpListener;
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use standin_testbed::Said;
@@ -169,6 +171,41 @@ fn a_state_that_cannot_be_saved_silences_a_node_until_it_can() {
     let saved = fs::read_to_string(state.join("nodes.conf")).expect("it is saved");
     assert!(saved.contains(&id) && saved.contains("currentEpoch 1"), "{saved}");
     assert_eq!(cluster.stop(at).code(), Some(0));
+}
+
+#[test]
+fn idle_clients_do_not_silence_a_node() {
+    if !able() {
+        return;
+    }
+    let mut cluster = Cluster::new("idle");
+    let at = cluster.standin("dir = \"state\"");
+    let limit = format!("prlimit --pid {} --nofile=128:128", cluster.pid(at).expect("it runs"));
+    let limited = Command::new("sh").args(["-c", &limit]).status().expect("a shell");
+    assert!(limited.success(), "{limit}");
+    let address: std::net::SocketAddr = cluster.address(at).parse().expect("an address");
+    let mut asks = TcpStream::connect(address).expect("it listens");
+    let idle: Vec<_> = (0..300).map(|_| TcpStream::connect(address).expect("it listens")).collect();
+    cluster.wait("it is told", |it| it.log(at).contains("too many open files: new connections are closed"));
+    // A promise that is saved in a file.
+    asks.set_read_timeout(Some(Duration::from_secs(5))).expect("a timeout");
+    asks.write_all(b"CLUSTER BUMPEPOCH\r\n").expect("it reads");
+    let mut answer = [0; 7];
+    asks.read_exact(&mut answer).expect("it answers");
+    assert_eq!(&answer, b"+BUMPED");
+    assert!(!cluster.log(at).contains("save-failed"), "{}", cluster.log(at));
+    drop(idle);
+    cluster.wait("it takes new clients", |it| it.ask(at, "PING").as_deref() == Some("PONG"));
+    // Who says no more behind his question is answered.
+    for _ in 0..20 {
+        let mut asks = TcpStream::connect(address).expect("it listens");
+        asks.set_read_timeout(Some(Duration::from_secs(5))).expect("a timeout");
+        asks.write_all(b"PING\r\n").expect("it reads");
+        asks.shutdown(Shutdown::Write).expect("half of it");
+        let mut answer = String::new();
+        asks.read_to_string(&mut answer).expect("it answers");
+        assert_eq!(answer, "+PONG\r\n");
+    }
 }
 
 #[test]
