@@ -4,6 +4,7 @@
 //! never taken for one that found a bug.
 
 use std::ffi::OsString;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -45,7 +46,10 @@ fn pass_to(root: &Path, simulator: Result<PathBuf, String>, verb: &str, args: &[
             return CANNOT_RUN;
         }
     };
-    run(root, &simulator, [OsString::from(verb)].into_iter().chain(args.iter().cloned()))
+    // In our place: whoever ends us by a signal ends the simulator.
+    let why =
+        prepared(root, &simulator, [OsString::from(verb)].into_iter().chain(args.iter().cloned())).exec();
+    not_started(&simulator, &why)
 }
 
 /// How glibc is told to ask for large pages, which spares clusters of 64 some 8 % of their time.
@@ -53,16 +57,22 @@ const LARGE_PAGES: (&str, &str) = ("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1");
 
 /// Runs a built simulator at the root, environment and terminal passed on.
 pub(crate) fn run(root: &Path, simulator: &Path, args: impl Iterator<Item = OsString>) -> i32 {
-    let mut simulator_runs = Command::new(simulator);
-    simulator_runs.args(args).current_dir(root);
-    if std::env::var_os(LARGE_PAGES.0).is_none() {
-        simulator_runs.env(LARGE_PAGES.0, LARGE_PAGES.1);
-    }
-    match simulator_runs.status() {
+    match prepared(root, simulator, args).status() {
         Ok(status) => shell_status(status),
-        Err(why) => {
-            eprintln!("xtask: {} did not start: {why}", simulator.display());
-            CANNOT_RUN
-        }
+        Err(why) => not_started(simulator, &why),
     }
+}
+
+fn prepared(root: &Path, simulator: &Path, args: impl Iterator<Item = OsString>) -> Command {
+    let mut command = Command::new(simulator);
+    command.args(args).current_dir(root);
+    if std::env::var_os(LARGE_PAGES.0).is_none() {
+        command.env(LARGE_PAGES.0, LARGE_PAGES.1);
+    }
+    command
+}
+
+fn not_started(simulator: &Path, why: &std::io::Error) -> i32 {
+    eprintln!("xtask: {} did not start: {why}", simulator.display());
+    CANNOT_RUN
 }

@@ -39,7 +39,8 @@ pub(crate) struct Sim {
     /// A setting of the protocol; may be given more than once.
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = setting, help_heading = "The cluster")]
     pub(crate) settings: Vec<(String, String)>,
-    /// Plant a known bug that a checker must find within 100 seeds; `list` prints their names.
+    /// Plant a known bug that a checker must find, most within 100 seeds, a few that need much to
+    /// come together within 200 or 500: the campaign says which. `list` prints their names.
     #[arg(long, value_name = "NAME", help_heading = "The cluster")]
     pub(crate) plant: Option<String>,
     /// Simulated hours until everything is healed, up to 10000, fractions allowed; else the seed

@@ -9,11 +9,12 @@ use standin_core::ctdb::files::{self, nodes::Nodes, public_addresses::PublicAddr
 use standin_core::ctdb::tunables::Tunables;
 use standin_core::ctdb::types::{Capabilities, Pnn};
 use standin_core::host::{Done, Fact, Job, ScriptEnd};
-use standin_core::text::{Piece, Problems};
+use standin_core::text::{Piece, Problems, lines};
 use standin_core::time::Duration;
 
 use super::interface_script::{self, ScriptAct};
 use super::public::{Public, SECOND, Wish};
+use super::settings::tunable_range;
 use super::verbs::NodesLine;
 use crate::kit::Configured;
 use crate::plan::{NODES_MAX, Setup};
@@ -334,9 +335,24 @@ pub(super) fn nodes_file(text: &[u8]) -> Result<Configured, Problems> {
     Ok(Configured { nodes: Some(live), settings: vec![("addresses".to_owned(), words.join(","))] })
 }
 
-/// A tunables file as settings.
+/// A tunables file as settings; what is beyond what can be rehearsed is a problem of its line.
 pub(super) fn tunables_file(text: &[u8]) -> Result<Configured, Problems> {
-    let tuned = files::tunables::parse(text)?;
+    let (tuned, mut problems) = files::tunables::parse_lenient(text);
+    let source = String::from_utf8_lossy(text);
+    for (name, value) in tuned.changed() {
+        let range = tunable_range(name);
+        let is_it = |line: &Piece<'_>| {
+            line.split_once('=').is_some_and(|(word, _)| word.trim().text.eq_ignore_ascii_case(name))
+        };
+        let at = lines(&source).map(Piece::trim).filter(is_it).last();
+        if let (false, Some((_, said))) = (range.contains(&value), at.and_then(|line| line.split_once('='))) {
+            let what = format!("{name} cannot be {value} in a rehearsal");
+            problems.push(
+                said.trim().problem(what, format!("a number from {} to {}", range.start(), range.end())),
+            );
+        }
+    }
+    let tuned = problems.into_result(tuned)?;
     let settings = tuned.changed().map(|(name, value)| (name.to_owned(), value.to_string())).collect();
     Ok(Configured { nodes: None, settings })
 }

@@ -198,4 +198,14 @@ mod tests {
         assert_eq!(none.settings, [("public".to_owned(), "0".to_owned())]);
         assert!(public_addresses_file(b"10.9.0.1 eth0").is_err());
     }
+
+    #[test]
+    fn what_a_tunables_file_asks_beyond_a_rehearsal_is_told_with_its_place() {
+        let file = b"KeepaliveLimit=0\n# ours\n  monitorinterval = 9000\nfoo=1\nIPAllocAlgorithm=1\n";
+        let told = crate::ctdb::build::tunables_file(file).unwrap_err().render("t", file);
+        for (place, range) in [("t:1:16", "1 to 1000"), ("t:3:21", "1 to 3600"), ("t:4:1", "tunable")] {
+            assert!(told.contains(place) && told.contains(range), "{place}: {told}");
+        }
+        assert!(!told.contains("t:5:"), "{told}");
+    }
 }

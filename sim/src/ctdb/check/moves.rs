@@ -52,7 +52,8 @@ impl Moves {
     fn problem(&mut self, world: &World<Ctdb>, leader: HostId) -> Option<Problem> {
         self.hands.watch(world);
         let (chief, _) = node(world, leader)?;
-        if self.hands.lists || !self.hands.off_addresses(world.now()) {
+        let idle = self.cluster.config.failover_disabled;
+        if idle || self.hands.lists || !self.hands.off_addresses(world.now()) {
             return None;
         }
         let mut nodes = vec![NodeView::default(); chief.node_count() as usize];
