@@ -69,6 +69,20 @@ impl<M: Machine> Host<M> {
         Some(self.time_of_day(now).saturating_sub_unsigned(self.clock.read(now).since(process.born).0))
     }
 
+    /// What its daemon was told last to add to its own time to get the time of day; nothing if none
+    /// runs.
+    #[must_use]
+    pub fn told(&self) -> Option<i64> {
+        Some(self.process.as_ref()?.told)
+    }
+
+    /// The time of day as its daemon reckons it: a clock that runs fast or slow takes it along until
+    /// the daemon is told anew. Nothing if none runs.
+    #[must_use]
+    pub fn reckoned_time_of_day(&self, now: Moment) -> Option<i64> {
+        Some(self.told()?.saturating_add_unsigned(self.machine_time(now)?.0))
+    }
+
     /// The time as its machine was last or would now be told it; nothing if none runs.
     #[must_use]
     pub fn machine_time(&self, now: Moment) -> Option<Instant> {

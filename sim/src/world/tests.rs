@@ -131,6 +131,9 @@ fn the_time_of_day_is_told_anew_when_the_monotonic_clock_left_it() {
     world.befall(&Fault::ClockRate(ONE, 100_000));
     pass(&mut world, secs(12));
     assert_eq!(heard(&mut world), [Heard::Wake], "nothing is wrong yet when a clock begins to run fast");
+    let (true_time, reckoned) =
+        (world.host(HOST).time_of_day(secs(12)), world.host(HOST).reckoned_time_of_day(secs(12)));
+    assert_eq!(reckoned, Some(true_time + 1_000_000), "its daemon goes by that clock");
     world.befall(&Fault::ClockRate(ONE, 0));
     pass(&mut world, secs(13));
     let fact = Heard::Fact(Fact::TimeOfDay { offset: told - 1_000_000 });

@@ -10,6 +10,7 @@ use standin_core::time::Duration;
 
 use super::super::build::Cluster;
 use super::super::facts::own_flags;
+use super::busy::Busy;
 use super::view::{can_lead, leads, node, out_of_reach};
 use crate::check::{Checker, Violation};
 use crate::world::moment::{HostId, Moment};
@@ -25,12 +26,17 @@ pub(super) struct Served {
     cluster: Rc<Cluster>,
     /// The last unrest: when, where and what.
     unrest: Option<(Moment, HostId, &'static str)>,
+    busy: Busy,
+    /// A leader followed another amid a recovery or a takeover run; until a run ends.
+    given_up: Option<Moment>,
+    /// For how long addresses had stayed as such a leader left them, though all was healed.
+    left: Vec<u64>,
     looked: u64,
 }
 
 impl Served {
-    pub(super) const fn new(cluster: Rc<Cluster>) -> Self {
-        Self { cluster, unrest: None, looked: 0 }
+    pub(super) fn new(cluster: Rc<Cluster>) -> Self {
+        Self { cluster, unrest: None, busy: Busy::default(), given_up: None, left: Vec::new(), looked: 0 }
     }
 
     fn well_again(&self, world: &World<Ctdb>) -> Result<(), Violation> {
@@ -59,6 +65,9 @@ impl Served {
     fn each_once(&mut self, world: &World<Ctdb>) -> Result<(), Violation> {
         let fail = |what: String| Err(Violation::liveness("served-again", what));
         let none_is_taken = self.cluster.tunables().no_ip_takeover();
+        // Whoever leads instead of a leader that gave up has no reason for the run it owed, so that
+        // addresses stay where a partition, or half a run, has put them: a finding.
+        let owed = self.given_up.filter(|_| !self.cluster.config.fixes.run_after_change);
         for public in self.cluster.public() {
             self.looked += 1;
             let address = public.entry.address;
@@ -78,20 +87,31 @@ impl Served {
                 node(world, *host).is_some() && world.host(*host).kernel.holds(address) && !strange(host)
             };
             let holders: Vec<_> = world.members().filter(holds).collect();
+            let machine = |host| node(world, host).map(|(machine, _)| machine);
+            let changes = |host: &HostId| machine(*host).is_some_and(|it| it.is_changing(address));
+            if let Some(host) = able.iter().copied().find(changes) {
+                return fail(format!("healed, and {host} is still changing {address}"));
+            }
             let holder = match &holders[..] {
-                [] if able.is_empty() || none_is_taken => None,
-                [one] => Some(*one),
-                other => return fail(format!("healed, and {address} is on {other:?}")),
+                [] if able.is_empty() || none_is_taken => Ok(None),
+                [one] => Ok(Some(*one)),
+                other => Err(format!("healed, and {address} is on {other:?}")),
             };
-            for host in able {
-                let Some((machine, _)) = node(world, host) else { continue };
-                let known = machine.holder_of(address);
-                if known != holder.and_then(|holder| self.cluster.number_of(machine, holder)) {
-                    return fail(format!("healed, {address} is on {holder:?}, and {host} says on {known:?}"));
+            let told = holder.and_then(|holder| {
+                for (host, machine) in able.iter().filter_map(|host| Some((host, machine(*host)?))) {
+                    let known = machine.holder_of(address);
+                    if known != holder.and_then(|holder| self.cluster.number_of(machine, holder)) {
+                        return Err(format!(
+                            "healed, {address} is on {holder:?}, and {host} says on {known:?}"
+                        ));
+                    }
                 }
-                if machine.is_changing(address) {
-                    return fail(format!("healed, and {host} is still changing {address}"));
-                }
+                Ok(())
+            });
+            match (told, owed) {
+                (Ok(()), _) => {}
+                (Err(_), Some(since)) => self.left.push(world.now().since(since).0),
+                (Err(what), None) => return fail(what),
             }
         }
         Ok(())
@@ -104,6 +124,16 @@ impl Checker<Ctdb> for Served {
     }
 
     fn news(&mut self, world: &World<Ctdb>, news: &News<Ctdb>) -> Result<(), Violation> {
+        match news {
+            News::Notice(host, Notice::LeaderChanged { to: Some(_), .. })
+                if self.busy.is(*host) && !leads(world, *host) =>
+            {
+                self.given_up = Some(world.now());
+            }
+            News::Notice(_, Notice::TakeoverFinished { .. }) => self.given_up = None,
+            _ => {}
+        }
+        self.busy.watch(news);
         let News::Notice(host, notice) = news else { return Ok(()) };
         let what = match notice {
             Notice::ElectionStarted => "an election",
@@ -137,5 +167,9 @@ impl Checker<Ctdb> for Served {
 
     fn looked(&self) -> u64 {
         self.looked
+    }
+
+    fn figures(&self) -> Vec<(&'static str, Vec<u64>)> {
+        vec![("addresses wrong, their run given up, though healed (strict)", self.left.clone())]
     }
 }
