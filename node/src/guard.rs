@@ -27,7 +27,8 @@ use netlink_sys::protocols::NETLINK_ROUTE;
 use nix::errno::Errno;
 use nix::sys::signal::SigSet;
 use nix::sys::socket::{
-    AddressFamily, MsgFlags, SockFlag, SockType, recv, send, setsockopt, socketpair, sockopt,
+    AddressFamily, MsgFlags, Shutdown, SockFlag, SockType, recv, send, setsockopt, shutdown, socketpair,
+    sockopt,
 };
 use nix::sys::time::TimeVal;
 use nix::unistd::{chdir, setsid};
@@ -94,7 +95,7 @@ impl Guard {
         let mut answer = [0; READY.len()];
         let said = recv(guard.socket.as_raw_fd(), &mut answer, MsgFlags::empty());
         if said.is_err() || answer != READY {
-            guard.end();
+            guard.stop();
             said?;
             return Err(io::Error::other("the guard ended at once"));
         }
@@ -110,7 +111,7 @@ impl Guard {
     pub fn hold(&mut self, all: &[Placed]) -> io::Result<()> {
         let told = self.tell(all.iter().cloned().collect());
         if told.is_err() {
-            self.end();
+            self.stop();
         }
         told
     }
@@ -136,7 +137,7 @@ impl Guard {
     /// If it is gone already, or takes nothing for two seconds and is ended.
     pub fn farewell(mut self) -> io::Result<()> {
         if let Err(error) = self.say(FAREWELL) {
-            self.end();
+            self.stop();
             return Err(error);
         }
         // Its end closes the socket. If it does not come, it has to be stopped before we go.
@@ -152,7 +153,31 @@ impl Guard {
         self.child.id()
     }
 
-    fn end(&mut self) {
+    /// What it was told that is held.
+    #[must_use]
+    pub fn known(&self) -> &BTreeSet<Placed> {
+        &self.known
+    }
+
+    /// The daemon's end once more, to see when nobody is at the other. While it is open, so is that.
+    ///
+    /// # Errors
+    /// If the system has no descriptor left.
+    pub fn socket(&self) -> io::Result<OwnedFd> {
+        self.socket.try_clone()
+    }
+
+    /// Ends one that is of no use any more; nothing is released.
+    pub fn end(mut self) {
+        self.stop();
+    }
+
+    /// Has it release what is held, as if the daemon had died. Nobody waits for it.
+    pub fn dispatch(self) {
+        let _ = shutdown(self.socket.as_raw_fd(), Shutdown::Both);
+    }
+
+    fn stop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

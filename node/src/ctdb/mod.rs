@@ -3,6 +3,7 @@
 
 mod check;
 pub mod eventd;
+mod guarding;
 pub mod place;
 pub mod settings;
 
@@ -14,6 +15,7 @@ use standin_core::machine::{Endpoint, JobId, Level, PortId};
 use standin_core::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 
+use self::guarding::Guarding;
 use crate::driver::{Hands, News, Times};
 use crate::guard::Guard;
 use crate::jobs::{Jobs, Tools};
@@ -38,7 +40,7 @@ pub const fn loudness(level: DebugLevel) -> Level {
 pub struct CtdbHands {
     jobs: Jobs,
     /// Is told which public addresses are here, whenever that may have changed.
-    guard: Option<Guard>,
+    guarding: Option<Guarding>,
     /// Looks whether somebody else has one of them.
     watch: Option<Net>,
     /// Follows the machine's debug level.
@@ -58,7 +60,8 @@ impl CtdbHands {
                 }
             }
         });
-        Self { jobs: Jobs::new(tools, answers), guard, watch: None, volume: None, changed: false }
+        let (jobs, guarding) = (Jobs::new(tools, answers), guard.map(Guarding::new));
+        Self { jobs, guarding, watch: None, volume: None, changed: false }
     }
 
     /// Who else answers for an address of ours is looked for, and named in the log.
@@ -89,6 +92,9 @@ impl Hands<Ctdb> for CtdbHands {
 
     fn noticed(&mut self, _: &Ctdb, notice: &Notice) {
         log::notice(notice);
+        if let Some(guarding) = &mut self.guarding {
+            guarding.noticed(notice);
+        }
         self.changed |= matches!(
             notice,
             Notice::Taking { .. }
@@ -96,6 +102,7 @@ impl Hands<Ctdb> for CtdbHands {
                 | Notice::TakeFailed { .. }
                 | Notice::Released { .. }
                 | Notice::ReleaseRedundant { .. }
+                | Notice::Updating { .. }
                 | Notice::Updated { .. }
                 | Notice::AddressesReloaded { .. }
         );
@@ -116,7 +123,7 @@ impl Hands<Ctdb> for CtdbHands {
         if !std::mem::take(&mut self.changed) {
             return;
         }
-        if self.guard.is_none() && self.watch.is_none() {
+        if self.guarding.is_none() && self.watch.is_none() {
             return;
         }
         let held: Vec<_> = machine
@@ -133,24 +140,15 @@ impl Hands<Ctdb> for CtdbHands {
             tracing::warn!(%error, "cannot look for others who have our addresses");
             self.watch = None;
         }
-        if let Some(guard) = &mut self.guard
-            && let Err(error) = guard.hold(&held)
-        {
-            tracing::warn!(%error, "the guard does not listen: here is another");
-            let another = Guard::spawn().and_then(|mut guard| guard.hold(&held).map(|()| guard));
-            if let Err(error) = &another {
-                tracing::error!(%error, "there is no guard: a death would leave addresses behind");
-            }
-            self.guard = another.ok();
+        if let Some(guarding) = &mut self.guarding {
+            guarding.hold(machine, &held);
         }
     }
 
     fn ended(&mut self) {
         self.jobs.cancel_all();
-        if let Some(guard) = self.guard.take()
-            && let Err(error) = guard.farewell()
-        {
-            tracing::warn!(%error, "the guard did not hear that we end");
+        if let Some(guarding) = self.guarding.take() {
+            guarding.end();
         }
     }
 }

@@ -3,11 +3,13 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io;
 use std::net::IpAddr;
 use std::path::Path;
 
 use netlink_packet_route::AddressFamily;
 use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressHeaderFlags, AddressMessage};
+use netlink_sys::protocols::NETLINK_ROUTE;
 use nix::errno::Errno;
 use nix::net::if_::if_nametoindex;
 use standin_core::host::{AddressError, Placed};
@@ -78,6 +80,22 @@ pub(crate) fn drop_all(netlink: &mut Netlink, all: &[Placed]) -> Vec<Result<(), 
     }
     put_back(netlink, &staying);
     results
+}
+
+/// Whether the kernel has any of these.
+///
+/// # Errors
+/// If it does not say.
+pub(crate) fn any_is_here(all: &BTreeSet<Placed>) -> io::Result<bool> {
+    if all.is_empty() {
+        return Ok(false);
+    }
+    let here: BTreeSet<Key> =
+        Netlink::open(NETLINK_ROUTE)?.addresses().map_err(io::Error::from)?.iter().filter_map(key).collect();
+    let is_here = |placed: &Placed| {
+        index_of(&placed.interface).is_ok_and(|index| here.contains(&(index, placed.address, placed.prefix)))
+    };
+    Ok(all.iter().any(is_here))
 }
 
 /// Adds again what is no longer there, as it was.

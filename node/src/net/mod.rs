@@ -27,7 +27,7 @@ mod strangers;
 mod tickle;
 mod watch;
 
-pub(crate) use addresses::drop_all;
+pub(crate) use addresses::{any_is_here, drop_all};
 pub use diag::connections_in;
 pub(crate) use netlink::Netlink;
 pub use strangers::sender as arp_sender;

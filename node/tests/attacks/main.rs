@@ -3,6 +3,7 @@
 
 mod after;
 mod crowd;
+mod guarded;
 mod life;
 #[expect(dead_code, reason = "other tests use the rest")]
 #[path = "../kernel/namespace.rs"]
