@@ -67,7 +67,10 @@ impl Gossip {
                 }
             },
             // A first start.
-            Err(FileError::Missing) => self.todo |= Todo::SYNC,
+            Err(FileError::Missing) => {
+                self.dress();
+                self.todo |= Todo::SYNC;
+            }
             Err(error) => return self.refuse(out, StartRefusal::NoState(*error)),
         }
         self.boot = Boot::Listening(2);
