@@ -3,10 +3,10 @@
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
-use super::super::config::Config;
+use super::super::config::{Config, Role};
 use super::super::links::{BUS, CLIENTS};
 use super::super::nodes_conf::NodesConf;
-use super::super::notice::{Notice, StartRefusal};
+use super::super::notice::{Notice, StartRefusal, Was};
 use super::super::table::{Address, Ix, Node, When};
 use super::super::types::NodeFlags;
 use super::{EXIT_CONFIG, Gossip, Out, TICK, Todo, Wake};
@@ -30,6 +30,19 @@ pub(super) enum Boot {
 
 /// The first job; the others are savings, of the state and of settings.
 const READ: JobId = JobId(0);
+
+impl Role {
+    /// What a state file's node is that this role cannot go on from. A replica without data may
+    /// have won an election: it is a master with slots then, that votes and reports.
+    fn misfits(self, state: &NodesConf) -> Option<Was> {
+        let me = state.myself()?;
+        match self {
+            Self::Witness | Self::Observer if me.flags.contains(NodeFlags::REPLICA) => Some(Was::Replica),
+            Self::Observer if !me.slots.is_empty() => Some(Was::Master { slots: me.slots.len() as u16 }),
+            Self::Witness | Self::Observer | Self::Replica { .. } | Self::Register => None,
+        }
+    }
+}
 
 impl Gossip {
     pub(super) fn read_state(&mut self, out: Out<'_>) {
@@ -58,7 +71,13 @@ impl Gossip {
     fn state_read(&mut self, now: Instant, out: Out<'_>, read: Result<&[u8], &FileError>) {
         match read {
             Ok(text) => match NodesConf::parse(text) {
-                Ok(state) => self.adopt(now, out, &state),
+                Ok(state) => {
+                    if let Some(was) = self.config.role.misfits(&state) {
+                        let role = self.config.role;
+                        return self.refuse(out, StartRefusal::OtherRole { role, was });
+                    }
+                    self.adopt(now, out, &state);
+                }
                 Err(problems) => {
                     let first = problems.iter().next();
                     let line = first.map_or(0, |problem| problem.line as u32);
@@ -67,7 +86,10 @@ impl Gossip {
                 }
             },
             // A first start.
-            Err(FileError::Missing) => self.todo |= Todo::SYNC,
+            Err(FileError::Missing) => {
+                self.dress();
+                self.todo |= Todo::SYNC;
+            }
             Err(error) => return self.refuse(out, StartRefusal::NoState(*error)),
         }
         self.boot = Boot::Listening(2);
@@ -189,5 +211,66 @@ impl Gossip {
         let mut me = self.table.me_mut();
         me.flags.set(NodeFlags::NOFAILOVER, no_failover);
         me.hostname = hostname;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::format;
+    use core::net::Ipv4Addr;
+
+    use super::*;
+    use crate::machine::{Input, Machine as _, Outbox};
+
+    const ID: &str = "00000000000000000000000000000000000000aa";
+    const OF: &str = "00000000000000000000000000000000000000bb";
+
+    /// A start from that file: what it is refused with.
+    fn refused(role: Role, myself: &str) -> Option<alloc::string::String> {
+        let ip = Ipv4Addr::LOCALHOST.into();
+        let mut node = Gossip::new(Config { role, ..Config::new(ip, 7000) }, 1);
+        let mut out = Outbox::new();
+        node.handle(Instant(1), Input::Wake, &mut out);
+        let other = format!("{OF} 127.0.0.1:7001@17001 master - 0 0 2 connected 1-9\n");
+        let file = format!(
+            "{ID} 127.0.0.1:7000@17000 myself,{myself}\n{other}vars currentEpoch 2 lastVoteEpoch 0\n"
+        );
+        out.take();
+        node.handle(Instant(1), Input::Job(READ, Done::Read(Ok(file.into_bytes()))), &mut out);
+        let effects = out.take();
+        let why = effects.iter().find_map(|effect| match effect {
+            Effect::Notice(notice @ Notice::StartRefused(_)) => Some(format!("{notice}")),
+            _ => None,
+        });
+        let exits = effects.iter().any(|effect| matches!(effect, Effect::Exit { status: EXIT_CONFIG }));
+        let listens = effects.iter().any(|effect| matches!(effect, Effect::Listen { .. }));
+        assert_eq!((exits, listens), (why.is_some(), why.is_none()), "{myself}");
+        why
+    }
+
+    #[test]
+    fn a_role_that_the_state_file_does_not_fit_is_refused() {
+        let replica = format!("slave {OF} 0 0 2 connected");
+        let slot = "master - 0 0 1 connected 4242";
+        let bare = "master - 0 0 1 connected";
+        for stands in [false, true] {
+            for state in [&replica, slot, bare] {
+                assert_eq!(refused(Role::Replica { stands }, state), None);
+            }
+        }
+        for (role, state, says) in [
+            (Role::Witness, bare, None),
+            (Role::Witness, slot, None),
+            (Role::Observer, bare, None),
+            (Role::Witness, &replica, Some("is a replica, which a witness is not")),
+            (Role::Observer, &replica, Some("is a replica, which an observer is not")),
+            (Role::Observer, slot, Some("is a master with slots (1), which an observer is not")),
+        ] {
+            let told = refused(role, state);
+            assert_eq!(told.is_some(), says.is_some(), "{role:?} {state}: {told:?}");
+            if let (Some(told), Some(says)) = (told, says) {
+                assert!(told.contains(says) && told.contains("CLUSTER FORGET"), "{told}");
+            }
+        }
     }
 }

@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::{
-    Barred, ClusterState, EpochCause, FollowCause, Forgot, Manual, NoVote, Notice, Oddity, StartRefusal,
+    Barred, ClusterState, EpochCause, FollowCause, Forgot, Manual, NoVote, Notice, Oddity, StartRefusal, Was,
 };
 
 impl fmt::Display for Notice {
@@ -161,7 +161,29 @@ impl fmt::Display for StartRefusal {
         match self {
             Self::BadState { line, what } => write!(f, "state file, line {line}: {what}"),
             Self::NoState(error) => write!(f, "state file: {error}"),
+            Self::OtherRole { role, was } => {
+                let a = if role.word().starts_with('o') { "an" } else { "a" };
+                write!(f, "state file: its node {was}, which {a} {} is not: ", role.word())?;
+                let or = match was {
+                    Was::Replica => "",
+                    Was::Master { .. } => "; or move its slots to another master before the role is changed",
+                };
+                write!(
+                    f,
+                    "set `role` back; or let all others forget the node (CLUSTER FORGET) and start with an \
+                     empty `dir`{or}"
+                )
+            }
             Self::CannotListen { port, why } => write!(f, "port {port}: {why}"),
+        }
+    }
+}
+
+impl fmt::Display for Was {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Replica => f.write_str("is a replica"),
+            Self::Master { slots } => write!(f, "is a master with slots ({slots})"),
         }
     }
 }

@@ -5,6 +5,7 @@ mod words;
 
 use core::net::{IpAddr, SocketAddr};
 
+use super::config::Role;
 use super::types::{Epoch, NodeId};
 use crate::bytes::DecodeError;
 use crate::host::FileError;
@@ -128,12 +129,31 @@ pub enum StartRefusal {
     },
     /// The state file cannot be read.
     NoState(FileError),
+    /// The state file's node is what one of this role must not be.
+    OtherRole {
+        /// The role it is to have.
+        role: Role,
+        /// What it is.
+        was: Was,
+    },
     /// A port cannot be opened.
     CannotListen {
         /// Which.
         port: u16,
         /// Why.
         why: Why,
+    },
+}
+
+/// What the node of a state file is on the bus.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Was {
+    /// A replica.
+    Replica,
+    /// A master that owns slots.
+    Master {
+        /// How many.
+        slots: u16,
     },
 }
 

@@ -2,8 +2,9 @@
 
 use core::net::{IpAddr, SocketAddr};
 
+use super::super::config::Role;
 use super::super::types::NodeId;
-use super::{Notice, Oddity, StartRefusal};
+use super::{Notice, Oddity, StartRefusal, Was};
 
 impl Notice {
     pub(super) fn put_words(&self, put: &mut dyn FnMut(u64)) {
@@ -16,6 +17,13 @@ impl Notice {
                 StartRefusal::BadState { line, .. } => [0, (*line).into()],
                 StartRefusal::NoState(error) => [1, *error as u64],
                 StartRefusal::CannotListen { port, why } => [2, u64::from(*port) << 8 | *why as u64],
+                StartRefusal::OtherRole { role, was } => {
+                    let slots = match was {
+                        Was::Replica => 0,
+                        Was::Master { slots } => 1 + u64::from(*slots),
+                    };
+                    [3, slots << 1 | u64::from(*role == Role::Observer)]
+                }
             }),
             Self::Stopping
             | Self::EpochsExhausted

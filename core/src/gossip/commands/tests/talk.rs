@@ -228,3 +228,20 @@ fn a_client_that_quits_hears_so_first() {
     assert_eq!(room.ended, [(link, How::Orderly)]);
     assert_eq!(room.ask(link, "PING"), "");
 }
+
+#[test]
+fn a_node_has_its_hostname_from_its_first_start_on() {
+    let mut room = Room::with(Config {
+        hostname: Some("w.example.org".into()),
+        preferred_endpoint: Preferred::Hostname,
+        ..Config::new(HOME, 7000)
+    });
+    let link = room.client();
+    let nodes = room.ask(link, "CLUSTER NODES");
+    assert!(nodes.contains(" :7000@17000,w.example.org myself,master"), "{nodes}");
+    room.expect(link, &[("CLUSTER ADDSLOTS 1", "+OK")]);
+    let slots = room.ask(link, "CLUSTER SLOTS");
+    assert!(slots.starts_with("*1¶*3¶:1¶:1¶*4¶$13¶w.example.org¶:7000¶"), "{slots}");
+    let shards = room.ask(link, "CLUSTER SHARDS");
+    assert!(shards.contains("$8¶endpoint¶$13¶w.example.org¶"), "{shards}");
+}
