@@ -62,7 +62,7 @@ struct Link {
     /// None while it is dialled, and once it is closed in order.
     orders: Option<Orders>,
     queued: Arc<AtomicUsize>,
-    /// The stream once more, to give it up at once.
+    /// Cuts the stream off when it is to be given up at once.
     grip: Option<Grip>,
 }
 

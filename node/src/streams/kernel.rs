@@ -1,10 +1,12 @@
 //! The kernel's sockets: TCP and unix.
 
+use std::cell::Cell;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
+use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -25,11 +27,33 @@ pub struct Kernel;
 
 /// A connected socket.
 #[derive(Debug)]
-pub enum Stream {
-    /// TCP.
+pub struct Stream {
+    socket: Socket,
+    cut: Scissors,
+}
+
+#[derive(Debug)]
+enum Socket {
     Tcp(TcpStream),
-    /// Unix.
     Unix(UnixStream),
+}
+
+/// Says of a stream how it ends, without a descriptor of its own.
+#[derive(Clone, Debug, Default)]
+pub struct Scissors(Rc<Cell<bool>>);
+
+impl From<Socket> for Stream {
+    fn from(socket: Socket) -> Self {
+        Self { socket, cut: Scissors::default() }
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        if let (Socket::Tcp(stream), true) = (&self.socket, self.cut.0.get()) {
+            let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
+        }
+    }
 }
 
 /// A listening socket.
@@ -60,11 +84,11 @@ impl Sockets for Kernel {
         Ok(match listener {
             Listener::Tcp(listener) => {
                 let (stream, from) = listener.accept().await?;
-                (Stream::Tcp(stream), Endpoint::Tcp(from))
+                (Socket::Tcp(stream).into(), Endpoint::Tcp(from))
             }
             Listener::Unix(listener) => {
                 let (stream, _) = listener.accept().await?;
-                (Stream::Unix(stream), Endpoint::Unix("".into()))
+                (Socket::Unix(stream).into(), Endpoint::Unix("".into()))
             }
         })
     }
@@ -74,7 +98,7 @@ impl Sockets for Kernel {
         if let Some(from) = from {
             socket.bind(SocketAddr::new(from, 0))?;
         }
-        socket.connect(to).await.map(Stream::Tcp)
+        Ok(Socket::Tcp(socket.connect(to).await?).into())
     }
 }
 
@@ -101,14 +125,14 @@ fn listen_unix(path: &str) -> Result<UnixListener, Why> {
 }
 
 impl Connected for Stream {
-    type Grip = OwnedFd;
+    type Grip = Scissors;
 
     fn local(&self) -> Endpoint {
-        match self {
-            Self::Tcp(stream) => {
+        match &self.socket {
+            Socket::Tcp(stream) => {
                 stream.local_addr().map_or_else(|_| Endpoint::Unix("".into()), Endpoint::Tcp)
             }
-            Self::Unix(stream) => {
+            Socket::Unix(stream) => {
                 let path = stream.local_addr().ok();
                 let path =
                     path.as_ref().and_then(|address| address.as_pathname()).and_then(|path| path.to_str());
@@ -118,30 +142,30 @@ impl Connected for Stream {
     }
 
     fn peer_pid(&self) -> Option<u32> {
-        match self {
-            Self::Tcp(_) => None,
-            Self::Unix(stream) => {
+        match &self.socket {
+            Socket::Tcp(_) => None,
+            Socket::Unix(stream) => {
                 stream.peer_cred().ok().and_then(|who| who.pid()).and_then(|pid| pid.try_into().ok())
             }
         }
     }
 
     fn is_crowded(&self, caller: Caller) -> bool {
-        let descriptor = match self {
-            Self::Tcp(stream) => stream.as_raw_fd(),
-            Self::Unix(stream) => stream.as_raw_fd(),
+        let descriptor = match &self.socket {
+            Socket::Tcp(stream) => stream.as_raw_fd(),
+            Socket::Unix(stream) => stream.as_raw_fd(),
         };
         room::is_crowded(descriptor, caller)
     }
 
-    fn settle(&self, patience: Option<Duration>) -> Option<OwnedFd> {
-        match self {
-            Self::Tcp(stream) => {
+    fn settle(&self, patience: Option<Duration>) -> Option<Scissors> {
+        match &self.socket {
+            Socket::Tcp(stream) => {
                 let _ = stream.set_nodelay(true);
                 let _ = SockRef::from(stream).set_tcp_keepalive(&probing(patience));
-                stream.as_fd().try_clone_to_owned().ok()
+                Some(self.cut.clone())
             }
-            Self::Unix(_) => None,
+            Socket::Unix(_) => None,
         }
     }
 }
@@ -160,9 +184,9 @@ fn probing(patience: Option<Duration>) -> TcpKeepalive {
         .with_retries(PROBES)
 }
 
-impl Cut for OwnedFd {
+impl Cut for Scissors {
     fn abort_when_dropped(&self) {
-        let _ = SockRef::from(self).set_linger(Some(Duration::ZERO));
+        self.0.set(true);
     }
 }
 
@@ -172,32 +196,32 @@ impl AsyncRead for Stream {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
-            Self::Unix(stream) => Pin::new(stream).poll_read(cx, buffer),
+        match &mut self.get_mut().socket {
+            Socket::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Socket::Unix(stream) => Pin::new(stream).poll_read(cx, buffer),
         }
     }
 }
 
 impl AsyncWrite for Stream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
-            Self::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
+        match &mut self.get_mut().socket {
+            Socket::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Socket::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
-            Self::Unix(stream) => Pin::new(stream).poll_flush(cx),
+        match &mut self.get_mut().socket {
+            Socket::Tcp(stream) => Pin::new(stream).poll_flush(cx),
+            Socket::Unix(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+        match &mut self.get_mut().socket {
+            Socket::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Socket::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
 }
@@ -213,8 +237,9 @@ mod tests {
         let _dialled = Kernel::dial(None, at).await.unwrap();
         let (stream, _) = Kernel::accept(&mut listener).await.unwrap();
         let asked = |patience| {
-            let grip = stream.settle(patience).unwrap();
-            let socket = SockRef::from(&grip);
+            stream.settle(patience).unwrap();
+            let Socket::Tcp(stream) = &stream.socket else { unreachable!("we listen on TCP") };
+            let socket = SockRef::from(stream);
             let on = socket.keepalive().unwrap();
             (
                 on,
@@ -225,5 +250,22 @@ mod tests {
         assert!(asked(None).0);
         assert_eq!(asked(Some(Duration::from_secs(30))), (true, 30, 10));
         assert_eq!(asked(Some(Duration::from_millis(200))), (true, 1, 1), "the kernel counts seconds");
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_is_cut_off_resets_its_peer_and_another_ends_in_order() {
+        let (mut listener, at) = Kernel::listen(&Endpoint::Tcp(([127, 0, 0, 1], 0).into())).unwrap();
+        let Endpoint::Tcp(at) = at else { unreachable!("we listen on TCP") };
+        for (cut, ends) in [(true, Err(Why::Reset)), (false, Ok(0))] {
+            let mut dialled = Kernel::dial(None, at).await.unwrap();
+            let (stream, _) = Kernel::accept(&mut listener).await.unwrap();
+            let grip = stream.settle(None).unwrap();
+            if cut {
+                grip.abort_when_dropped();
+            }
+            drop(stream);
+            let read = tokio::io::AsyncReadExt::read(&mut dialled, &mut [0]).await;
+            assert_eq!(read.map_err(|error| why(&error)), ends);
+        }
     }
 }
