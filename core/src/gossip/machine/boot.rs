@@ -235,12 +235,12 @@ mod tests {
         let file = format!(
             "{ID} 127.0.0.1:7000@17000 myself,{myself}\n{other}vars currentEpoch 2 lastVoteEpoch 0\n"
         );
-        out.take();
+        let _ = out.take();
         node.handle(Instant(1), Input::Job(READ, Done::Read(Ok(file.into_bytes()))), &mut out);
         let effects = out.take();
-        let why = effects.iter().find_map(|effect| match effect {
-            Effect::Notice(notice @ Notice::StartRefused(_)) => Some(format!("{notice}")),
-            _ => None,
+        let why = effects.iter().find_map(|effect| {
+            let Effect::Notice(notice @ Notice::StartRefused(_)) = effect else { return None };
+            Some(format!("{notice}"))
         });
         let exits = effects.iter().any(|effect| matches!(effect, Effect::Exit { status: EXIT_CONFIG }));
         let listens = effects.iter().any(|effect| matches!(effect, Effect::Listen { .. }));
