@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use core::net::IpAddr;
 
+use super::password::Password;
 use super::plant::Plants;
 use crate::time::Duration;
 
@@ -98,6 +99,10 @@ pub struct Config {
     pub no_failover: bool,
     /// `cluster-preferred-endpoint-type`.
     pub preferred_endpoint: Preferred,
+    /// What clients have to say before anything else (`requirepass`); none: nothing. It is neither
+    /// shown nor written to a trace.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub password: Option<Password>,
     /// Whether there is a file that CONFIG REWRITE brings up to date. Ours.
     pub has_file: bool,
     /// Planted bugs; none in a daemon.
@@ -127,6 +132,7 @@ impl Config {
             allow_reads_when_down: false,
             no_failover: false,
             preferred_endpoint: Preferred::default(),
+            password: None,
             has_file: false,
             plants: Plants::default(),
         }

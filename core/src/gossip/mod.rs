@@ -13,6 +13,7 @@ pub(crate) mod links;
 pub mod machine;
 pub mod nodes_conf;
 pub mod notice;
+pub mod password;
 pub mod plant;
 pub mod resp;
 pub mod rules;

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use standin_core::gossip::Config;
 use standin_core::gossip::config::{Preferred, Role};
+use standin_core::gossip::password::{PASSWORD_MAX, Password};
 use standin_core::text::nearest;
 use standin_core::time::Duration;
 
@@ -105,8 +106,9 @@ pub(super) const CHOICES: &[Choice] = &[
         takes: "an IP address of this host, \"0.0.0.0\" for all of them",
         default: Unsaid::Is("\"0.0.0.0\""),
         says: &[
-            "The address both ports are opened on. There is no password, as on Redis' own bus: who",
-            "reaches these ports commands this node. Let only the cluster and its operators in.",
+            "The address both ports are opened on. Redis' bus has no password, and the clients' port",
+            "has none without requirepass: who reaches these ports commands this node. Let only the",
+            "cluster and its operators in.",
         ],
         read: |value, draft| address(value, true).map(|ip| draft.config.listen = ip),
     },
@@ -172,6 +174,18 @@ pub(super) const CHOICES: &[Choice] = &[
             };
             Ok(())
         },
+    },
+    Choice {
+        name: "requirepass",
+        redis: "requirepass",
+        takes: "text of 1 to 512 bytes",
+        default: unset!("no password", "\"a long random text\""),
+        says: &[
+            "What clients have to say first (AUTH). The same as on the other nodes, or redis-cli -a",
+            "cannot speak to all of them. Let only this daemon and its operators read the file then.",
+            "There is no masterauth: this node replicates nobody.",
+        ],
+        read: password,
     },
     Choice {
         name: "node-timeout",
@@ -291,6 +305,14 @@ fn address(value: &Value<'_>, all: bool) -> Result<IpAddr, Wrong> {
         return Err(Wrong::says(format!("{quoted} is nobody's address")));
     }
     Ok(ip)
+}
+
+/// What is wrong with it is told without it.
+fn password(value: &Value<'_>, draft: &mut Draft) -> Result<(), Wrong> {
+    let text = value.value.as_str().ok_or_else(|| Wrong::says("this password is no text"))?;
+    let wrong = || Wrong::says(format!("a password of {} bytes; the most are {PASSWORD_MAX}", text.len()));
+    draft.config.password = Some(Password::new(text.as_bytes()).ok_or_else(wrong)?);
+    Ok(())
 }
 
 fn hostname(value: &Value<'_>, draft: &mut Draft) -> Result<(), Wrong> {

@@ -50,9 +50,9 @@ pub fn read(file: &Path) -> Result<Settings, String> {
         let at = error.valid_up_to();
         let what = "these bytes are no text";
         let problem = problem(&text, at..at + 1, what, "UTF-8, as TOML is written in");
-        return Err(Problems::from(problem).render(&shown, &bytes));
+        return Err(Problems::from(problem).render(&shown, masked(&text)));
     }
-    parse(&text, folder).map_err(|problems| problems.render(&shown, &bytes))
+    parse(&text, folder).map_err(|problems| problems.render(&shown, masked(&text)))
 }
 
 /// Reads a file's text; its folder is what relative names are below.
@@ -78,6 +78,28 @@ pub fn parse(text: &str, folder: &Path) -> Result<Settings, Problems> {
     let mut problems = Problems::new();
     found.into_iter().for_each(|problem| problems.push(problem));
     problems.into_result(finish(draft, folder))
+}
+
+/// The text with `*` for each letter of what may be a password, its names misspelt too: what is wrong
+/// is told with its line.
+fn masked(text: &str) -> String {
+    let (table, _) = DeTable::parse_recoverable(text);
+    let value = table.get_ref().get("requirepass").map_or(0..0, Spanned::span);
+    let mut masked = String::with_capacity(text.len());
+    let mut start = 0;
+    for line in text.split_inclusive('\n') {
+        let (name, rest) = line.split_once('=').unwrap_or((line, ""));
+        let name = name.trim().trim_matches(['"', '\'']).to_ascii_lowercase();
+        let secret = ["pass", "auth"].iter().any(|part| name.contains(part));
+        let secret = secret || options::meant(&name) == Some("requirepass");
+        let from = if secret { start + line.len() - rest.len() } else { usize::MAX };
+        masked.extend(line.char_indices().map(|(at, letter)| {
+            let at = start + at;
+            if (at >= from || value.contains(&at)) && !letter.is_whitespace() { '*' } else { letter }
+        }));
+        start += line.len();
+    }
+    masked
 }
 
 fn finish(draft: Draft, folder: &Path) -> Settings {

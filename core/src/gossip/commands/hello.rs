@@ -52,19 +52,21 @@ pub(super) fn hello(machine: &mut Gossip, call: &mut Call<'_>) {
             None => return call.error("Protocol version is not an integer or out of range"),
         };
     }
-    let mut name = None;
     let mut at = 2;
     while at < call.words.len() {
         let left = call.words.len() - at - 1;
         if is(call.word(at), "auth") && left >= 2 {
-            if call.word(at + 1) != b"default" {
+            if !admits(machine, call, at + 1, at + 2) {
                 return wrong_password(call);
             }
             at += 3;
         } else if is(call.word(at), "setname") && left >= 1 {
-            name = Some(call.word(at + 1).to_vec());
-            if name.as_deref().is_some_and(|name| !is_name(name)) {
+            let name = call.word(at + 1).to_vec();
+            if !is_name(&name) {
                 return bad_name(call);
+            }
+            if let Some(client) = machine.clients.all.get_mut(&call.link) {
+                client.name = name;
             }
             at += 2;
         } else {
@@ -74,8 +76,12 @@ pub(super) fn hello(machine: &mut Gossip, call: &mut Call<'_>) {
     }
     let is_master = machine.table.me().is_master();
     let Some(client) = machine.clients.all.get_mut(&call.link) else { return };
-    if let Some(name) = name {
-        client.name = name;
+    if !client.known {
+        return call.reply().error_code(
+            "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH \
+             <user> <pass> option can be used to authenticate the client and select the RESP protocol version \
+             at the same time",
+        );
     }
     client.resp = resp;
     let id = client.id;
@@ -98,16 +104,44 @@ pub(super) fn hello(machine: &mut Gossip, call: &mut Call<'_>) {
     reply.array(0);
 }
 
-/// There are no passwords: only Redis' default user, who needs none.
-pub(super) fn auth(_: &mut Gossip, call: &mut Call<'_>) {
-    match call.words {
-        [_, _] => call.error(
-            "AUTH <password> called without any password configured for the default user. \
-             Are you sure your configuration is correct?",
-        ),
-        [_, user, _] if user == b"default" => call.ok(),
-        [_, _, _] => wrong_password(call),
-        _ => call.syntax_error(),
+/// `AUTH [user] password`: there is only Redis' default user, who may need none.
+pub(super) fn auth(machine: &mut Gossip, call: &mut Call<'_>) {
+    let admitted = match call.words.len() {
+        2 if machine.config.password.is_none() => {
+            return call.error(
+                "AUTH <password> called without any password configured for the default user. \
+                 Are you sure your configuration is correct?",
+            );
+        }
+        2 => admits(machine, call, 0, 1),
+        3 => admits(machine, call, 1, 2),
+        _ => return call.syntax_error(),
+    };
+    if admitted { call.ok() } else { wrong_password(call) }
+}
+
+/// Whether this is the default user (its word's place; 0: not named) and its password. It is known
+/// from here on; who was before stays so.
+fn admits(machine: &mut Gossip, call: &Call<'_>, user: usize, password: usize) -> bool {
+    let right = machine.config.password.as_ref().is_none_or(|it| it.is(call.word(password)));
+    let admitted = right && (user == 0 || call.word(user) == b"default");
+    if let Some(client) = machine.clients.all.get_mut(&call.link) {
+        client.known |= admitted;
+    }
+    admitted
+}
+
+impl Gossip {
+    /// Whether a client may ask for this: without the password, only to say it or to leave. It is
+    /// told if not.
+    pub(super) fn hears(&self, call: &mut Call<'_>, row: &Row) -> bool {
+        let known = self.clients.all.get(&call.link).is_some_and(|client| client.known);
+        let hears = known || matches!(row.name, "auth" | "hello" | "quit" | "reset");
+        if !hears {
+            let because = if row.is_exec() { "EXECABORT Transaction discarded because of: " } else { "" };
+            call.reply().error_code(format_args!("{because}NOAUTH Authentication required."));
+        }
+        hears
     }
 }
 
@@ -133,9 +167,11 @@ pub(super) fn quit(machine: &mut Gossip, call: &mut Call<'_>) {
 pub(super) fn reset(machine: &mut Gossip, call: &mut Call<'_>) {
     machine.discard(call.link);
     machine.unsubscribe_all(call.link);
+    let known = machine.config.password.is_none();
     if let Some(client) = machine.clients.all.get_mut(&call.link) {
         client.resp = Resp::Two;
         client.name.clear();
+        client.known = known;
         client.readonly = false;
         client.asking = false;
     }

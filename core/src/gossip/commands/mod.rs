@@ -56,6 +56,8 @@ pub(super) struct Client {
     requests: Requests,
     resp: Resp,
     name: Vec<u8>,
+    /// It has said the password, or there is none.
+    known: bool,
     /// Their end and ours.
     remote: Endpoint,
     local: Endpoint,
@@ -116,7 +118,7 @@ pub(super) struct Clients {
 
 impl Clients {
     /// Whether there is room for it.
-    pub(super) fn accepted(&mut self, link: LinkId, from: &Endpoint, local: &Endpoint) -> bool {
+    pub(super) fn accepted(&mut self, link: LinkId, from: &Endpoint, local: &Endpoint, known: bool) -> bool {
         if self.all.len() >= CLIENTS_MAX {
             self.refused += 1;
             return false;
@@ -127,6 +129,7 @@ impl Clients {
             requests: Requests::new(),
             resp: Resp::Two,
             name: Vec::new(),
+            known,
             remote: from.clone(),
             local: local.clone(),
             readonly: false,
@@ -266,6 +269,7 @@ impl Gossip {
             if client.awaits.is_some() {
                 break true;
             }
+            client.requests.strange(!client.known);
             let words =
                 match client.postponed.take().map_or_else(|| client.requests.next(), |it| Ok(Some(it))) {
                     Ok(Some(words)) => words,
@@ -363,6 +367,9 @@ impl Gossip {
                 return Admitted::Refused;
             }
         };
+        if !self.hears(call, row) {
+            return Admitted::Refused;
+        }
         if queues && row.flags.contains(Flags::NO_MULTI) {
             call.reply().error("Command not allowed inside a transaction");
             return Admitted::Refused;

@@ -119,6 +119,11 @@ static SETTINGS: &[Setting] = &[
             Ok(())
         }),
     },
+    // Only who has said it gets here.
+    fixed("requirepass", |config| {
+        let told = config.password.as_ref().map(|password| String::from_utf8_lossy(password.reveal()));
+        told.unwrap_or_default().into_owned()
+    }),
     fixed("cluster-announce-ip", |config| config.announce_ip.map_or(String::new(), |ip| ip.to_string())),
     fixed("cluster-announce-port", |config| config.announce_port.unwrap_or(0).to_string()),
     fixed("cluster-announce-bus-port", |config| config.announce_bus_port.unwrap_or(0).to_string()),

@@ -43,7 +43,8 @@ impl Gossip {
                 }
             }
             LinkInput::Accepted { port: CLIENTS, from, local, .. } => {
-                if !self.clients.accepted(link, &from, &local) {
+                let known = self.config.password.is_none();
+                if !self.clients.accepted(link, &from, &local, known) {
                     self.refuse_client(out, link);
                 }
             }

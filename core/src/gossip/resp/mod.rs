@@ -57,6 +57,10 @@ pub enum RespError {
     },
     /// A number in a reply is none.
     BadNumber,
+    /// More than ten arguments of a client that has still to say its password.
+    StrangeMultibulk,
+    /// An argument of more than 16 KiB of such a client.
+    StrangeBulk,
     /// A reply has arrays in arrays beyond [`DEPTH_MAX`], or values beyond [`VALUES_MAX`].
     TooDeep,
 }
@@ -74,6 +78,8 @@ impl fmt::Display for RespError {
             Self::BigBulkCount => f.write_str("too big bulk count string"),
             Self::UnbalancedQuotes => f.write_str("unbalanced quotes in request"),
             Self::TooLarge => f.write_str("too big a request"),
+            Self::StrangeMultibulk => f.write_str("unauthenticated multibulk length"),
+            Self::StrangeBulk => f.write_str("unauthenticated bulk length"),
             Self::NoReply { got } => write!(f, "expected a reply, got '{}'", shown(got)),
             Self::BadNumber => f.write_str("invalid number in a reply"),
             Self::TooDeep => f.write_str("too many values in a reply"),

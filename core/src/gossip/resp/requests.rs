@@ -18,6 +18,11 @@ pub const LINE_BYTES_MAX: usize = 64 * 1024;
 /// rounds up to.
 pub const ARGUMENT_COST: usize = 48;
 
+/// Arguments of a request, and bytes of one argument, of a client that has not said the password
+/// it should; Redis' numbers.
+const STRANGE_ARGUMENTS_MAX: i64 = 10;
+const STRANGE_BULK_MAX: usize = 16_384;
+
 /// A client's requests, in any cut.
 ///
 /// A request is an array of bulk strings, `*1\r\n$4\r\nPING\r\n`, or a line of words as a person
@@ -35,6 +40,8 @@ pub struct Requests {
     bulk: Option<usize>,
     /// and how many bytes it has taken.
     taken: usize,
+    /// Whether the client is none that is known.
+    strange: bool,
     failed: Option<RespError>,
 }
 
@@ -42,7 +49,15 @@ impl Requests {
     /// The stream begins.
     #[must_use]
     pub const fn new() -> Self {
-        Self { held: Held::new(), arguments: Vec::new(), missing: 0, bulk: None, taken: 0, failed: None }
+        Self {
+            held: Held::new(),
+            arguments: Vec::new(),
+            missing: 0,
+            bulk: None,
+            taken: 0,
+            strange: false,
+            failed: None,
+        }
     }
 
     /// The next piece of the stream. Ask for requests until there are none, then feed again: only
@@ -51,6 +66,11 @@ impl Requests {
         if self.failed.is_none() {
             self.held.feed(input);
         }
+    }
+
+    /// Whether who asks has still to say who it is: it may ask little until then.
+    pub const fn strange(&mut self, strange: bool) {
+        self.strange = strange;
     }
 
     /// The next whole request, at least one word; `None` until more is fed. Empty requests are
@@ -112,6 +132,9 @@ impl Requests {
         if count > ARGUMENTS_MAX as i64 {
             return Err(RespError::MultibulkLength);
         }
+        if self.strange && count > STRANGE_ARGUMENTS_MAX {
+            return Err(RespError::StrangeMultibulk);
+        }
         self.missing = usize::try_from(count).unwrap_or(0);
         Ok(Some(()))
     }
@@ -127,7 +150,12 @@ impl Requests {
                     return Err(RespError::NoBulk { got });
                 }
                 let length = number(line).and_then(|length| usize::try_from(length).ok());
-                length.filter(|&length| length <= REQUEST_BYTES_MAX).ok_or(RespError::BulkLength)?
+                let length =
+                    length.filter(|&length| length <= REQUEST_BYTES_MAX).ok_or(RespError::BulkLength)?;
+                if self.strange && length > STRANGE_BULK_MAX {
+                    return Err(RespError::StrangeBulk);
+                }
+                length
             }
         };
         self.bulk = Some(length);

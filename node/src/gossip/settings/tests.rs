@@ -10,7 +10,7 @@ fn here() -> &'static Path {
 fn wrong(text: &str) -> String {
     match parse(text, here()) {
         Ok(settings) => panic!("nothing wrong: {settings:?}"),
-        Err(problems) => problems.render("w.toml", text),
+        Err(problems) => problems.render("w.toml", masked(text)),
     }
 }
 
@@ -47,7 +47,7 @@ fn every_example_of_the_template_is_taken() {
         .filter(|line| !line.starts_with("dir"))
         .map(|line| format!("{line}\n"))
         .collect();
-    assert_eq!(text.lines().count(), 5, "{text}");
+    assert_eq!(text.lines().count(), 6, "{text}");
     let settings = parse(&text, &folder).unwrap();
     assert_eq!(settings.config.announce_ip, "192.0.2.10".parse().ok());
     assert_eq!(settings.config.announced_port(), 6379);
@@ -166,4 +166,26 @@ fn a_file_that_is_missing_or_no_text_is_told() {
     let told = read(&file).unwrap_err();
     fs::remove_file(&file).unwrap();
     assert!(told.contains(":2:9: these bytes are no text"), "{told}");
+}
+
+#[test]
+fn a_password_is_taken_and_never_shown() {
+    let settings = parse("requirepass = \"s3 cret=\\u00e4\"\n", here()).unwrap();
+    assert!(settings.config.password.as_ref().is_some_and(|it| it.is("s3 cret=\u{e4}".as_bytes())));
+    assert!(!format!("{settings:?}").contains("s3"));
+    let long = format!("requirepass = \"s3{}\"", "a".repeat(511));
+    for (text, says) in [
+        ("requirepass = 93", "1:15: this password is no text"),
+        ("requirepass = \"\"", "1:15: a password of 0 bytes"),
+        (&long, "1:15: a password of 513 bytes"),
+        ("requirepass = s3cret", "w.toml:1:"),
+        ("requirepass = \"s3cret", "w.toml:1:"),
+        ("requirepas = \"s3cret\"", "did you mean `requirepass`?"),
+        ("masterauth = \"s3cret\"", "`masterauth` is no option"),
+        ("port = 0\nrequirepass = \"\"\"\ns3cret\"\"\"; 1", "w.toml:1:"),
+        ("requirepass = \"s3cret\"\n\"requirepass\" = \"s3cret\"", "duplicate key"),
+    ] {
+        let told = wrong(text);
+        assert!(told.contains(says) && !told.contains("s3") && !told.contains("93"), "{text}: {told}");
+    }
 }

@@ -1,5 +1,6 @@
 //! A node in a small room: clients talk to it, everything it asks for is granted.
 
+mod auth;
 mod limits;
 mod moving;
 mod settings;
