@@ -74,13 +74,17 @@ pub(super) fn replconf(machine: &mut Gossip, call: &mut Call<'_>) {
 }
 
 /// PSYNC and SYNC: the replica gets everything, whatever it has.
+///
+/// Whoever gets nothing is told `NOMASTERLINK`. At that a Redis replica comes back a second later;
+/// at any other error it says SYNC, and refused again it comes back at once, for ever.
 pub(super) fn psync(machine: &mut Gossip, call: &mut Call<'_>) {
     if !machine.keeps_data() {
         let role = machine.config.role.word();
-        return call.error(format_args!("this node is a standin {role}: it has no data to replicate"));
+        let why = format_args!("NOMASTERLINK this node is a standin {role}: it has no data to replicate");
+        return call.reply().error_code(why);
     }
     if is(call.word(0), "sync") {
-        return call.error("SYNC is not offered, only PSYNC");
+        return call.reply().error_code("NOMASTERLINK SYNC is not offered, only PSYNC");
     }
     if number(call.word(2)).is_none() {
         return call.not_an_integer();

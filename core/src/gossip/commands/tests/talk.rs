@@ -65,7 +65,8 @@ fn a_node_without_keys_says_so_and_knows_where_they_are() {
     room.expect(link, &[("GET a", moved), ("SET a x", moved), ("XREAD STREAMS a 0", moved)]);
     room.expect(link, &[("READONLY", "+OK"), ("GET a", moved)]);
     room.expect(link, &[("SPUBLISH a x", moved), ("SPUBLISH b x", ":0")]);
-    room.expect(link, &[("PSYNC ? -1", "-ERR this node is a standin witness: it has no data to replicate")]);
+    let later = "-NOMASTERLINK this node is a standin witness: it has no data to replicate";
+    room.expect(link, &[("PSYNC ? -1", later), ("SYNC", later)]);
     let fixed = "-ERR This node is a standin witness: it stores no keys and keeps its role";
     room.expect(
         link,
