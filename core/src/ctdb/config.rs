@@ -186,7 +186,7 @@ pub struct Fixes {
     /// Who asks for a change of an address that is under way already is answered when it is done.
     /// In ctdbd that is a failure, which ends the run and costs credits. An address that is on its
     /// way in when it is wanted gone is released as soon as it has come; ctdbd says at once that it
-    /// does not have it.
+    /// does not have it. (Either waits while it gives up everything: ctdbd hears nothing then.)
     pub wait_for_changes: bool,
     /// A node that starts and has been through a recovery stays in normal mode when it hears that
     /// another node is well. In ctdbd it falls back, and the cluster recovers once more, ten

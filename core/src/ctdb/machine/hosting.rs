@@ -360,8 +360,7 @@ impl Ctdb {
         holder: Option<Pnn>,
     ) -> Reaction {
         // It may be here any moment: it goes as soon as it has come.
-        let waits = self.config.fixes.wait_for_changes && self.releases.len() < WAITING_MAX;
-        if waits && self.addresses.is_taking(address) {
+        if self.may_wait() && self.addresses.is_taking(address) {
             self.releases.push((address, asker, holder));
             return Reaction::Later;
         }
@@ -371,6 +370,13 @@ impl Ctdb {
             (self.state.own(), if self.config.test_mode { assigned() } else { self.have(address) });
         let release = self.addresses.release(&mut cx!(self, now, out), me, holder, address, have);
         self.begin_release(now, out, address, release, After::Release(asker, address, holder), holder)
+    }
+
+    /// Whether a release of what is being changed waits for that. ctdbd hears nothing while it gives
+    /// up everything: there it waits only then, and what was coming has come and gone afterwards.
+    fn may_wait(&self) -> bool {
+        let waits = self.config.fixes.wait_for_changes || self.standing.is_dropping();
+        waits && self.releases.len() < WAITING_MAX
     }
 
     fn begin_release(
@@ -391,13 +397,8 @@ impl Ctdb {
             Release::Busy if self.config.plants.has(Plant::BusyReleaseForgiven) => {
                 Reaction::Answer(Answer::OK)
             }
-            // It is going anyway: whoever wants it gone is told when it is. ctdbd hears nothing
-            // while it gives up everything.
-            Release::Busy
-                if (self.config.fixes.wait_for_changes || self.standing.is_dropping())
-                    && self.releases.len() < WAITING_MAX
-                    && self.addresses.is_releasing(address) =>
-            {
+            // It is going anyway: whoever wants it gone is told when it is.
+            Release::Busy if self.may_wait() && self.addresses.is_releasing(address) => {
                 if let After::Release(asker, ..) = after {
                     self.releases.push((address, asker, holder));
                 }
