@@ -45,6 +45,7 @@ const WORDS: &[&str] = &[
     "gossip::wire",
     "gossip::resp",
     "gossip::nodes_conf",
+    "gossip::password",
 ];
 
 /// The layers, lowest first.

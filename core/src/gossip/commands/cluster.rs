@@ -6,36 +6,37 @@ use super::super::slots::{SLOTS, key_slot};
 use super::Call;
 use super::cluster_read as read;
 use super::cluster_write as write;
-use super::table::{Row, sub};
+use super::rows::{admin, sub};
+use super::table::Row;
 
 /// Redis 7.0's, all of them.
 pub(super) static CLUSTER: &[Row] = &[
-    sub("cluster|addslots", -3, write::addslots),
-    sub("cluster|addslotsrange", -4, write::addslotsrange),
-    sub("cluster|bumpepoch", 2, write::bumpepoch),
-    sub("cluster|count-failure-reports", 3, read::count_failure_reports),
+    admin("cluster|addslots", -3, write::addslots),
+    admin("cluster|addslotsrange", -4, write::addslotsrange),
+    admin("cluster|bumpepoch", 2, write::bumpepoch),
+    admin("cluster|count-failure-reports", 3, read::count_failure_reports),
     sub("cluster|countkeysinslot", 3, countkeysinslot),
-    sub("cluster|delslots", -3, write::delslots),
-    sub("cluster|delslotsrange", -4, write::delslotsrange),
-    sub("cluster|failover", -2, write::failover),
-    sub("cluster|flushslots", 2, write::flushslots),
-    sub("cluster|forget", 3, write::forget),
+    admin("cluster|delslots", -3, write::delslots),
+    admin("cluster|delslotsrange", -4, write::delslotsrange),
+    admin("cluster|failover", -2, write::failover),
+    admin("cluster|flushslots", 2, write::flushslots),
+    admin("cluster|forget", 3, write::forget),
     sub("cluster|getkeysinslot", 4, getkeysinslot),
     sub("cluster|help", 2, help),
     sub("cluster|info", 2, read::info),
     sub("cluster|keyslot", 3, keyslot),
     sub("cluster|links", 2, read::links),
-    sub("cluster|meet", -4, write::meet),
+    admin("cluster|meet", -4, write::meet),
     sub("cluster|myid", 2, read::myid),
     sub("cluster|nodes", 2, read::nodes),
-    sub("cluster|replicas", 3, read::replicas),
-    sub("cluster|replicate", 3, write::replicate),
-    sub("cluster|reset", -2, write::reset),
-    sub("cluster|saveconfig", 2, write::saveconfig),
-    sub("cluster|set-config-epoch", 3, write::set_config_epoch),
-    sub("cluster|setslot", -4, write::setslot),
+    admin("cluster|replicas", 3, read::replicas),
+    admin("cluster|replicate", 3, write::replicate),
+    admin("cluster|reset", -2, write::reset),
+    admin("cluster|saveconfig", 2, write::saveconfig),
+    admin("cluster|set-config-epoch", 3, write::set_config_epoch),
+    admin("cluster|setslot", -4, write::setslot),
     sub("cluster|shards", 2, read::shards),
-    sub("cluster|slaves", 3, read::replicas),
+    admin("cluster|slaves", 3, read::replicas),
     sub("cluster|slots", 2, read::slots),
 ];
 

@@ -6,7 +6,8 @@ use alloc::vec::Vec;
 
 use super::super::machine::Gossip;
 use super::super::resp::{Resp, is, number};
-use super::table::{Row, sub};
+use super::rows::{admin, sub};
+use super::table::Row;
 use super::{Call, Client};
 use crate::machine::Endpoint;
 
@@ -18,7 +19,7 @@ pub(super) static CLIENT: &[Row] = &[
     sub("client|help", 2, client_help),
     sub("client|id", 2, id),
     sub("client|info", 2, info),
-    sub("client|no-evict", 3, no_evict),
+    admin("client|no-evict", 3, no_evict),
     sub("client|setinfo", 4, setinfo),
     sub("client|setname", 3, setname),
 ];

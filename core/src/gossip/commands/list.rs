@@ -5,7 +5,9 @@ use alloc::vec::Vec;
 
 use super::super::machine::Gossip;
 use super::super::resp::{Out as Write, is};
-use super::table::{self, Flags, Keys, Row, TABLE, sub};
+use super::glob::glob;
+use super::rows::{TABLE, sub};
+use super::table::{self, Flags, Keys, Row};
 use super::{Call, hello};
 
 pub(super) static COMMAND: &[Row] = &[
@@ -14,8 +16,11 @@ pub(super) static COMMAND: &[Row] = &[
     sub("command|getkeys", -4, getkeys),
     sub("command|help", 2, help),
     sub("command|info", -2, info),
-    sub("command|list", 2, list),
+    sub("command|list", -2, list),
 ];
+
+/// Letters of a pattern that commands are filtered by.
+const PATTERN_MAX: usize = 256;
 
 /// `COMMAND` without more: all of them.
 pub(super) fn command(_: &mut Gossip, call: &mut Call<'_>) {
@@ -59,10 +64,26 @@ fn info(_: &mut Gossip, call: &mut Call<'_>) {
     }
 }
 
+/// `COMMAND LIST [FILTERBY PATTERN pattern]`; with a pattern, those of families too.
 fn list(_: &mut Gossip, call: &mut Call<'_>) {
+    let of_families = TABLE.iter().flat_map(|row| row.within);
+    let found: Vec<&Row> = match call.words {
+        [_, _] => TABLE.iter().collect(),
+        [_, _, by, what, pattern] if is(by, "filterby") && is(what, "pattern") => {
+            if pattern.len() > PATTERN_MAX {
+                return call.error("too long a pattern");
+            }
+            let pattern = pattern.to_ascii_lowercase();
+            TABLE.iter().chain(of_families).filter(|row| glob(&pattern, row.name.as_bytes())).collect()
+        }
+        [_, _, by, what, _] if is(by, "filterby") && (is(what, "module") || is(what, "aclcat")) => {
+            return call.error("only FILTERBY PATTERN is offered by a standin node");
+        }
+        _ => return call.syntax_error(),
+    };
     let mut reply = call.reply();
-    reply.array(TABLE.len());
-    TABLE.iter().for_each(|row| reply.bulk(row.name));
+    reply.array(found.len());
+    found.iter().for_each(|row| reply.bulk(row.name));
 }
 
 fn getkeys(_: &mut Gossip, call: &mut Call<'_>) {
@@ -75,10 +96,10 @@ fn getkeys(_: &mut Gossip, call: &mut Call<'_>) {
         Err(_) => return call.error("Invalid command specified"),
     };
     let keys = row.keys(words);
-    if row.keys == Keys::None {
+    if matches!(row.keys, Keys::None | Keys::Channels(..)) {
         return call.error("The command has no key arguments");
     }
-    if keys.is_empty() {
+    if keys.is_empty() && !row.flags.contains(Flags::NO_MANDATORY_KEYS) {
         return call.error("Invalid arguments specified for command");
     }
     let mut reply = call.reply();
@@ -94,7 +115,7 @@ fn help(_: &mut Gossip, call: &mut Call<'_>) {
 /// all left empty; then what it is the family of.
 fn describe(reply: &mut Write<'_>, row: &Row) {
     let mut flags: Vec<String> = row.flags.iter_names().map(|(name, _)| name.to_ascii_lowercase()).collect();
-    flags.retain(|name| !matches!(name.as_str(), "ends_multi" | "while_listening"));
+    flags.retain(|name| !matches!(name.as_str(), "ends_multi" | "while_listening" | "may_replicate"));
     let (first, last, step) = match row.keys {
         Keys::None => (0, 0, 0),
         Keys::At(first, last, step) => (first, last, step),
@@ -103,7 +124,11 @@ fn describe(reply: &mut Write<'_>, row: &Row) {
             flags.push("movablekeys".into());
             (3, 3, 1)
         }
-        Keys::Counted(_) | Keys::Behind(_) => {
+        Keys::StoredCounted(_) | Keys::Patterned | Keys::Sort | Keys::Geo => {
+            flags.push("movablekeys".into());
+            (1, 1, 1)
+        }
+        Keys::Counted(_) | Keys::Streams => {
             flags.push("movablekeys".into());
             (0, 0, 0)
         }
@@ -122,4 +147,4 @@ fn describe(reply: &mut Write<'_>, row: &Row) {
 }
 
 // A flag that is no flag of Redis' would be told to clients.
-const _: () = assert!(Flags::all().bits() == 1023);
+const _: () = assert!(Flags::all().bits() == 2047);

@@ -10,6 +10,10 @@
 mod cluster;
 mod cluster_read;
 mod cluster_write;
+mod empty;
+mod far;
+mod functions;
+mod glob;
 mod hello;
 mod info;
 mod keys;
@@ -17,6 +21,7 @@ mod list;
 mod pubsub;
 mod registers;
 mod replication;
+mod rows;
 mod settings;
 mod table;
 mod transactions;

@@ -5,7 +5,8 @@ use alloc::vec::Vec;
 use super::super::machine::Gossip;
 use super::super::resp::{Out as Write, Resp};
 use super::super::wire::{self, Kind};
-use super::table::{Row, sub};
+use super::rows::sub;
+use super::table::{Flags, Row};
 use super::{Call, hello};
 use crate::machine::LinkId;
 
@@ -14,12 +15,12 @@ const CHANNELS_MAX: usize = 1_024;
 const CHANNEL_BYTES_MAX: usize = 64 << 10;
 
 pub(super) static PUBSUB: &[Row] = &[
-    sub("pubsub|channels", -2, channels),
+    Row { flags: Flags::PUBSUB, ..sub("pubsub|channels", -2, channels) },
     sub("pubsub|help", 2, help),
-    sub("pubsub|numpat", 2, numpat),
-    sub("pubsub|numsub", -2, numsub),
-    sub("pubsub|shardchannels", -2, shardchannels),
-    sub("pubsub|shardnumsub", -2, shardnumsub),
+    Row { flags: Flags::PUBSUB, ..sub("pubsub|numpat", 2, numpat) },
+    Row { flags: Flags::PUBSUB, ..sub("pubsub|numsub", -2, numsub) },
+    Row { flags: Flags::PUBSUB, ..sub("pubsub|shardchannels", -2, shardchannels) },
+    Row { flags: Flags::PUBSUB, ..sub("pubsub|shardnumsub", -2, shardnumsub) },
 ];
 
 /// What a subscriber is told, unasked: in RESP3 it can be told apart.

@@ -128,9 +128,3 @@ pub(super) fn migrate(machine: &mut Gossip, call: &mut Call<'_>) {
     }
     call.reply().simple("NOKEY");
 }
-
-/// A command whose keys are known, so that clients are sent to where it is done.
-pub(super) fn unoffered(_: &mut Gossip, call: &mut Call<'_>) {
-    let name = call.text(0).to_ascii_lowercase();
-    call.error(format_args!("'{name}' is not offered by a standin node: it keeps one number a slot"));
-}

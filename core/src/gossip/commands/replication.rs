@@ -5,8 +5,7 @@ use alloc::vec::Vec;
 
 use super::super::machine::Gossip;
 use super::super::resp::{is, number};
-use super::table::{Row, sub};
-use super::{Call, hello};
+use super::Call;
 use crate::time::{Duration, Instant};
 
 /// What a client said of itself as a replica.
@@ -129,30 +128,4 @@ pub(super) fn replicaof(_: &mut Gossip, call: &mut Call<'_>) {
 
 pub(super) fn failover(_: &mut Gossip, call: &mut Call<'_>) {
     call.error("FAILOVER not allowed in cluster mode. Use CLUSTER FAILOVER command instead.");
-}
-
-/// Functions run where keys are. redis-cli asks for them when it adds a node, and copies them to
-/// the new one; here they are taken and forgotten.
-pub(super) static FUNCTION: &[Row] = &[
-    sub("function|dump", 2, function_dump),
-    sub("function|help", 2, function_help),
-    sub("function|list", -2, function_list),
-    sub("function|restore", -3, function_restore),
-];
-
-fn function_dump(machine: &mut Gossip, call: &mut Call<'_>) {
-    let role = machine.config.role.word();
-    call.error(format_args!("FUNCTION DUMP is not offered: this node is a standin {role} and keeps none"));
-}
-
-fn function_list(_: &mut Gossip, call: &mut Call<'_>) {
-    call.reply().array(0);
-}
-
-fn function_restore(_: &mut Gossip, call: &mut Call<'_>) {
-    call.ok();
-}
-
-fn function_help(_: &mut Gossip, call: &mut Call<'_>) {
-    hello::help(call, "FUNCTION", &FUNCTION.iter().map(Row::short).collect::<Vec<_>>());
 }

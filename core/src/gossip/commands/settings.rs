@@ -8,18 +8,20 @@ use alloc::vec::Vec;
 use super::super::config::{Config, Preferred};
 use super::super::machine::Gossip;
 use super::super::resp::{Out as Write, is, number};
-use super::table::{Flags, Row, sub};
+use super::glob::glob;
+use super::rows::{A, admin, sub};
+use super::table::{Flags, Row};
 use super::{CLIENTS_MAX, Call, hello};
 use crate::machine::{JobId, Outbox};
 use crate::time::{Duration, Instant};
 
 pub(super) static CONFIG: &[Row] = &[
-    sub("config|get", -3, get),
+    admin("config|get", -3, get),
     sub("config|help", 2, help),
-    sub("config|resetstat", 2, resetstat),
+    admin("config|resetstat", 2, resetstat),
     // Its answer comes later, which a transaction's cannot.
-    Row { flags: Flags::NO_MULTI, ..sub("config|rewrite", 2, rewrite) },
-    sub("config|set", -4, set),
+    Row { flags: A.union(Flags::NO_MULTI), ..sub("config|rewrite", 2, rewrite) },
+    admin("config|set", -4, set),
 ];
 
 /// An option: its name, how it is told, how it is changed.
@@ -137,12 +139,17 @@ static SETTINGS: &[Setting] = &[
     fixed("appendonly", |_| yes(false)),
     fixed("save", |_| String::new()),
     fixed("maxmemory", |_| String::from("0")),
+    // Nobody is sent away for saying nothing, nobody writes to a replica, nothing happens to keys.
+    fixed("timeout", |_| String::from("0")),
+    fixed("replica-read-only", |_| yes(true)),
+    fixed("notify-keyspace-events", |_| String::new()),
 ];
 
 /// Redis' names of before; they are understood, and told as well.
-const FORMER: [(&str, &str); 3] = [
+const FORMER: [(&str, &str); 4] = [
     ("cluster-slave-validity-factor", "cluster-replica-validity-factor"),
     ("cluster-slave-no-failover", "cluster-replica-no-failover"),
+    ("slave-read-only", "replica-read-only"),
     ("repl-ping-slave-period", "repl-ping-replica-period"),
 ];
 
@@ -180,28 +187,10 @@ fn get(machine: &mut Gossip, call: &mut Call<'_>) {
     }
 }
 
-/// `*` and `?` as in file names, everything else for itself. Looks at each letter of the text once
-/// per letter of the pattern at most.
-fn matches(pattern: &[u8], text: &[u8]) -> bool {
-    let (mut p, mut t, mut star) = (0, 0, None);
-    while t < text.len() {
-        match pattern.get(p) {
-            Some(b'*') => {
-                star = Some((p + 1, t));
-                p += 1;
-            }
-            Some(&letter) if letter == b'?' || letter == text[t] => {
-                p += 1;
-                t += 1;
-            }
-            _ => {
-                let Some((after, from)) = star else { return false };
-                star = Some((after, from + 1));
-                (p, t) = (after, from + 1);
-            }
-        }
-    }
-    pattern[p..].iter().all(|&letter| letter == b'*')
+/// A name without `*`, `?` or `[` is no pattern.
+fn matches(pattern: &[u8], name: &[u8]) -> bool {
+    let plain = !pattern.iter().any(|letter| b"*?[".contains(letter));
+    if plain { pattern == name } else { glob(pattern, name) }
 }
 
 /// `CONFIG SET name value …`: all or none. Gone with the process, unless CONFIG REWRITE follows.
@@ -303,25 +292,4 @@ fn resetstat(_: &mut Gossip, call: &mut Call<'_>) {
 
 fn help(_: &mut Gossip, call: &mut Call<'_>) {
     hello::help(call, "CONFIG", &CONFIG.iter().map(Row::short).collect::<Vec<_>>());
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn patterns_match_as_file_names_do() {
-        for (pattern, text, expected) in [
-            ("*", "port", true),
-            ("cluster-*", "cluster-port", true),
-            ("*-port", "cluster-port", true),
-            ("cl?ster*p*t", "cluster-port", true),
-            ("cluster-?", "cluster-port", false),
-            ("port", "ports", false),
-            ("", "", true),
-            ("*a*b", "aXbXaXc", false),
-        ] {
-            assert_eq!(matches(pattern.as_bytes(), text.as_bytes()), expected, "{pattern} {text}");
-        }
-    }
 }

@@ -1,14 +1,13 @@
-//! Every command there is: its name, how many words it takes, where its keys stand, who does it.
+//! What a command is: its name, how many words it takes, where its keys stand, who does it.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
 use super::super::machine::Gossip;
-use super::super::resp::{is, number};
-use super::{
-    Call, cluster, hello, info, list, pubsub, registers, replication, settings, shown, transactions,
-};
+use super::super::resp::is;
+use super::rows::TABLE;
+use super::{Call, shown};
 
 bitflags::bitflags! {
     /// What a command is like.
@@ -29,6 +28,8 @@ bitflags::bitflags! {
         const WHILE_LISTENING = 256;
         /// As if ASKING had been said before.
         const ASKING = 512;
+        /// It may do without keys.
+        const NO_MANDATORY_KEYS = 1_024;
     }
 }
 
@@ -48,8 +49,16 @@ pub(super) enum Keys {
     Channels(i32, i32),
     /// A number at this place says how many follow.
     Counted(usize),
-    /// Behind this word, the first half of what is left.
-    Behind(&'static str),
+    /// The same, and the first word is a key as well.
+    StoredCounted(usize),
+    /// The first; which others a pattern names is not known.
+    Patterned,
+    /// The first, and the one behind the last `STORE`.
+    Sort,
+    /// The first, and from the fifth word on the one behind the last `STORE` or `STOREDIST`.
+    Geo,
+    /// XREAD's: behind the option `STREAMS`, the first half of what is left.
+    Streams,
     /// MIGRATE's: the fourth word, or if that is empty all behind the option `KEYS`.
     Migrate,
 }
@@ -88,24 +97,26 @@ impl Row {
 }
 
 impl Keys {
-    /// The keys of a request that has words enough.
+    /// The keys of a request that has words enough. None if it has other keys than it says, or is
+    /// otherwise wrong: whoever runs it tells.
     pub(super) fn of(self, words: &[Vec<u8>]) -> Vec<&[u8]> {
         let count = words.len() as i32;
         let (first, last, step) = match self {
             Self::None => return Vec::new(),
             Self::At(first, last, step) => (first, last, step),
             Self::Channels(first, last) => (first, last, 1),
-            Self::Counted(at) => {
-                let said = words.get(at).and_then(|word| number(word)).unwrap_or_default();
-                let said = i32::try_from(said).unwrap_or_default().clamp(0, count);
-                (at as i32 + 1, at as i32 + said, 1)
+            Self::Patterned => (1, 1, 1),
+            Self::Counted(at) => counted(words, at),
+            Self::StoredCounted(at) => {
+                let (first, last, _) = counted(words, at);
+                let stored = if first > last { &[] } else { &words[1..2] };
+                let named = words.iter().skip(first as usize).take((last - first + 1).max(0) as usize);
+                return stored.iter().chain(named).map(Vec::as_slice).collect();
             }
+            Self::Sort => return with_stored(words, sort_stored(words)),
+            Self::Geo => return with_stored(words, geo_stored(words)),
             Self::Migrate => migrate_keys(words),
-            Self::Behind(word) => {
-                let behind = words.iter().position(|it| is(it, word)).map_or(words.len(), |at| at + 1);
-                let half = (words.len() - behind) / 2;
-                (behind as i32, (behind + half) as i32 - 1, 1)
-            }
+            Self::Streams => streams(words),
         };
         let last = if last < 0 { count + last } else { last.min(count - 1) };
         if first > last {
@@ -115,8 +126,81 @@ impl Keys {
     }
 }
 
+/// First, last, step; the first behind the last: none.
+type Span = (i32, i32, i32);
+
+const NOWHERE: Span = (1, 0, 1);
+
+/// As C's `atoi`, with which Redis looks for keys: what a word has of digits at its begin.
+fn leading_number(word: &[u8]) -> usize {
+    let digits = word.iter().take_while(|byte| byte.is_ascii_digit());
+    digits.fold(0, |sum: usize, digit| sum.saturating_mul(10).saturating_add(usize::from(digit - b'0')))
+}
+
+fn counted(words: &[Vec<u8>], at: usize) -> Span {
+    let said = words.get(at).map_or(0, |word| leading_number(word));
+    if said > words.len().saturating_sub(at + 1) {
+        return NOWHERE;
+    }
+    (at as i32 + 1, (at + said) as i32, 1)
+}
+
+/// Nothing but options before `STREAMS`, and an id for every key behind it.
+fn streams(words: &[Vec<u8>]) -> Span {
+    let mut at = 1;
+    while let Some(word) = words.get(at) {
+        at += match word {
+            _ if is(word, "streams") => {
+                let left = words.len() - at - 1;
+                let whole = left > 0 && left.is_multiple_of(2);
+                return if whole { (at as i32 + 1, (at + left / 2) as i32, 1) } else { NOWHERE };
+            }
+            _ if is(word, "count") || is(word, "block") => 2,
+            _ if is(word, "group") => 3,
+            _ if is(word, "noack") => 1,
+            _ => break,
+        };
+    }
+    NOWHERE
+}
+
+/// The first word, and the one at this place.
+fn with_stored(words: &[Vec<u8>], stored: Option<usize>) -> Vec<&[u8]> {
+    let places = [Some(1), stored];
+    places.into_iter().flatten().filter_map(|at| words.get(at)).map(Vec::as_slice).collect()
+}
+
+fn sort_stored(words: &[Vec<u8>]) -> Option<usize> {
+    let (mut at, mut stored) = (2, None);
+    while let Some(word) = words.get(at) {
+        // What an option's value is, is no option; STORE's own may be, in Redis' eyes.
+        at += match word {
+            _ if is(word, "limit") => 2,
+            _ if is(word, "get") || is(word, "by") => 1,
+            _ => 0,
+        };
+        if is(word, "store") && at + 1 < words.len() {
+            stored = Some(at + 1);
+        }
+        at += 1;
+    }
+    stored
+}
+
+fn geo_stored(words: &[Vec<u8>]) -> Option<usize> {
+    let (mut at, mut stored) = (5, None);
+    while at + 1 < words.len() {
+        if is(&words[at], "store") || is(&words[at], "storedist") {
+            at += 1;
+            stored = Some(at);
+        }
+        at += 1;
+    }
+    stored
+}
+
 /// MIGRATE's keys; none if it names them both ways, which it is told of when it runs.
-fn migrate_keys(words: &[Vec<u8>]) -> (i32, i32, i32) {
+fn migrate_keys(words: &[Vec<u8>]) -> Span {
     let mut at = 6;
     while let Some(word) = words.get(at) {
         if is(word, "keys") {
@@ -181,242 +265,3 @@ fn unknown(words: &[Vec<u8>]) -> String {
     }
     text
 }
-
-const fn row(name: &'static str, arity: i32, flags: Flags, run: fn(&mut Gossip, &mut Call<'_>)) -> Row {
-    Row { name, arity, flags, keys: Keys::None, run, within: &[] }
-}
-
-/// A command of a family.
-pub(super) const fn sub(name: &'static str, arity: i32, run: fn(&mut Gossip, &mut Call<'_>)) -> Row {
-    row(name, arity, N, run)
-}
-
-const fn keyed(
-    name: &'static str,
-    arity: i32,
-    flags: Flags,
-    keys: Keys,
-    run: fn(&mut Gossip, &mut Call<'_>),
-) -> Row {
-    Row { name, arity, flags, keys, run, within: &[] }
-}
-
-/// A family; only `command` is also a command by itself.
-const fn family(name: &'static str, arity: i32, within: &'static [Row]) -> Row {
-    Row { name, arity, flags: N, keys: Keys::None, run: list::command, within }
-}
-
-/// One we only know the keys of.
-const fn far(name: &'static str, arity: i32, flags: Flags, keys: Keys) -> Row {
-    keyed(name, arity, flags, keys, registers::unoffered)
-}
-
-const N: Flags = Flags::empty();
-const F: Flags = Flags::FAST;
-const R: Flags = Flags::READONLY;
-const W: Flags = Flags::WRITE;
-const A: Flags = Flags::ADMIN;
-const MAY: Flags = Flags::MAY_REPLICATE;
-const ENDS: Flags = Flags::ENDS_MULTI.union(Flags::FAST);
-const LISTEN: Flags = Flags::PUBSUB.union(Flags::WHILE_LISTENING);
-const ONE: Keys = Keys::At(1, 1, 1);
-const TWO: Keys = Keys::At(1, 2, 1);
-const ALL: Keys = Keys::At(1, -1, 1);
-const BUT_LAST: Keys = Keys::At(1, -2, 1);
-
-/// Redis 7.0's commands as far as a client may ask for them here, with its arities and keys.
-pub(super) static TABLE: &[Row] = &[
-    row("ping", -1, F.union(Flags::WHILE_LISTENING), hello::ping),
-    row("echo", 2, F, hello::echo),
-    row("hello", -1, F, hello::hello),
-    row("auth", -2, F, hello::auth),
-    row("select", 2, F, hello::select),
-    row("quit", -1, ENDS.union(Flags::WHILE_LISTENING), hello::quit),
-    row("reset", 1, ENDS.union(Flags::WHILE_LISTENING), hello::reset),
-    row("readonly", 1, F, hello::readonly),
-    row("readwrite", 1, F, hello::readwrite),
-    row("asking", 1, F, hello::asking),
-    family("client", -2, hello::CLIENT),
-    family("command", -1, list::COMMAND),
-    family("config", -2, settings::CONFIG),
-    family("cluster", -2, cluster::CLUSTER),
-    family("function", -2, replication::FUNCTION),
-    family("pubsub", -2, pubsub::PUBSUB),
-    row("info", -1, N, info::info),
-    row("dbsize", 1, R.union(F), info::dbsize),
-    row("time", 1, F, info::time),
-    row("role", 1, F, info::role),
-    row("lastsave", 1, F, info::lastsave),
-    row("wait", 3, N, replication::wait),
-    row("replconf", -1, A, replication::replconf),
-    row("psync", -3, A.union(Flags::NO_MULTI), replication::psync),
-    row("sync", 1, A.union(Flags::NO_MULTI), replication::psync),
-    row("replicaof", 3, A, replication::replicaof),
-    row("slaveof", 3, A, replication::replicaof),
-    row("failover", -1, A, replication::failover),
-    row("multi", 1, ENDS, transactions::multi),
-    row("exec", 1, ENDS, transactions::exec),
-    row("discard", 1, ENDS, transactions::discard),
-    keyed("watch", -2, ENDS, ALL, transactions::watch),
-    row("unwatch", 1, F, transactions::unwatch),
-    row("subscribe", -2, LISTEN, pubsub::subscribe),
-    row("unsubscribe", -1, LISTEN, pubsub::unsubscribe),
-    row("publish", 3, Flags::PUBSUB.union(F).union(MAY), pubsub::publish),
-    keyed("ssubscribe", -2, LISTEN, Keys::Channels(1, -1), pubsub::ssubscribe),
-    keyed("sunsubscribe", -1, LISTEN, Keys::Channels(1, -1), pubsub::sunsubscribe),
-    keyed("spublish", 3, Flags::PUBSUB.union(F).union(MAY), Keys::Channels(1, 1), pubsub::spublish),
-    keyed("get", 2, R.union(F), ONE, registers::get),
-    keyed("set", -3, W, ONE, registers::set),
-    keyed("incr", 2, W.union(F), ONE, registers::incr),
-    keyed("incrby", 3, W.union(F), ONE, registers::incr),
-    keyed("del", -2, W, ALL, registers::del),
-    keyed("unlink", -2, W.union(F), ALL, registers::del),
-    keyed("exists", -2, R.union(F), ALL, registers::exists),
-    keyed("mget", -2, R.union(F), ALL, registers::mget),
-    keyed("mset", -3, W, Keys::At(1, -1, 2), registers::mset),
-    keyed("type", 2, R.union(F), ONE, registers::kind),
-    keyed("migrate", -6, W, Keys::Migrate, registers::migrate),
-    far("append", 3, W.union(F), ONE),
-    far("bitcount", -2, R, ONE),
-    far("bitfield", -2, W, ONE),
-    far("bitfield_ro", -2, R.union(F), ONE),
-    far("bitop", -4, W, Keys::At(2, -1, 1)),
-    far("bitpos", -3, R, ONE),
-    far("blmove", 6, W, TWO),
-    far("blmpop", -5, W, Keys::Counted(2)),
-    far("blpop", -3, W, BUT_LAST),
-    far("brpop", -3, W, BUT_LAST),
-    far("brpoplpush", 4, W, TWO),
-    far("bzmpop", -5, W, Keys::Counted(2)),
-    far("bzpopmax", -3, W.union(F), BUT_LAST),
-    far("bzpopmin", -3, W.union(F), BUT_LAST),
-    far("copy", -3, W, TWO),
-    far("decr", 2, W.union(F), ONE),
-    far("decrby", 3, W.union(F), ONE),
-    far("dump", 2, R, ONE),
-    far("eval", -3, MAY, Keys::Counted(2)),
-    far("evalsha", -3, MAY, Keys::Counted(2)),
-    far("eval_ro", -3, R, Keys::Counted(2)),
-    far("evalsha_ro", -3, R, Keys::Counted(2)),
-    far("expire", -3, W.union(F), ONE),
-    far("expireat", -3, W.union(F), ONE),
-    far("expiretime", 2, R.union(F), ONE),
-    far("fcall", -3, MAY, Keys::Counted(2)),
-    far("fcall_ro", -3, R, Keys::Counted(2)),
-    far("geoadd", -5, W, ONE),
-    far("geodist", -4, R, ONE),
-    far("geohash", -2, R, ONE),
-    far("geopos", -2, R, ONE),
-    far("geosearch", -7, R, ONE),
-    far("geosearchstore", -8, W, TWO),
-    far("getbit", 3, R.union(F), ONE),
-    far("getdel", 2, W.union(F), ONE),
-    far("getex", -2, W.union(F), ONE),
-    far("getrange", 4, R, ONE),
-    far("getset", 3, W.union(F), ONE),
-    far("hdel", -3, W.union(F), ONE),
-    far("hexists", 3, R.union(F), ONE),
-    far("hget", 3, R.union(F), ONE),
-    far("hgetall", 2, R, ONE),
-    far("hincrby", 4, W.union(F), ONE),
-    far("hincrbyfloat", 4, W.union(F), ONE),
-    far("hkeys", 2, R, ONE),
-    far("hlen", 2, R.union(F), ONE),
-    far("hmget", -3, R.union(F), ONE),
-    far("hmset", -4, W.union(F), ONE),
-    far("hrandfield", -2, R, ONE),
-    far("hscan", -3, R, ONE),
-    far("hset", -4, W.union(F), ONE),
-    far("hsetnx", 4, W.union(F), ONE),
-    far("hstrlen", 3, R.union(F), ONE),
-    far("hvals", 2, R, ONE),
-    far("incrbyfloat", 3, W.union(F), ONE),
-    far("lcs", -3, R, TWO),
-    far("lindex", 3, R, ONE),
-    far("linsert", 5, W, ONE),
-    far("llen", 2, R.union(F), ONE),
-    far("lmove", 5, W, TWO),
-    far("lmpop", -4, W, Keys::Counted(1)),
-    far("lpop", -2, W.union(F), ONE),
-    far("lpos", -3, R, ONE),
-    far("lpush", -3, W.union(F), ONE),
-    far("lpushx", -3, W.union(F), ONE),
-    far("lrange", 4, R, ONE),
-    far("lrem", 4, W, ONE),
-    far("lset", 4, W, ONE),
-    far("ltrim", 4, W, ONE),
-    far("msetnx", -3, W, Keys::At(1, -1, 2)),
-    far("persist", 2, W.union(F), ONE),
-    far("pexpire", -3, W.union(F), ONE),
-    far("pexpireat", -3, W.union(F), ONE),
-    far("pexpiretime", 2, R.union(F), ONE),
-    far("pfadd", -2, W.union(F), ONE),
-    far("pfcount", -2, R, ALL),
-    far("pfmerge", -2, W, ALL),
-    far("psetex", 4, W, ONE),
-    far("pttl", 2, R.union(F), ONE),
-    far("rename", 3, W, TWO),
-    far("renamenx", 3, W.union(F), TWO),
-    far("restore", -4, W, ONE),
-    far("restore-asking", -4, W.union(Flags::ASKING), ONE),
-    far("rpop", -2, W.union(F), ONE),
-    far("rpoplpush", 3, W, TWO),
-    far("rpush", -3, W.union(F), ONE),
-    far("rpushx", -3, W.union(F), ONE),
-    far("sadd", -3, W.union(F), ONE),
-    far("scard", 2, R.union(F), ONE),
-    far("sdiff", -2, R, ALL),
-    far("sdiffstore", -3, W, ALL),
-    far("setbit", 4, W, ONE),
-    far("setex", 4, W, ONE),
-    far("setnx", 3, W.union(F), ONE),
-    far("setrange", 4, W, ONE),
-    far("sinter", -2, R, ALL),
-    far("sintercard", -3, R, Keys::Counted(1)),
-    far("sinterstore", -3, W, ALL),
-    far("sismember", 3, R.union(F), ONE),
-    far("smembers", 2, R, ONE),
-    far("smismember", -3, R.union(F), ONE),
-    far("smove", 4, W.union(F), TWO),
-    far("sort", -2, W, ONE),
-    far("sort_ro", -2, R, ONE),
-    far("spop", -2, W.union(F), ONE),
-    far("srandmember", -2, R, ONE),
-    far("srem", -3, W.union(F), ONE),
-    far("sscan", -3, R, ONE),
-    far("strlen", 2, R.union(F), ONE),
-    far("sunion", -2, R, ALL),
-    far("sunionstore", -3, W, ALL),
-    far("touch", -2, R.union(F), ALL),
-    far("ttl", 2, R.union(F), ONE),
-    far("xack", -4, W.union(F), ONE),
-    far("xadd", -5, W.union(F), ONE),
-    far("xdel", -3, W.union(F), ONE),
-    far("xlen", 2, R.union(F), ONE),
-    far("xpending", -3, R, ONE),
-    far("xrange", -4, R, ONE),
-    far("xread", -4, R, Keys::Behind("streams")),
-    far("xreadgroup", -7, W, Keys::Behind("streams")),
-    far("xrevrange", -4, R, ONE),
-    far("xtrim", -4, W, ONE),
-    far("zadd", -4, W.union(F), ONE),
-    far("zcard", 2, R.union(F), ONE),
-    far("zcount", 4, R.union(F), ONE),
-    far("zdiff", -3, R, Keys::Counted(1)),
-    far("zincrby", 4, W.union(F), ONE),
-    far("zinter", -3, R, Keys::Counted(1)),
-    far("zmscore", -3, R.union(F), ONE),
-    far("zpopmax", -2, W.union(F), ONE),
-    far("zpopmin", -2, W.union(F), ONE),
-    far("zrandmember", -2, R, ONE),
-    far("zrange", -4, R, ONE),
-    far("zrangebyscore", -4, R, ONE),
-    far("zrangestore", -5, W, TWO),
-    far("zrank", 3, R.union(F), ONE),
-    far("zrem", -3, W.union(F), ONE),
-    far("zrevrange", -4, R, ONE),
-    far("zrevrank", 3, R.union(F), ONE),
-    far("zscan", -3, R, ONE),
-    far("zscore", 3, R.union(F), ONE),
-    far("zunion", -3, R, Keys::Counted(1)),
-];

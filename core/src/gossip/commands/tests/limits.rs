@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::super::super::config::Role;
 use super::super::super::links::BUS;
-use super::super::table::TABLE;
+use super::super::rows::TABLE;
 use super::super::*;
 use super::Room;
 use crate::bytes::check::{any_bytes, few};

@@ -4,6 +4,7 @@ mod auth;
 mod limits;
 mod moving;
 mod settings;
+mod table;
 mod talk;
 
 use alloc::collections::BTreeMap;

@@ -8,7 +8,7 @@ use super::super::super::resp::{Replies, Value};
 use super::super::super::table::Ix;
 use super::super::super::types::NodeFlags;
 use super::super::super::wire::{self, Kind};
-use super::super::table::TABLE;
+use super::super::rows::TABLE;
 use super::super::*;
 use super::{HOME, OTHER, Room, packet};
 use crate::machine::{How, Input, LinkInput, Why};
