@@ -371,9 +371,16 @@ impl<T> Running<T> {
         }
     }
 
-    /// Something went wrong, and with it the event; but leftovers go in any case.
+    /// Something went wrong, and with it the event; but leftovers go in any case, and an address is
+    /// taken or given up whatever a script says of it: with ctdbd `10.interface` has done that before
+    /// any script of an operator's runs.
     fn fail(&mut self, cx: &mut Cx<'_>, how: Ended) -> Next {
-        if !matches!(self.wanted.event, Event::Setup | Event::Shutdown) {
+        let places = match self.wanted.event {
+            Event::Setup | Event::Shutdown | Event::TakeIp | Event::ReleaseIp => true,
+            Event::Init | Event::Startup | Event::StartRecovery | Event::Recovered => false,
+            Event::UpdateIp | Event::IpReallocated | Event::Monitor => false,
+        };
+        if !places {
             return Next::Ends(how);
         }
         self.bad.get_or_insert(how);

@@ -48,9 +48,21 @@ fn ready() {
 }
 
 #[test]
-fn an_address_that_the_shutdown_event_leaves_goes_with_the_daemon() {
+fn an_address_that_a_failing_shutdown_script_leaves_the_daemon_takes_off() {
     in_namespace(|| {
         let site = for_real("shutdown) exit 1 ;;");
+        let mut daemon = site.start();
+        holds(&site);
+        daemon.signal(Signal::SIGTERM);
+        assert_eq!(daemon.ended().code(), Some(0), "{}", site.log());
+        assert!(all_shown().is_empty() && !site.log().contains("the guard"), "{}", site.log());
+    });
+}
+
+#[test]
+fn an_address_that_a_lying_shutdown_script_leaves_goes_with_the_daemon() {
+    in_namespace(|| {
+        let site = for_real("shutdown) exit 0 ;;");
         let mut daemon = site.start();
         holds(&site);
         daemon.signal(Signal::SIGTERM);

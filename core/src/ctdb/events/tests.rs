@@ -217,6 +217,26 @@ fn all_scripts_of_an_event_share_one_timeout() {
 }
 
 #[test]
+fn a_script_that_goes_wrong_keeps_no_address_where_it_is() {
+    for (end, ended) in [(ScriptEnd::Failed(1), Ended::Failed), (ScriptEnd::TimedOut, Ended::TimedOut)] {
+        let mut room = Room::new();
+        let from = Some("eth1".into());
+        let _ = room.request(Wanted::release(address(), 24, from.clone(), from, "gone"));
+        let _ = room.list(&["50.samba.script"]);
+        room.log.clear();
+        assert_eq!(room.script(end), None);
+        assert_eq!(room.log()[1], "drop 10.0.0.9/24 eth1");
+        assert_eq!(room.placed(Ok(())), Some((Event::ReleaseIp, "gone", ended)));
+        let _ = room.request(Wanted::take(on("eth1"), "here"));
+        let _ = room.list(&["50.samba.script"]);
+        room.log.clear();
+        assert_eq!(room.script(end), None);
+        assert_eq!(room.log()[1], "add 10.0.0.9/24 eth1");
+        assert_eq!(room.placed(Ok(())), Some((Event::TakeIp, "here", ended)));
+    }
+}
+
+#[test]
 fn what_a_last_event_leaves_that_goes_wrong_we_take_off() {
     let ends = [(ScriptEnd::TimedOut, Ended::TimedOut), (ScriptEnd::Failed(1), Ended::Failed)];
     for (script, end) in ends {
