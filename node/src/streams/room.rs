@@ -1,7 +1,7 @@
 //! Room for streams: as many descriptors as the host lets us have, some kept from those who dial us.
 //!
 //! A daemon without a free descriptor saves nothing, dials nobody and hears no new peer. So clients
-//! get all but a reserve, a quarter of the limit and [`RESERVE_MAX`] at most, and peers half of
+//! get all but a reserve, a quarter of the limit and `RESERVE_MAX` at most, and peers half of
 //! that; files and dials have the rest.
 
 use std::cell::Cell;
