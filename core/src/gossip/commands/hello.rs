@@ -1,28 +1,15 @@
 //! Who the client is, and how it wants to be spoken to.
 
 use alloc::format;
-use alloc::string::String;
-use alloc::vec::Vec;
 
 use super::super::machine::Gossip;
 use super::super::resp::{Resp, is, number};
-use super::rows::{admin, sub};
+use super::clients::Answers;
 use super::table::Row;
 use super::{Call, Client};
-use crate::machine::Endpoint;
 
 /// The Redis version whose behaviour this is.
 pub(super) const VERSION: &str = "7.0.15";
-
-pub(super) static CLIENT: &[Row] = &[
-    sub("client|getname", 2, getname),
-    sub("client|help", 2, client_help),
-    sub("client|id", 2, id),
-    sub("client|info", 2, info),
-    admin("client|no-evict", 3, no_evict),
-    sub("client|setinfo", 4, setinfo),
-    sub("client|setname", 3, setname),
-];
 
 pub(super) fn ping(machine: &mut Gossip, call: &mut Call<'_>) {
     let text = call.word(1).to_vec();
@@ -175,11 +162,12 @@ pub(super) fn reset(machine: &mut Gossip, call: &mut Call<'_>) {
         client.known = known;
         client.readonly = false;
         client.asking = false;
+        client.answers = Answers::default();
     }
     call.reply().simple("RESET");
 }
 
-fn set(machine: &mut Gossip, call: &mut Call<'_>, what: impl FnOnce(&mut Client)) {
+pub(super) fn set(machine: &mut Gossip, call: &mut Call<'_>, what: impl FnOnce(&mut Client)) {
     if let Some(client) = machine.clients.all.get_mut(&call.link) {
         what(client);
     }
@@ -198,77 +186,12 @@ pub(super) fn asking(machine: &mut Gossip, call: &mut Call<'_>) {
     set(machine, call, |client| client.asking = true);
 }
 
-fn getname(machine: &mut Gossip, call: &mut Call<'_>) {
-    let name = machine.clients.all.get(&call.link).map_or(&[][..], |client| &client.name);
-    if name.is_empty() { call.reply().null() } else { call.reply().bulk(name) }
-}
-
-fn is_name(name: &[u8]) -> bool {
+pub(super) fn is_name(name: &[u8]) -> bool {
     name.iter().all(|&byte| (b'!'..=b'~').contains(&byte))
 }
 
-fn bad_name(call: &mut Call<'_>) {
+pub(super) fn bad_name(call: &mut Call<'_>) {
     call.error("Client names cannot contain spaces, newlines or special characters.");
-}
-
-fn setname(machine: &mut Gossip, call: &mut Call<'_>) {
-    let name = call.word(2).to_vec();
-    if is_name(&name) { set(machine, call, |client| client.name = name) } else { bad_name(call) }
-}
-
-/// Later clients say which library they are. Redis 7.0 does not know the command.
-fn setinfo(_: &mut Gossip, call: &mut Call<'_>) {
-    call.ok();
-}
-
-/// Nobody is evicted.
-fn no_evict(_: &mut Gossip, call: &mut Call<'_>) {
-    let known = is(call.word(2), "on") || is(call.word(2), "off");
-    if known { call.ok() } else { call.syntax_error() }
-}
-
-fn id(machine: &mut Gossip, call: &mut Call<'_>) {
-    let id = machine.clients.all.get(&call.link).map_or(0, |client| client.id);
-    call.reply().integer(id as i64);
-}
-
-fn info(machine: &mut Gossip, call: &mut Call<'_>) {
-    let Some(client) = machine.clients.all.get(&call.link) else { return };
-    let end = |end: &Endpoint| match end {
-        Endpoint::Tcp(address) => format!("{address}"),
-        Endpoint::Unix(path) => format!("{path}:0"),
-    };
-    let listens = |sharded| client.channels.iter().filter(|(of, _)| *of == sharded).count();
-    let mut flags = String::new();
-    if client.readonly {
-        flags.push('r');
-    }
-    if client.replica.takes_stream() {
-        flags.push('S');
-    }
-    if !client.channels.is_empty() {
-        flags.push('P');
-    }
-    if flags.is_empty() {
-        flags.push('N');
-    }
-    let text = format!(
-        "id={} addr={} laddr={} name={} flags={flags} db=0 sub={} psub=0 ssub={} multi={} cmd=client|info \
-         user=default resp={}\n",
-        client.id,
-        end(&client.remote),
-        end(&client.local),
-        String::from_utf8_lossy(&client.name),
-        listens(false),
-        listens(true),
-        client.transaction.as_ref().map_or(-1, |queued| queued.requests().len() as i64),
-        if call.resp == Resp::Three { 3 } else { 2 },
-    );
-    call.reply().verbatim(&text);
-}
-
-fn client_help(_: &mut Gossip, call: &mut Call<'_>) {
-    help(call, "CLIENT", &CLIENT.iter().map(Row::short).collect::<Vec<_>>());
 }
 
 /// What a family has, a line each.

@@ -77,6 +77,7 @@ fn stats(machine: &Gossip, _: &Call<'_>, text: &mut String) {
     line!(text, "total_commands_processed:{}", machine.clients.requests);
     line!(text, "rejected_connections:{}", machine.clients.refused);
     line!(text, "pubsub_channels:{}", machine.channels(false).count());
+    line!(text, "pubsub_patterns:{}", machine.patterns());
     line!(text, "pubsubshard_channels:{}", machine.channels(true).count());
     line!(text, "standin_bus_bytes_sent:{}", traffic.bytes_sent);
     line!(text, "standin_bus_bytes_received:{}", traffic.bytes_received);

@@ -88,17 +88,14 @@ fn list(_: &mut Gossip, call: &mut Call<'_>) {
 
 fn getkeys(_: &mut Gossip, call: &mut Call<'_>) {
     let words = &call.words[2..];
-    let row = match table::find(words) {
-        Ok(row) => row,
-        Err(table::NoCommand::WordCount(_)) => {
-            return call.error("Invalid number of arguments specified for command");
-        }
-        Err(_) => return call.error("Invalid command specified"),
-    };
-    let keys = row.keys(words);
+    let Ok(row) = table::named(words) else { return call.error("Invalid command specified") };
     if matches!(row.keys, Keys::None | Keys::Channels(..)) {
         return call.error("The command has no key arguments");
     }
+    if !row.takes(words.len()) {
+        return call.error("Invalid number of arguments specified for command");
+    }
+    let keys = row.keys(words);
     if keys.is_empty() && !row.flags.contains(Flags::NO_MANDATORY_KEYS) {
         return call.error("Invalid arguments specified for command");
     }

@@ -7,6 +7,8 @@
 //! manual failover holds its write, while the settings it wants kept are being written, and once it
 //! was told more than [`SPENT_MAX`] in one go.
 
+mod call;
+mod clients;
 mod cluster;
 mod cluster_read;
 mod cluster_write;
@@ -26,12 +28,11 @@ mod settings;
 mod table;
 mod transactions;
 
-use alloc::borrow::Cow;
 use alloc::collections::{BTreeMap, BTreeSet};
-use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt;
 
+use self::call::{Call, shown};
+use self::clients::Answers;
 use self::replication::Replica;
 use self::table::{Flags, Row};
 use self::transactions::Transaction;
@@ -79,7 +80,10 @@ pub(super) struct Client {
     awaits: Option<JobId>,
     /// Channels; true: of a shard.
     channels: BTreeSet<(bool, Vec<u8>)>,
+    patterns: BTreeSet<Vec<u8>>,
     channel_bytes: usize,
+    /// Whether it wants answers.
+    answers: Answers,
     /// It replicates us, or is about to.
     replica: Replica,
     /// Bytes kept for it when last looked at.
@@ -107,6 +111,8 @@ pub(super) struct Clients {
     all: BTreeMap<LinkId, Client>,
     /// Who subscribed to what; true: a channel of a shard.
     subscribers: BTreeSet<(bool, Vec<u8>, LinkId)>,
+    /// Who subscribed to which pattern.
+    patterns: BTreeSet<(Vec<u8>, LinkId)>,
     /// Who has requests left that could not be served yet.
     waiting: BTreeSet<LinkId>,
     /// Who said QUIT just now.
@@ -144,7 +150,9 @@ impl Clients {
             postponed: None,
             awaits: None,
             channels: BTreeSet::new(),
+            patterns: BTreeSet::new(),
             channel_bytes: 0,
+            answers: Answers::default(),
             replica: Replica::default(),
             kept: 0,
         };
@@ -159,6 +167,9 @@ impl Clients {
         self.waiting.remove(&link);
         for (sharded, channel) in client.channels {
             self.subscribers.remove(&(sharded, channel, link));
+        }
+        for pattern in client.patterns {
+            self.patterns.remove(&(pattern, link));
         }
         true
     }
@@ -181,54 +192,6 @@ impl Clients {
     pub(super) const fn begin(&mut self) {
         self.spent = 0;
     }
-}
-
-/// A request on its way.
-struct Call<'a> {
-    now: Instant,
-    out: &'a mut Outbox<Gossip>,
-    link: LinkId,
-    words: &'a [Vec<u8>],
-    /// Where the answer goes.
-    bytes: &'a mut Vec<u8>,
-    resp: Resp,
-}
-
-impl Call<'_> {
-    const fn reply(&mut self) -> Write<'_> {
-        Write::new(self.bytes, self.resp)
-    }
-
-    fn error(&mut self, text: impl fmt::Display) {
-        self.reply().error(text);
-    }
-
-    /// A word of the request, empty if there is none.
-    fn word(&self, at: usize) -> &[u8] {
-        self.words.get(at).map_or(&[], Vec::as_slice)
-    }
-
-    /// A word as an error repeats it.
-    fn text(&self, at: usize) -> String {
-        shown(self.word(at)).into_owned()
-    }
-
-    fn ok(&mut self) {
-        self.reply().simple("OK");
-    }
-
-    fn not_an_integer(&mut self) {
-        self.reply().error("value is not an integer or out of range");
-    }
-
-    fn syntax_error(&mut self) {
-        self.reply().error("syntax error");
-    }
-}
-
-/// A word as an error repeats it: not more than 128 bytes of it.
-fn shown(word: &[u8]) -> Cow<'_, str> {
-    String::from_utf8_lossy(&word[..word.len().min(128)])
 }
 
 impl Gossip {
@@ -286,6 +249,10 @@ impl Gossip {
                         return self.give_up(out, link);
                     }
                 };
+            // A browser that was made to speak to us: nothing of what follows is run.
+            if words.first().is_some_and(|word| is(word, "post") || is(word, "host:")) {
+                return self.give_up(out, link);
+            }
             if let Some(postponed) = self.request(now, out, link, words)
                 && let Some(client) = self.clients.all.get_mut(&link)
             {
@@ -356,7 +323,9 @@ impl Gossip {
         {
             client.asking = false;
         }
-        self.answer(link, bytes);
+        if self.wants_answer(link) {
+            self.answer(link, bytes);
+        }
         if self.clients.leaving.take() == Some(link) {
             self.end_client(link);
         }
@@ -367,6 +336,13 @@ impl Gossip {
     fn admit(&mut self, call: &mut Call<'_>, queues: bool) -> Admitted {
         let row = match table::find(call.words) {
             Ok(row) => row,
+            Err(table::NoCommand::WordCount("exec")) => {
+                self.discard(call.link);
+                call.reply().error_code(
+                    "EXECABORT Transaction discarded because of: wrong number of arguments for 'exec' command",
+                );
+                return Admitted::Refused;
+            }
             Err(why) => {
                 call.reply().error(why);
                 return Admitted::Refused;

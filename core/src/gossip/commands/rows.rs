@@ -3,8 +3,8 @@
 use super::super::machine::Gossip;
 use super::table::{Flags, Keys, Row};
 use super::{
-    Call, cluster, empty, far, functions, hello, info, list, pubsub, registers, replication, settings,
-    transactions,
+    Call, clients, cluster, empty, far, functions, hello, info, list, pubsub, registers, replication,
+    settings, transactions,
 };
 
 pub(super) const N: Flags = Flags::empty();
@@ -73,7 +73,7 @@ pub(super) static TABLE: &[Row] = &[
     row("readonly", 1, F, hello::readonly),
     row("readwrite", 1, F, hello::readwrite),
     row("asking", 1, F, hello::asking),
-    family("client", -2, hello::CLIENT),
+    family("client", -2, clients::CLIENT),
     family("command", -1, list::COMMAND),
     family("config", -2, settings::CONFIG),
     family("cluster", -2, cluster::CLUSTER),
@@ -112,6 +112,8 @@ pub(super) static TABLE: &[Row] = &[
     row("unwatch", 1, F, transactions::unwatch),
     row("subscribe", -2, LISTEN, pubsub::subscribe),
     row("unsubscribe", -1, LISTEN, pubsub::unsubscribe),
+    row("psubscribe", -2, LISTEN, pubsub::psubscribe),
+    row("punsubscribe", -1, LISTEN, pubsub::punsubscribe),
     row("publish", 3, Flags::PUBSUB.union(F).union(MAY), pubsub::publish),
     keyed("ssubscribe", -2, LISTEN, Keys::Channels(1, -1), pubsub::ssubscribe),
     keyed("sunsubscribe", -1, LISTEN, Keys::Channels(1, -1), pubsub::sunsubscribe),

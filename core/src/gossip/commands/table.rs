@@ -86,7 +86,7 @@ impl Row {
         self.name.split_once('|').map_or(self.name, |(_, short)| short)
     }
 
-    fn takes(&self, words: usize) -> bool {
+    pub(super) fn takes(&self, words: usize) -> bool {
         let words = i32::try_from(words).unwrap_or(i32::MAX);
         if self.arity < 0 { words >= -self.arity } else { words == self.arity }
     }
@@ -232,22 +232,25 @@ impl fmt::Display for NoCommand {
     }
 }
 
-/// The command that is asked for.
+/// The command that is asked for, with as many words as it takes.
 pub(super) fn find(words: &[Vec<u8>]) -> Result<&'static Row, NoCommand> {
+    let row = named(words)?;
+    if row.takes(words.len()) { Ok(row) } else { Err(NoCommand::WordCount(row.name)) }
+}
+
+/// The command that is asked for.
+pub(super) fn named(words: &[Vec<u8>]) -> Result<&'static Row, NoCommand> {
     let name = words.first().map_or(&[][..], Vec::as_slice);
     let Some(row) = TABLE.iter().find(|row| is(name, row.name)) else {
         return Err(NoCommand::Unknown(unknown(words)));
     };
-    let row = match words.get(1) {
+    match words.get(1) {
         Some(word) if !row.within.is_empty() => {
-            let Some(row) = row.within.iter().find(|row| is(word, row.short())) else {
-                return Err(NoCommand::UnknownWithin(row.name, shown(word).into_owned()));
-            };
-            row
+            let found = row.within.iter().find(|row| is(word, row.short()));
+            found.ok_or_else(|| NoCommand::UnknownWithin(row.name, shown(word).into_owned()))
         }
-        _ => row,
-    };
-    if row.takes(words.len()) { Ok(row) } else { Err(NoCommand::WordCount(row.name)) }
+        _ => Ok(row),
+    }
 }
 
 /// As Redis tells it, with the first 128 bytes or so of the arguments.

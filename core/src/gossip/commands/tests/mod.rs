@@ -1,6 +1,8 @@
 //! A node in a small room: clients talk to it, everything it asks for is granted.
 
 mod auth;
+mod clients;
+mod keyless;
 mod limits;
 mod moving;
 mod settings;

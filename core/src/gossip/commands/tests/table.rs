@@ -15,7 +15,7 @@ const REDIS: &str = include_str!("redis-commands.txt");
 
 /// Redis' keyless commands that are not answered here: they are about what this node does not have
 /// (users of its own, tracking of keys), or should not do for a client.
-const LEFT_OUT: [&str; 32] = [
+const LEFT_OUT: [&str; 28] = [
     "acl|deluser",
     "acl|dryrun",
     "acl|genpass",
@@ -28,9 +28,7 @@ const LEFT_OUT: [&str; 32] = [
     "client|caching",
     "client|getredir",
     "client|kill",
-    "client|list",
     "client|pause",
-    "client|reply",
     "client|tracking",
     "client|trackinginfo",
     "client|unblock",
@@ -45,8 +43,6 @@ const LEFT_OUT: [&str; 32] = [
     "module|unload",
     "monitor",
     "pfselftest",
-    "psubscribe",
-    "punsubscribe",
     "shutdown",
 ];
 
