@@ -1,7 +1,7 @@
 //! Databases: after a recovery all that took part have the same, and nobody lost a later copy for
 //! an earlier one.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use standin_core::ctdb::config;
@@ -26,6 +26,8 @@ struct Copy {
 /// A host's copy of a database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Copies {
+    /// Of the recovery that wrote it.
+    generation: Generation,
     volatile: bool,
     number: u64,
     records: BTreeMap<Vec<u8>, Copy>,
@@ -37,6 +39,8 @@ type Held = BTreeMap<String, Copies>;
 /// What a host had when its programs had to wait, and what it had when they went on.
 #[derive(Clone, Debug)]
 struct Passage {
+    /// The generation its databases are of. The node itself may have another by then, or none: it
+    /// waits for the cluster lock before its programs go on, and is banned or led by another meanwhile.
     generation: Generation,
     own: Pnn,
     before: Held,
@@ -49,8 +53,6 @@ pub(super) struct Databases {
     cluster: Rc<Cluster>,
     before: BTreeMap<HostId, Held>,
     passages: BTreeMap<HostId, Passage>,
-    /// What the recovery that began last has written so far: it may have ended there.
-    written: BTreeSet<String>,
     looked: u64,
 }
 
@@ -62,6 +64,7 @@ fn held(machine: &Ctdb) -> Held {
         };
         let volatile = !database.flags.intersects(DbFlags::PERSISTENT | DbFlags::REPLICATED);
         let held = Copies {
+            generation: database.generation,
             volatile,
             number: database.sequence_number,
             records: database.records().map(copy).collect(),
@@ -69,6 +72,12 @@ fn held(machine: &Ctdb) -> Held {
         (database.name.to_string(), held)
     });
     copies.collect()
+}
+
+/// The generation that all of these are of, if it is one.
+fn generation_of(held: &Held) -> Option<Generation> {
+    let generation = held.values().next()?.generation;
+    held.values().all(|copies| copies.generation == generation).then_some(generation)
 }
 
 /// What is wrong with a volatile record after a recovery: of these copies, each with whose it is,
@@ -94,25 +103,21 @@ fn lost(copies: &[(Pnn, &Copy)], after: Option<&Copy>) -> Option<String> {
 
 impl Databases {
     pub(super) const fn new(cluster: Rc<Cluster>) -> Self {
-        Self {
-            cluster,
-            before: BTreeMap::new(),
-            passages: BTreeMap::new(),
-            written: BTreeSet::new(),
-            looked: 0,
-        }
+        Self { cluster, before: BTreeMap::new(), passages: BTreeMap::new(), looked: 0 }
     }
 
     fn keeps(&self, host: HostId) -> bool {
         self.cluster.role(host) == config::Databases::Rehearses
     }
 
-    /// A recovery begins: what one that did not end has written is what there was before it.
-    fn begun(&mut self, world: &World<Ctdb>) {
-        let written = std::mem::take(&mut self.written);
-        for (host, before) in self.before.iter_mut().filter(|_| !written.is_empty()) {
-            let Some((machine, _)) = node(world, *host) else { continue };
-            before.extend(held(machine).into_iter().filter(|(name, _)| written.contains(name)));
+    /// A recovery is about to begin with a host's databases: what one that did not end has written
+    /// there is what there was before it, whether it got as far as to say so or not.
+    fn begun(&mut self, host: HostId, machine: &Ctdb) {
+        let Some(before) = self.before.get_mut(&host) else { return };
+        for (name, now) in held(machine) {
+            if before.get(&name).is_none_or(|before| before.generation != now.generation) {
+                before.insert(name, now);
+            }
         }
     }
 
@@ -183,16 +188,16 @@ impl Checker<Ctdb> for Databases {
                     self.before.insert(*host, now);
                 } else {
                     let before = self.before.remove(host).unwrap_or_default();
-                    let generation = machine.generation();
+                    let generation = generation_of(&now).unwrap_or_else(|| machine.generation());
                     self.passages.insert(*host, Passage { generation, own, before, after: now });
                 }
             }
-            News::Notice(_, Notice::RecoveryStarted(_)) => self.begun(world),
-            News::Notice(_, Notice::DatabaseRecovered { name, .. }) => {
-                self.written.insert(name.to_string());
+            News::Notice(host, Notice::VnnMapSet { .. }) => {
+                if let Some((machine, _)) = node(world, *host) {
+                    self.begun(*host, machine);
+                }
             }
             News::Notice(_, Notice::RecoveryFinished { generation, .. }) => {
-                self.written.clear();
                 return self.recovered(*generation);
             }
             _ => {}
