@@ -31,7 +31,7 @@ pub(super) struct Kept {
     pub(super) flags: DbFlags,
     records: Records,
     /// Of the recovery that last changed it, or that it was attached after.
-    generation: Generation,
+    pub(super) generation: Generation,
     frozen: bool,
     change: Option<Change>,
 }

@@ -4,7 +4,7 @@ use super::super::config::Databases;
 use super::super::controls::Answer;
 use super::super::requests::Asker;
 use super::super::store::Told;
-use super::super::types::{DbFlags, DbId, Pnn, RecoveryMode};
+use super::super::types::{DbFlags, DbId, Generation, Pnn, RecoveryMode};
 use super::super::wire::{LtdbHeader, MessageData, RecordCount, ReplyData, RequestData, Text};
 use super::{Ctdb, Out};
 
@@ -18,6 +18,8 @@ pub struct DatabaseView<'a> {
     /// The number that tells which copy of it is the latest, unless it is volatile; 0 if it has
     /// none.
     pub sequence_number: u64,
+    /// Of the recovery that last wrote it, or that it was attached after.
+    pub generation: Generation,
     kept: &'a super::super::store::Kept,
 }
 
@@ -54,6 +56,7 @@ impl Ctdb {
             name: &kept.name,
             flags: kept.flags,
             sequence_number: kept.sequence_number(),
+            generation: kept.generation,
             kept,
         })
     }

@@ -1,7 +1,7 @@
 //! Databases: after a recovery all that took part have the same, and nobody lost a later copy for
 //! an earlier one.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use standin_core::ctdb::config;
@@ -26,6 +26,8 @@ struct Copy {
 /// A host's copy of a database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Copies {
+    /// Of the recovery that wrote it.
+    generation: Generation,
     volatile: bool,
     number: u64,
     records: BTreeMap<Vec<u8>, Copy>,
@@ -34,10 +36,9 @@ struct Copies {
 /// A host's databases by name.
 type Held = BTreeMap<String, Copies>;
 
-/// What a host had when its programs had to wait, and what it had when they went on.
+/// What a host had before a recovery and what it had after it.
 #[derive(Clone, Debug)]
 struct Passage {
-    generation: Generation,
     own: Pnn,
     before: Held,
     after: Held,
@@ -47,10 +48,12 @@ struct Passage {
 #[derive(Debug)]
 pub(super) struct Databases {
     cluster: Rc<Cluster>,
-    before: BTreeMap<HostId, Held>,
-    passages: BTreeMap<HostId, Passage>,
-    /// What the recovery that began last has written so far: it may have ended there.
-    written: BTreeSet<String>,
+    /// What a host had when it was last looked at, as long as its programs wait.
+    waiting: BTreeMap<HostId, Held>,
+    /// By the generation that the databases are of. The node itself may have another by then, or
+    /// none: it waits for the cluster lock before its programs go on, and is banned or led by another
+    /// meanwhile. Until its leader ends the recovery it may pass another's, or start anew.
+    passages: BTreeMap<Generation, BTreeMap<HostId, Passage>>,
     looked: u64,
 }
 
@@ -62,6 +65,7 @@ fn held(machine: &Ctdb) -> Held {
         };
         let volatile = !database.flags.intersects(DbFlags::PERSISTENT | DbFlags::REPLICATED);
         let held = Copies {
+            generation: database.generation,
             volatile,
             number: database.sequence_number,
             records: database.records().map(copy).collect(),
@@ -69,6 +73,23 @@ fn held(machine: &Ctdb) -> Held {
         (database.name.to_string(), held)
     });
     copies.collect()
+}
+
+/// The generation that all of these are of, if it is one.
+fn generation_of(held: &Held) -> Option<Generation> {
+    let generation = held.values().next()?.generation;
+    held.values().all(|copies| copies.generation == generation).then_some(generation)
+}
+
+/// A host's part in the recovery of this generation.
+fn passage(
+    passages: &mut BTreeMap<Generation, BTreeMap<HostId, Passage>>,
+    generation: Generation,
+    host: HostId,
+    own: Pnn,
+) -> &mut Passage {
+    let new = || Passage { own, before: Held::new(), after: Held::new() };
+    passages.entry(generation).or_default().entry(host).or_insert_with(new)
 }
 
 /// What is wrong with a volatile record after a recovery: of these copies, each with whose it is,
@@ -94,31 +115,47 @@ fn lost(copies: &[(Pnn, &Copy)], after: Option<&Copy>) -> Option<String> {
 
 impl Databases {
     pub(super) const fn new(cluster: Rc<Cluster>) -> Self {
-        Self {
-            cluster,
-            before: BTreeMap::new(),
-            passages: BTreeMap::new(),
-            written: BTreeSet::new(),
-            looked: 0,
-        }
+        Self { cluster, waiting: BTreeMap::new(), passages: BTreeMap::new(), looked: 0 }
     }
 
     fn keeps(&self, host: HostId) -> bool {
         self.cluster.role(host) == config::Databases::Rehearses
     }
 
-    /// A recovery begins: what one that did not end has written is what there was before it.
-    fn begun(&mut self, world: &World<Ctdb>) {
-        let written = std::mem::take(&mut self.written);
-        for (host, before) in self.before.iter_mut().filter(|_| !written.is_empty()) {
-            let Some((machine, _)) = node(world, *host) else { continue };
-            before.extend(held(machine).into_iter().filter(|(name, _)| written.contains(name)));
+    /// Looks at a host whose programs wait: only recoveries change its databases now. One that does
+    /// not end has written what the next one finds, whether its leader got as far as to say so or not.
+    fn look(&mut self, world: &World<Ctdb>, host: HostId) {
+        let Some((machine, own)) = node(world, host) else { return };
+        let Some(waiting) = self.waiting.get_mut(&host) else { return };
+        for (name, now) in held(machine) {
+            let last = waiting.insert(name.clone(), now.clone());
+            if last.as_ref() == Some(&now) {
+                continue;
+            }
+            let passage = passage(&mut self.passages, now.generation, host, own);
+            if let Some(last) = last {
+                passage.before.entry(name.clone()).or_insert(last);
+            }
+            passage.after.insert(name, now);
+        }
+    }
+
+    /// A host's programs go on, with all it has.
+    fn goes_on(&mut self, world: &World<Ctdb>, host: HostId) {
+        self.look(world, host);
+        let Some((machine, own)) = node(world, host) else { return };
+        let now = self.waiting.remove(&host).unwrap_or_default();
+        let generation = generation_of(&now).unwrap_or_else(|| machine.generation());
+        let passage = passage(&mut self.passages, generation, host, own);
+        for (name, copies) in now.into_iter().filter(|(_, copies)| copies.generation != generation) {
+            passage.after.entry(name).or_insert(copies);
         }
     }
 
     fn recovered(&mut self, generation: Generation) -> Result<(), Violation> {
         let fail = |what: String| Err(Violation::safety("databases-are-recovered", what));
-        let took_part = || self.passages.iter().filter(|(_, passage)| passage.generation == generation);
+        let passages = self.passages.remove(&generation).unwrap_or_default();
+        let took_part = || passages.iter();
         let Some((first, one)) = took_part().next() else { return Ok(()) };
         self.looked += 1;
         for (other, passage) in took_part() {
@@ -172,27 +209,25 @@ impl Checker<Ctdb> for Databases {
 
     fn news(&mut self, world: &World<Ctdb>, news: &News<Ctdb>) -> Result<(), Violation> {
         match news {
-            News::Started(host) => {
-                self.before.remove(host);
-                self.passages.remove(host);
+            // Its programs wait from the first.
+            News::Started(host) if self.keeps(*host) => {
+                self.waiting.insert(*host, Held::new());
             }
             News::Notice(host, Notice::RecoveryModeChanged { to }) if self.keeps(*host) => {
-                let Some((machine, own)) = node(world, *host) else { return Ok(()) };
-                let now = held(machine);
+                let Some((machine, _)) = node(world, *host) else { return Ok(()) };
                 if *to == RecoveryMode::Active {
-                    self.before.insert(*host, now);
+                    self.waiting.insert(*host, held(machine));
                 } else {
-                    let before = self.before.remove(host).unwrap_or_default();
-                    let generation = machine.generation();
-                    self.passages.insert(*host, Passage { generation, own, before, after: now });
+                    self.goes_on(world, *host);
                 }
             }
-            News::Notice(_, Notice::RecoveryStarted(_)) => self.begun(world),
-            News::Notice(_, Notice::DatabaseRecovered { name, .. }) => {
-                self.written.insert(name.to_string());
+            // Before it writes anything: a leader that is alone has done so when it tells of its map.
+            News::Notice(_, Notice::RecoveryStarted(_)) => {
+                let waiting: Vec<_> = self.waiting.keys().copied().collect();
+                waiting.into_iter().for_each(|host| self.look(world, host));
             }
+            News::Notice(host, Notice::VnnMapSet { .. }) => self.look(world, *host),
             News::Notice(_, Notice::RecoveryFinished { generation, .. }) => {
-                self.written.clear();
                 return self.recovered(*generation);
             }
             _ => {}
