@@ -43,13 +43,18 @@ pub(super) static XINFO: &[Row] = &[
 ];
 
 /// A command whose keys are known, so that clients are sent to where it is done.
-pub(super) fn unoffered(_: &mut Gossip, call: &mut Call<'_>) {
+pub(super) fn unoffered(machine: &mut Gossip, call: &mut Call<'_>) {
     let Ok(row) = table::find(call.words) else { return };
     if row.keys.of(call.words).is_empty() && without_keys(call, row) {
         return;
     }
     let name = row.name;
-    call.error(format_args!("'{name}' is not offered by a standin node: it keeps one number a slot"));
+    if machine.keeps_data() {
+        call.error(format_args!("'{name}' is not offered by a standin node: it keeps one number a slot"));
+    } else {
+        let role = machine.config.role.word();
+        call.error(format_args!("'{name}' is not offered: this node is a standin {role} and stores no keys"));
+    }
 }
 
 /// The words of Redis for a request that names no key, or not as many as it says. Whether there

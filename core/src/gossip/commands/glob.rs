@@ -1,5 +1,8 @@
 //! Redis' patterns.
 
+/// Letters of a pattern that lists of names are held against; Redis has no limit.
+pub(super) const PATTERN_MAX: usize = 256;
+
 /// Whether a text is like a pattern: `*` any letters, `?` any one, `[ab]`, `[a-z]`, `[^a-z]` one of
 /// those or of the others, `\\` before a letter for itself. Looks at each letter of the text once
 /// per letter of the pattern at most.

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::super::machine::Gossip;
 use super::super::resp::{Out as Write, is};
-use super::glob::glob;
+use super::glob::{PATTERN_MAX, glob};
 use super::rows::{TABLE, sub};
 use super::table::{self, Flags, Keys, Row};
 use super::{Call, hello};
@@ -18,9 +18,6 @@ pub(super) static COMMAND: &[Row] = &[
     sub("command|info", -2, info),
     sub("command|list", -2, list),
 ];
-
-/// Letters of a pattern that commands are filtered by.
-const PATTERN_MAX: usize = 256;
 
 /// `COMMAND` without more: all of them.
 pub(super) fn command(_: &mut Gossip, call: &mut Call<'_>) {

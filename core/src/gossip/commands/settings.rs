@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use super::super::config::{Config, Preferred};
 use super::super::machine::Gossip;
 use super::super::resp::{Out as Write, is, number};
-use super::glob::glob;
+use super::glob::{PATTERN_MAX, glob};
 use super::rows::{A, admin, sub};
 use super::table::{Flags, Row};
 use super::{CLIENTS_MAX, Call, hello};
@@ -173,6 +173,9 @@ fn get(machine: &mut Gossip, call: &mut Call<'_>) {
     let patterns: Vec<Vec<u8>> = call.words[2..].iter().map(|word| word.to_ascii_lowercase()).collect();
     if patterns.len() > 64 {
         return call.error("too many patterns");
+    }
+    if patterns.iter().any(|pattern| pattern.len() > PATTERN_MAX) {
+        return call.error("too long a pattern");
     }
     let names = SETTINGS.iter().map(|setting| setting.name).chain(FORMER.map(|(former, _)| former));
     let told: Vec<(&str, String)> = names

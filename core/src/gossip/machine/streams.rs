@@ -161,8 +161,10 @@ impl Gossip {
             match known.buffer.next_frame(&mut input) {
                 Ok(Some(frame)) => self.packet(now, out, link, &frame),
                 Ok(None) => {
-                    let (node, from) = (known.node, known.remote);
-                    let None = node else { return };
+                    if known.node.is_some() {
+                        return;
+                    }
+                    let from = known.remote;
                     let Some((held, of_all)) = self.links.count_held(link) else { return };
                     let over = held > STRANGER_HELD_MAX;
                     if over || held > SHORT && of_all > STRANGERS_HELD_MAX {

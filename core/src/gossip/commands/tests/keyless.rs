@@ -261,7 +261,7 @@ fn every_command_about_keys_is_sent_to_where_they_are() {
         link,
         &[(
             "MEMORY PURGE",
-            "-ERR 'memory|purge' is not offered by a standin node: it keeps one number a slot",
+            "-ERR 'memory|purge' is not offered: this node is a standin witness and stores no keys",
         )],
     );
 }

@@ -56,7 +56,7 @@ fn a_node_without_keys_says_so_and_knows_where_they_are() {
     room.expect(link, &[("GET a", ours), ("LPUSH a 1", ours), ("EVAL x 1 a", ours), ("PING", "+PONG")]);
     room.expect(
         link,
-        &[("EVAL x 0", "-ERR 'eval' is not offered by a standin node: it keeps one number a slot")],
+        &[("EVAL x 0", "-ERR 'eval' is not offered: this node is a standin witness and stores no keys")],
     );
     room.expect(link, &[("CLUSTER DELSLOTSRANGE 15000 16383", "+OK")]);
     room.other(15000, 16383);
