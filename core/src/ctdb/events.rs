@@ -11,6 +11,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
+use super::config::Fixes;
 use super::cx::Cx;
 use super::jobs::Purpose;
 use super::notice::Notice;
@@ -335,7 +336,7 @@ impl<T> Running<T> {
     fn go_on(&mut self, cx: &mut Cx<'_>, done: Done) -> Next {
         let name = self.wanted.event.name();
         match (&self.step, done) {
-            (Step::List, Done::Scripts(Ok(found))) => self.plan(cx, found),
+            (Step::List, Done::Scripts(Ok(found))) => self.plan(found),
             // No directory, no scripts.
             (Step::List, Done::Scripts(Err(FileError::Missing))) => {}
             (Step::List, Done::Scripts(Err(_))) => {
@@ -359,16 +360,18 @@ impl<T> Running<T> {
         self.next(cx)
     }
 
-    /// Takes the scripts that are to run; those that see to addresses spare us that.
-    fn plan(&mut self, cx: &Cx<'_>, mut found: Vec<Script>) {
+    /// Takes the scripts that are to run.
+    fn plan(&mut self, mut found: Vec<Script>) {
         found.sort_unstable();
         let enabled = found.iter().filter(|script| script.enabled);
         self.scripts = enabled.filter_map(|script| stem(&script.name)).map(Into::into).collect();
         self.stock = self.scripts.iter().any(|script| script == ADDRESS_SCRIPT);
-        let last = self.wanted.event == Event::Shutdown && cx.config.fixes.leave_nothing;
-        if self.stock && !last {
-            self.wanted.placing.clear();
-        }
+    }
+
+    /// Whether a script has seen to addresses, so that we do not.
+    fn is_seen_to(&self, fixes: Fixes) -> bool {
+        let left = fixes.leave_nothing && self.wanted.event == Event::Shutdown && self.bad.is_some();
+        self.stock && !left
     }
 
     /// Something went wrong, and with it the event; but leftovers go in any case, and an address is
@@ -395,8 +398,7 @@ impl<T> Running<T> {
 
     fn next(&mut self, cx: &mut Cx<'_>) -> Next {
         let Some(script) = self.scripts.pop_front() else {
-            if self.stock && self.bad.is_none() {
-                // The script has seen to them.
+            if self.is_seen_to(cx.config.fixes) {
                 self.wanted.placing.clear();
             }
             return match self.wanted.placing.pop_front() {
