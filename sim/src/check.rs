@@ -1,5 +1,7 @@
 //! Checkers: what must hold while faults rage, and what must come true after healing.
 
+pub(crate) mod backlog;
+
 use standin_core::machine::Machine;
 
 use crate::world::moment::{HostId, Moment};

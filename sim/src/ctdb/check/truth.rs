@@ -9,6 +9,7 @@ use standin_core::ctdb::types::Pnn;
 use standin_core::time::Duration;
 
 use super::super::build::Cluster;
+use crate::check::backlog::{BACKOFF_MAX, Backlog};
 use crate::world::World;
 use crate::world::host::Pace;
 use crate::world::moment::{HostId, Moment, Net};
@@ -23,13 +24,8 @@ pub(super) struct Pair {
     /// The second's daemon ended at this time, its host and every way being fine; until
     /// something else changes.
     pub(super) closed_at: Option<Moment>,
-    /// Whether segments or their acknowledgements are getting lost.
-    lossy: bool,
-    /// Since when they have been, or were the last time: what had not been brought over yet when
-    /// the next loss began waits longer still.
-    lossy_since: Moment,
-    /// Until when the second's kernel may still bring over what was held up.
-    flushed_at: Moment,
+    /// What the second's kernel holds up while segments or their acknowledgements are getting lost.
+    backlog: Backlog,
     /// Whether something is wrong between the two.
     wrong: bool,
     /// When that began, or the trouble it belongs to.
@@ -95,17 +91,12 @@ pub(super) struct Truth {
     aftermath: Duration,
 }
 
-/// A retransmission waits at most this long, and never longer than what went before it.
-const BACKOFF_MAX: Duration = Duration::from_secs(120);
-
 impl Truth {
     pub(super) fn new(cluster: Rc<Cluster>) -> Self {
         let fresh = Pair {
             silent_since: None,
             closed_at: None,
-            lossy: false,
-            lossy_since: Moment::START,
-            flushed_at: Moment::START,
+            backlog: Backlog::default(),
             wrong: true,
             trouble_since: Moment::START,
             excused_until: Moment::START,
@@ -210,25 +201,17 @@ impl Truth {
         let fine =
             both && calm && here.brisk && there.brisk && same && agree(&self.cluster, world, one, other);
 
-        match (both && calm, pair.lossy) {
-            (false, false) => {
-                if now >= pair.flushed_at {
-                    pair.lossy_since = now;
-                }
-                pair.lossy = true;
-            }
-            (true, true) => {
-                pair.lossy = false;
-                pair.flushed_at = now + now.since(pair.lossy_since).min(BACKOFF_MAX);
-            }
-            (false, true) | (true, false) => {}
-        }
+        pair.backlog.observe(both && calm, now);
         // A daemon that stands still says nothing, but its kernel still brings over what it said.
-        let mute = there.awake && there.stands && !pair.lossy;
+        let mute = there.awake && there.stands && !pair.backlog.is_cut();
         let silent = here.brisk && pair.lives.0 == lives.0 && (!to_us || !there.awake || mute);
-        let from = if to_us && there.awake { pair.flushed_at.max(now) } else { now };
+        let from = if to_us && there.awake { pair.backlog.until().max(now) } else { now };
         pair.silent_since = silent.then(|| {
-            pair.silent_since.unwrap_or(from).max(if mute && to_us { pair.flushed_at } else { Moment::START })
+            pair.silent_since.unwrap_or(from).max(if mute && to_us {
+                pair.backlog.until()
+            } else {
+                Moment::START
+            })
         });
 
         let gone = there.awake && !there.runs;

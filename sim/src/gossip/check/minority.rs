@@ -12,23 +12,11 @@ use super::super::build::Cluster;
 use super::super::facts::up;
 use super::sight::{self, Shared};
 use super::{SLACK, stretched};
+use crate::check::backlog::Backlog;
 use crate::check::{Checker, Violation};
 use crate::world::host::Pace;
 use crate::world::moment::{HostId, Moment};
 use crate::world::{News, World};
-
-/// A way that is cut, or was.
-#[derive(Clone, Copy, Debug)]
-struct Cut {
-    since: Moment,
-    lasts: bool,
-    /// Once it is over: until when the teller's kernel may still bring over what it held up, even of
-    /// a daemon that hangs by then. It waits as long again as it has waited.
-    brought: Moment,
-}
-
-/// The longest wait between two attempts of a kernel.
-const BACKOFF_MAX: Duration = Duration::from_secs(120);
 
 /// The checker.
 #[derive(Debug)]
@@ -37,8 +25,8 @@ pub(super) struct Minority {
     names: Shared,
     /// Since when a host has heard nothing of somebody, from itself or from others.
     silent: BTreeMap<(HostId, NodeId), Moment>,
-    /// Each ordered pair: when the way from the first to the second, or back, was last cut.
-    cuts: BTreeMap<(HostId, HostId), Cut>,
+    /// What a host's kernel holds up for another.
+    backlogs: BTreeMap<(HostId, HostId), Backlog>,
     /// Since when a host hears of too few owners of slots.
     deaf: BTreeMap<HostId, Moment>,
     /// When it is looked at again.
@@ -53,8 +41,8 @@ pub(super) struct Minority {
 impl Minority {
     pub(super) fn new(cluster: Rc<Cluster>, names: Shared) -> Self {
         let (silent, deaf, again) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        let (cuts, late, lateness) = (BTreeMap::new(), BTreeSet::new(), Duration::ZERO);
-        Self { cluster, names, silent, cuts, deaf, again, late, lateness, looked: 0 }
+        let (backlogs, late, lateness) = (BTreeMap::new(), BTreeSet::new(), Duration::ZERO);
+        Self { cluster, names, silent, backlogs, deaf, again, late, lateness, looked: 0 }
     }
 
     /// A ping is due, is not answered, and a tick sees that.
@@ -79,36 +67,21 @@ impl Minority {
     }
 
     fn survey_ways(&mut self, world: &World<Gossip>) {
-        let now = world.now();
         let hosts: Vec<HostId> = world.members().collect();
         for &teller in &hosts {
             for &to in hosts.iter().filter(|to| **to != teller) {
                 let open = sight::is_way(world, to, teller) && sight::is_way(world, teller, to);
-                match (open, self.cuts.get_mut(&(teller, to))) {
-                    (false, None) => {
-                        let cut = Cut { since: now, lasts: true, brought: now };
-                        self.cuts.insert((teller, to), cut);
-                    }
-                    (false, Some(cut)) if !cut.lasts => {
-                        if now >= cut.brought {
-                            cut.since = now;
-                        }
-                        cut.lasts = true;
-                    }
-                    (true, Some(cut)) if cut.lasts => {
-                        cut.lasts = false;
-                        cut.brought = now + now.since(cut.since).min(BACKOFF_MAX);
-                    }
-                    (false | true, Some(_)) | (true, None) => {}
-                }
+                self.backlogs.entry((teller, to)).or_default().observe(open, world.now());
             }
         }
     }
 
-    /// Until when somebody may hear what a teller said before its daemon stood still.
-    fn brought(&self, teller: HostId) -> Moment {
-        let cuts = self.cuts.range((teller, HostId(0))..=(teller, HostId(u32::MAX)));
-        cuts.map(|(_, cut)| cut.brought).max().unwrap_or_default()
+    /// Until when somebody may still hear what a teller said before its daemon stood still: as long
+    /// as its kernel lives.
+    fn told_until(&self, world: &World<Gossip>, teller: HostId) -> Moment {
+        let of_it = self.backlogs.range((teller, HostId(0))..=(teller, HostId(u32::MAX)));
+        let last = of_it.map(|(_, backlog)| backlog.until()).max();
+        last.filter(|_| world.host(teller).awake()).unwrap_or_default()
     }
 
     /// Whoever a host may hear of: those it hears, and those who answer somebody who answers it,
@@ -148,7 +121,7 @@ impl Minority {
             let Some(from) = names.host(&owner.id).filter(|from| *from != host) else { continue };
             if !speaks(&owner.id, from) {
                 let since = *self.silent.entry((host, owner.id)).or_insert(world.now());
-                silent.push(since.max(self.brought(from)));
+                silent.push(since.max(self.told_until(world, from)));
             }
         }
         silent.sort_unstable();
