@@ -47,28 +47,31 @@ fn ready() {
     std::thread::sleep(std::time::Duration::from_millis(500));
 }
 
+/// Its daemon ends in order with such a `shutdown` script, and takes no address with it; what the
+/// log says then.
+fn ended_without(shutdown: &str) -> String {
+    let site = for_real(&format!("shutdown) {shutdown} ;;"));
+    let mut daemon = site.start();
+    holds(&site);
+    daemon.signal(Signal::SIGTERM);
+    assert_eq!(daemon.ended().code(), Some(0), "{}", site.log());
+    wait_until("the release", || all_shown().is_empty());
+    site.log()
+}
+
 #[test]
 fn an_address_that_a_failing_shutdown_script_leaves_the_daemon_takes_off() {
     in_namespace(|| {
-        let site = for_real("shutdown) exit 1 ;;");
-        let mut daemon = site.start();
-        holds(&site);
-        daemon.signal(Signal::SIGTERM);
-        assert_eq!(daemon.ended().code(), Some(0), "{}", site.log());
-        assert!(all_shown().is_empty() && !site.log().contains("the guard"), "{}", site.log());
+        let log = ended_without("exit 1");
+        assert!(!log.contains("the guard"), "{log}");
     });
 }
 
 #[test]
 fn an_address_that_a_lying_shutdown_script_leaves_goes_with_the_daemon() {
     in_namespace(|| {
-        let site = for_real("shutdown) exit 0 ;;");
-        let mut daemon = site.start();
-        holds(&site);
-        daemon.signal(Signal::SIGTERM);
-        assert_eq!(daemon.ended().code(), Some(0), "{}", site.log());
-        wait_until("the release", || all_shown().is_empty());
-        assert!(site.log().contains("the guard takes them off"), "{}", site.log());
+        let log = ended_without("exit 0");
+        assert!(log.contains("the guard takes them off"), "{log}");
     });
 }
 
