@@ -47,6 +47,9 @@ pub(super) struct Restoring {
     /// what it told of before.
     away: BTreeSet<Pnn>,
     name: Option<Text>,
+    /// Some may have committed what was merged. It stays for the next attempt then: they have
+    /// forgotten what was deleted, and somebody who has not committed would bring it back.
+    committed: bool,
     merge: Merge,
     /// Why they are more than we may hold, if they are.
     too_large: Option<Unfit>,
@@ -98,9 +101,17 @@ impl Restoring {
         })
     }
 
-    /// Records are collected from these nodes.
+    /// Records are collected from these nodes, beside what some have committed already.
     fn collect(&mut self, merge: Merge, from: Vec<Pnn>) {
-        (self.merge, self.next) = (merge, from.into());
+        if !self.committed {
+            self.merge = merge;
+        }
+        self.next = from.into();
+    }
+
+    /// What was merged is of no use any more.
+    fn forget_merged(&mut self) {
+        (self.merge, self.committed) = (Merge::default(), false);
     }
 
     /// The name of the current database.
@@ -157,7 +168,7 @@ impl Restoring {
                 Err(Unfit::NoHeader) => pull.bad = true,
                 Err(unfit @ (Unfit::TooMuch | Unfit::TooLong)) => {
                     self.too_large = Some(unfit);
-                    self.merge = Merge::default();
+                    return self.forget_merged();
                 }
             }
         }
@@ -282,6 +293,7 @@ impl Ctdb {
                 return self.push(now, out, recovery, id, &keepers);
             }
             DatabaseStep::Confirm => {
+                data.committed = kind == Kind::Volatile;
                 (DatabaseStep::Commit, keepers, RequestData::DbTransactionCommit(change))
             }
             DatabaseStep::Commit => (DatabaseStep::Thaw, keepers, RequestData::DbThaw(id)),
@@ -291,7 +303,7 @@ impl Ctdb {
                 out.notice(Notice::DatabaseRecovered { id, name, records, messages });
                 data.found.remove(&id);
                 data.attempt = 0;
-                data.merge = Merge::default();
+                data.forget_merged();
                 return self.next_database(now, out, recovery);
             }
             DatabaseStep::Cancel => unreachable!("what follows it was done above"),
@@ -363,7 +375,9 @@ impl Ctdb {
         for pnn in blamed.into_iter().filter(|pnn| !restoring.away.contains(pnn)) {
             *restoring.credits.entry(pnn).or_default() += 1;
         }
-        recovery.restoring.merge = Merge::default();
+        if !recovery.restoring.committed {
+            recovery.restoring.forget_merged();
+        }
         let keepers = self.keepers(&recovery);
         let cancel = RequestData::DbTransactionCancel(id);
         self.database_step(now, out, recovery, DatabaseStep::Cancel, &keepers, &cancel);
