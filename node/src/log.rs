@@ -2,9 +2,9 @@
 //! journal, bare text in the system's log, JSON by flag.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, IsTerminal as _};
-use std::path::Path;
-use std::sync::Mutex;
+use std::io::{self, IsTerminal as _, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use nix::sys::stat::fstat;
 use standin_core::machine::{Level, Noticed};
@@ -22,7 +22,7 @@ pub enum To {
     /// Standard error.
     Stderr,
     /// The end of a file. What cannot be written to it, the disk being full, is lost.
-    File(File),
+    File(LogFile),
     /// systemd's journal, with fields.
     Journal,
     /// The system's log, which knows by itself when a line came and how bad it is.
@@ -35,7 +35,49 @@ impl To {
     /// # Errors
     /// If it cannot be opened.
     pub fn file(path: &Path) -> io::Result<Self> {
-        OpenOptions::new().create(true).append(true).open(path).map(Self::File)
+        LogFile::open(path).map(Self::File)
+    }
+}
+
+/// A file that lines go to the end of, until it is opened anew: what rotates logs moves it away
+/// under our hands.
+#[derive(Clone, Debug)]
+pub struct LogFile {
+    path: PathBuf,
+    held: Arc<Mutex<File>>,
+}
+
+impl LogFile {
+    fn open(path: &Path) -> io::Result<Self> {
+        // Found again from wherever we are by then.
+        let path = std::path::absolute(path)?;
+        let held = Arc::new(Mutex::new(Self::at(&path)?));
+        Ok(Self { path, held })
+    }
+
+    fn at(path: &Path) -> io::Result<File> {
+        OpenOptions::new().create(true).append(true).open(path)
+    }
+
+    /// Opens what is at its path by now, or makes it. Where that cannot be, lines go where they
+    /// went, and say so.
+    pub fn reopen(&self) {
+        match Self::at(&self.path) {
+            Ok(file) => *self.held.lock().unwrap_or_else(PoisonError::into_inner) = file,
+            Err(error) => {
+                tracing::error!(%error, "{}: cannot be opened anew; the old file is used", self.path.display());
+            }
+        }
+    }
+}
+
+impl Write for &LogFile {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).write(line)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -54,9 +96,16 @@ pub enum Form {
 pub struct Volume {
     filter: Handle<EnvFilter, Registry>,
     level: Level,
+    file: Option<LogFile>,
 }
 
 impl Volume {
+    /// The file that lines go to, if it is one.
+    #[must_use]
+    pub fn file(&self) -> Option<LogFile> {
+        self.file.clone()
+    }
+
     /// Logs as much as this level wants, from now on. What is logged already stays as it is, so
     /// that `STANDIN_LOG` holds until somebody asks for another level.
     pub fn set(&mut self, level: Level) {
@@ -84,15 +133,16 @@ fn word(level: Level) -> &'static str {
 pub fn begin(to: To, form: Form, level: Level) -> Volume {
     let filter = EnvFilter::try_from_env("STANDIN_LOG").unwrap_or_else(|_| EnvFilter::new(word(level)));
     let (filter, handle) = reload::Layer::new(filter);
+    let file = if let To::File(file) = &to { Some(file.clone()) } else { None };
     let lines = match to {
         To::Stderr => to_stderr(form),
         // A journal that cannot be reached reads standard error.
         To::Journal => tracing_journald::layer().map_or_else(|_| to_stderr(form), |journal| journal.boxed()),
-        To::File(file) => lines(form, Dress::Plain, Mutex::new(file)),
+        To::File(file) => lines(form, Dress::Plain, Arc::new(file)),
         To::Syslog(log) => lines(form, Dress::Bare, log),
     };
     tracing_subscriber::registry().with(filter).with(lines).init();
-    Volume { filter: handle, level }
+    Volume { filter: handle, level, file }
 }
 
 /// What writes lines, behind the filter.
@@ -149,5 +199,33 @@ pub fn notice<N: Noticed>(notice: &N) {
         Level::Info => tracing::info!(kind, "{kind} {notice}"),
         Level::Warn => tracing::warn!(kind, "{kind} {notice}"),
         Level::Error => tracing::error!(kind, "{kind} {notice}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn a_file_that_was_moved_away_gets_no_more_lines_once_it_is_opened_anew() {
+        let folder = std::env::temp_dir().join(format!("standin-log-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(&folder).unwrap();
+        let (path, moved) = (folder.join("log"), folder.join("log.1"));
+        let log = LogFile::open(&path).unwrap();
+        (&log).write_all(b"one\n").unwrap();
+        fs::rename(&path, &moved).unwrap();
+        (&log).write_all(b"two\n").unwrap();
+        log.reopen();
+        (&log).write_all(b"three\n").unwrap();
+        assert_eq!(fs::read_to_string(&moved).unwrap(), "one\ntwo\n");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "three\n");
+        // Where it cannot be opened, the old one is better than none.
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        log.reopen();
+        (&log).write_all(b"four\n").unwrap();
+        fs::remove_dir_all(&folder).unwrap();
     }
 }

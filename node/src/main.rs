@@ -24,7 +24,7 @@ use standin_node::gossip::state::StateFile;
 use standin_node::guard::{self, Guard};
 use standin_node::jobs::Tools;
 use standin_node::jobs::scripts::{Scripts, Setting};
-use standin_node::log::{self, Volume};
+use standin_node::log::{self, LogFile, Volume};
 use standin_node::net::Net;
 use standin_node::streams::room;
 use standin_node::syslog::Syslog;
@@ -269,7 +269,7 @@ async fn run(
         drop(facts);
         None
     };
-    listen_to_signals(&tell).map_err(refused("cannot listen to signals"))?;
+    listen_to_signals(&tell, volume.file()).map_err(refused("cannot listen to signals"))?;
     if place.test_mode {
         end_with_stdin(&tell);
     }
@@ -295,16 +295,18 @@ async fn run(
     Ok(status)
 }
 
-fn listen_to_signals(tell: &UnboundedSender<News<Ctdb>>) -> io::Result<()> {
+/// SIGHUP is for the nodes file, and for the log that may have been moved away.
+fn listen_to_signals(tell: &UnboundedSender<News<Ctdb>>, log: Option<LogFile>) -> io::Result<()> {
     for (kind, means) in [
         (SignalKind::terminate(), Order::Stop),
         (SignalKind::interrupt(), Order::Stop),
         (SignalKind::hangup(), Order::Reload),
     ] {
         let mut signals = signal(kind)?;
-        let tell = tell.clone();
+        let (tell, log) = (tell.clone(), log.clone().filter(|_| means == Order::Reload));
         tokio::task::spawn_local(async move {
             while signals.recv().await.is_some() {
+                log.iter().for_each(LogFile::reopen);
                 let _ = tell.send(News::Order(means));
             }
         });
