@@ -29,6 +29,8 @@ pub trait Kit: Sized {
     const VERBS: &'static [&'static str];
     /// The first words of its facts.
     const FACTS: &'static [&'static str];
+    /// What its scripts are run for; none, if it runs none.
+    const EVENTS: &'static [&'static str] = &[];
     /// The numbers of nodes a seed may draw, each as likely as the others.
     const SIZES: [u32; 8] = [2, 3, 3, 3, 4, 5, 6, 8];
     /// Its planted bugs, with the seeds within which a campaign must find each.

@@ -60,6 +60,21 @@ pub(super) enum Event {
     Shutdown,
 }
 
+/// What scripts can get as their first argument.
+pub const EVENTS: &[&str] = &[
+    Event::Init.name(),
+    Event::Setup.name(),
+    Event::Startup.name(),
+    Event::StartRecovery.name(),
+    Event::Recovered.name(),
+    Event::TakeIp.name(),
+    Event::ReleaseIp.name(),
+    Event::UpdateIp.name(),
+    Event::IpReallocated.name(),
+    Event::Monitor.name(),
+    Event::Shutdown.name(),
+];
+
 impl Event {
     /// Its name: what scripts get as their first argument.
     pub(super) const fn name(self) -> &'static str {

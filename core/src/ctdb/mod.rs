@@ -50,4 +50,5 @@ mod verdict;
 mod versions;
 pub mod wire;
 
+pub use self::events::EVENTS;
 pub use self::machine::{Ctdb, DatabaseView, Order, PublicView, RecordView};

@@ -76,6 +76,7 @@ impl Kit for CtdbKit {
     const NAME: &'static str = "ctdb";
     const VERBS: &'static [&'static str] = verbs::VERBS;
     const FACTS: &'static [&'static str] = facts::FACTS;
+    const EVENTS: &'static [&'static str] = standin_core::ctdb::EVENTS;
     const PLANTS: &'static [(&'static str, u64)] = &[
         (Plant::DeadCountNotReset.name(), 100),
         (Plant::LimitOneLess.name(), 20),

@@ -8,7 +8,7 @@ use super::words::{Words, span};
 use super::{Expectation, Scenario, When, faults};
 use crate::kit::Kit;
 use crate::plan::{Deed, NODES_MAX, Setup, Step};
-use crate::world::fault::Fault;
+use crate::world::fault::{ANY_EVENT, Fault};
 use crate::world::moment::Moment;
 
 /// Bytes a scenario may have.
@@ -268,7 +268,12 @@ impl<'t, K: Kit> Reader<'t, K> {
             return rest.end().map(|()| Deed::Look);
         }
         if faults::VERBS.contains(&verb.text) {
-            return faults::read(words, self.hosts).map(Deed::Fault);
+            let fault = faults::read(words, self.hosts)?;
+            if let Fault::Script(_, Some(_), ..) | Fault::ScriptFine(_, Some(_)) = fault {
+                // The verb, whom, the event.
+                known_event::<K>(words[2])?;
+            }
+            return Ok(Deed::Fault(fault));
         }
         if K::VERBS.contains(&verb.text) {
             return K::parse_action(words, self.hosts).map(Deed::Protocol);
@@ -442,6 +447,23 @@ fn when<'t>(words: &mut Words<'_, 't>, expect: Piece<'t>) -> Result<(When, Piece
 }
 
 /// `` `a`, `b` or `c` ``.
+/// An event that scripts are run for: one that nobody runs would befall nothing, in silence.
+fn known_event<K: Kit>(word: Piece<'_>) -> Result<(), Problem> {
+    if K::EVENTS.contains(&word.text) {
+        return Ok(());
+    }
+    if K::EVENTS.is_empty() {
+        return Err(word.problem(format!("{} runs no scripts", K::NAME), "`any`, which then is none"));
+    }
+    let known = K::EVENTS.iter().copied().chain([ANY_EVENT]);
+    Err(word
+        .problem(
+            format!("{} is not an event", word.quoted()),
+            format!("`{ANY_EVENT}`, or an event: {}", listed(K::EVENTS)),
+        )
+        .or_nearest(nearest(word.text, known)))
+}
+
 fn listed(names: &[&str]) -> String {
     let quoted: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
     match quoted.split_last() {

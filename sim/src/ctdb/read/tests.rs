@@ -237,3 +237,17 @@ fn what_is_wrong_is_said_at_its_word() {
         assert_eq!((wrong.column, wrong.nearest.as_deref()), (column, near), "{text}");
     }
 }
+
+#[test]
+fn an_event_that_no_script_is_run_for_is_refused() {
+    let said = |text: &str| {
+        let read = crate::scenario::parse::parse::<super::super::CtdbKit>(text);
+        read.err().and_then(|problems| problems.iter().next().map(ToString::to_string)).unwrap_or_default()
+    };
+    assert_eq!(said("at 1s script-fail n1 takeip 1"), "");
+    assert_eq!(said("at 1s script-fine all any"), "");
+    for wrong in ["at 1s script-fail n1 takip 1", "at 1s script-fine n1 takip"] {
+        let said = said(wrong);
+        assert!(said.contains("`takip` is not an event") && said.contains("did you mean `takeip`"), "{said}");
+    }
+}
