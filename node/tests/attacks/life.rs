@@ -3,7 +3,9 @@
 use std::fs;
 use std::process::Stdio;
 
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use standin_testbed::Said;
 
 use super::after::is_well;
 use super::namespace::{in_namespace, ip, wait_until};
@@ -38,6 +40,27 @@ fn a_hangup_reloads_the_nodes_and_keeps_them_if_they_are_wrong() {
         wait_until("a complaint", || site.log().len() > log);
         assert!(site.tool("status").out.contains("pnn:3 127.0.0.4"));
         is_well(&daemon, 64 * 1024);
+    });
+}
+
+#[test]
+fn a_hangup_opens_the_log_anew() {
+    in_namespace(|| {
+        ip("link set lo up");
+        let site = Site::new();
+        let said = Said::from(site.command(site.program("ctdbd")).output().unwrap());
+        assert_eq!((said.status, said.err.as_str()), (0, ""));
+        wait_until("it answers", || site.tool("pnn").status == 0);
+        let (log, moved) = (site.base().join("log.ctdb"), site.base().join("log.ctdb.1"));
+        fs::rename(&log, &moved).unwrap();
+        let pid = fs::read_to_string(site.base().join("run/ctdbd.pid")).unwrap();
+        kill(Pid::from_raw(pid.trim().parse().unwrap()), Signal::SIGHUP).unwrap();
+        wait_until("there is a log again", || log.exists());
+        assert_eq!(site.tool("disable").status, 0);
+        wait_until("it tells", || fs::read_to_string(&log).unwrap().contains("DISABLED"));
+        assert!(!fs::read_to_string(&moved).unwrap().contains("DISABLED"));
+        let _ = site.tool("shutdown");
+        wait_until("it ends", || !site.base().join("run/ctdbd.pid").exists());
     });
 }
 
