@@ -10,7 +10,7 @@ use standin_core::gossip::slots::SLOTS;
 use standin_core::gossip::types::{Epoch, NodeId};
 
 use super::super::build::Cluster;
-use super::super::facts::{agree, known, up};
+use super::super::facts::{agree_but, known, up};
 use crate::check::{Checker, Violation};
 use crate::world::moment::HostId;
 use crate::world::{News, World};
@@ -62,6 +62,13 @@ impl Whole {
         circles.into_values().collect()
     }
 
+    /// Whether operators moved this slot about until nobody claims it any more. Who was told of an
+    /// owner remembers it for as long as nobody else claims the slot, as with Redis.
+    fn lost_by_hand(&self, machines: &BTreeMap<HostId, &Gossip>, circle: &[HostId], slot: u16) -> bool {
+        let touched = self.cluster.hands.borrow().touched.contains(&slot);
+        touched && !circle.iter().any(|host| machines[host].table().me().slots().contains(slot))
+    }
+
     fn mesh(&mut self, machines: &BTreeMap<HostId, &Gossip>, circle: &[HostId]) -> Result<(), Violation> {
         for host in circle {
             for other in circle.iter().filter(|other| *other != host) {
@@ -85,7 +92,9 @@ impl Whole {
         let Some((first, others)) = circle.split_first() else { return Ok(()) };
         for other in others {
             self.looked += 1;
-            if let Err(slot) = agree(machines[first], machines[other]) {
+            if let Err(slot) =
+                agree_but(machines[first], machines[other], &|slot| self.lost_by_hand(machines, circle, slot))
+            {
                 let owner = |host: &HostId| {
                     machines[host].owner_of(slot).map_or("nobody".to_owned(), |owner| format!("{owner:.8}"))
                 };
@@ -144,11 +153,12 @@ impl Checker<Gossip> for Whole {
             let owned = circle.iter().map(|host| machines[host].table().me().slots().len()).sum::<u32>();
             // Whoever was forgotten, and whom nobody had them meet, took its slots along.
             let lacking = circle.iter().any(|host| unmet.contains(host)) && owned < u32::from(SLOTS);
+            let lost = (0..SLOTS).any(|slot| self.lost_by_hand(&machines, &circle, slot));
             let covered = owned > 0 && self.cluster.hands.borrow().emptied.is_empty();
             for host in circle.iter().filter(|_| covered) {
                 self.looked += 1;
                 let state = machines[host].state();
-                let by_rule = lacking && state == ClusterState::Uncovered;
+                let by_rule = (lacking || lost) && state == ClusterState::Uncovered;
                 if !state.is_ok() && !by_rule {
                     return broken(format!("{host} finds the cluster {state}"));
                 }
