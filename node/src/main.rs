@@ -295,7 +295,7 @@ async fn run(
     Ok(status)
 }
 
-/// SIGHUP is for the nodes file, and for the log that may have been moved away.
+/// SIGHUP is for the files that may have changed, and for the log that may have been moved away.
 fn listen_to_signals(tell: &UnboundedSender<News<Ctdb>>, log: Option<LogFile>) -> io::Result<()> {
     for (kind, means) in [
         (SignalKind::terminate(), Order::Stop),

@@ -2,7 +2,6 @@
 
 use core::net::{IpAddr, SocketAddr};
 
-use super::addresses::Addresses;
 use super::cx::Cx;
 use super::files::nodes::Nodes;
 use super::files::public_addresses::PublicAddresses;
@@ -66,14 +65,13 @@ pub(super) fn nodes_read(
 }
 
 /// The public addresses file is here; no file means no addresses.
-pub(super) fn load_addresses(
+pub(super) fn read_addresses(
     read: &Result<alloc::vec::Vec<u8>, FileError>,
     kernel: &Kernel,
-    addresses: &mut Addresses,
-) -> Result<(), StartRefusal> {
+) -> Result<PublicAddresses, StartRefusal> {
     let text = match read {
         Ok(text) => text.as_slice(),
-        Err(FileError::Missing) => return Ok(()),
+        Err(FileError::Missing) => return Ok(PublicAddresses::default()),
         Err(_) => return Err(StartRefusal::NoAddressesFile),
     };
     let file = PublicAddresses::parse(text).map_err(|problems| {
@@ -85,8 +83,7 @@ pub(super) fn load_addresses(
             return Err(StartRefusal::NoInterface { address: entry.address });
         }
     }
-    *addresses = Addresses::load(&file);
-    Ok(())
+    Ok(file)
 }
 
 /// The driver's answer to our wish to listen.

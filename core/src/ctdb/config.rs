@@ -54,6 +54,9 @@ pub struct Config {
     pub nodes_file: Box<str>,
     /// The public addresses file's name; there need be none.
     pub public_addresses_file: Box<str>,
+    /// The tunables file's name; there need be none. It is read again when we are told to: what it
+    /// says at the start is in [`tunables`](Self::tunables).
+    pub tunables_file: Box<str>,
     /// The directory of event scripts.
     pub events: Box<str>,
     /// The script that is told of what happened.
@@ -98,6 +101,7 @@ impl Default for Config {
             socket: "ctdbd.socket".into(),
             nodes_file: "nodes".into(),
             public_addresses_file: "public_addresses".into(),
+            tunables_file: "ctdb.tunables".into(),
             events: "events/legacy".into(),
             notify: "notify.sh".into(),
             cluster_lock: None,

@@ -1,7 +1,6 @@
 //! What a control asks of this node: opcode → answer, and what is to follow.
 
 use alloc::boxed::Box;
-use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -9,7 +8,7 @@ use super::config::Config;
 use super::cx::Cx;
 use super::files::nodes::Nodes;
 use super::state::State;
-use super::tunables::{self, SetOutcome};
+use super::tunables::{self, TUNABLES};
 use super::types::{NodeFlags, Pnn};
 use super::wire::{
     AllTunables, NodeEntry, NodeMap, ReplyData, RequestData, Text, TunableNames, TunableValue, VnnMap,
@@ -58,7 +57,7 @@ pub(super) enum Then {
     /// Somebody says how a node's flags are; answer 0.
     Flags(Pnn, NodeFlags),
     /// Set a tunable; answer this.
-    Tunable(String, u32, Answer),
+    Tunable(&'static str, u32, Answer),
 }
 
 /// The answer to what nodes ask each other in every round; `None` if it is something else. Apart
@@ -108,12 +107,12 @@ pub(super) fn judge(cx: &Cx<'_>, state: &State, request: &RequestData, clients: 
         }
         RequestData::SetTunable(wanted) => {
             let name = wanted.name.as_str().unwrap_or_default();
-            match cx.config.tunables.clone().set(name, wanted.value) {
-                Ok(outcome) => {
-                    let status = i32::from(outcome == SetOutcome::Obsolete);
-                    return Then::Tunable(name.into(), wanted.value, Answer::status(status));
+            match tunables::position(name).map(|at| &TUNABLES[at]) {
+                Some(tunable) => {
+                    let status = i32::from(tunable.obsolete);
+                    return Then::Tunable(tunable.name, wanted.value, Answer::status(status));
                 }
-                Err(_) => Answer::REFUSED,
+                None => Answer::REFUSED,
             }
         }
         RequestData::ModifyFlags(change) => return modify_flags(state, change.pnn, change.new),

@@ -21,8 +21,10 @@ pub(super) enum Purpose {
     ShowNodes(Option<Asker>),
     /// The public addresses file, at the start.
     Addresses,
-    /// The public addresses file, to take over; `None` if nobody wants the answer.
-    ReloadAddresses(Option<Asker>),
+    /// The public addresses file, to take over.
+    ReloadAddresses(Reloader),
+    /// The tunables file, to take over.
+    ReloadTunables,
     /// A step of an event: the list of scripts, a script, an address placed or taken off.
     Event,
     /// The notify script.
@@ -35,7 +37,7 @@ pub(super) enum Purpose {
     LockCheck,
 }
 
-/// Who wants the nodes file read again.
+/// Who wants a file read again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) enum Reloader {

@@ -4,11 +4,12 @@
 //! tool asks are asked here when the order comes from beside us; a control comes from a tool
 //! that has asked them. Whoever asks, our own line stays ours.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::cx::Cx;
 use super::files::nodes::{Diff, Nodes, Refusal};
-use super::notice::Notice;
+use super::notice::{BadFile, FileFault, Notice};
 use super::plant;
 use super::state::State;
 use super::types::Pnn;
@@ -43,12 +44,10 @@ pub(super) fn take_over(
     let file = match read.as_deref().map(Nodes::parse) {
         Ok(Ok(file)) => plant::read(cx.config.plants, file),
         Ok(Err(problems)) => {
-            cx.notice(Notice::ReloadFailed { problems: problems.len() as u32 });
-            return Err(Refused::Unreadable);
+            return Err(unreadable(cx, FileFault::Wrong(problems)));
         }
-        Err(_) => {
-            cx.notice(Notice::ReloadFailed { problems: 1 });
-            return Err(Refused::Unreadable);
+        Err(error) => {
+            return Err(unreadable(cx, FileFault::Unreadable(*error)));
         }
     };
     // A daemon that is still starting reads the file anyway.
@@ -69,6 +68,12 @@ pub(super) fn take_over(
         removed: diff.removed.len() as u32,
     });
     Ok(apply(state, file, diff))
+}
+
+fn unreadable(cx: &mut Cx<'_>, fault: FileFault) -> Refused {
+    let name = cx.config.nodes_file.clone();
+    cx.notice(Notice::ReloadFailed(Box::new(BadFile { name, fault })));
+    Refused::Unreadable
 }
 
 fn apply(state: &mut State, file: Nodes, diff: Diff) -> Applied {

@@ -1,5 +1,5 @@
-//! `ctdb.conf` and `ctdb.tunables`: read once at the start, with everything wrong named by file,
-//! line and column.
+//! `ctdb.conf` and `ctdb.tunables` as a start finds them, with everything wrong named by file, line
+//! and column. (The machine reads the tunables again when it is told to.)
 
 use std::fs;
 use std::io;
@@ -43,6 +43,7 @@ pub fn read(place: &Place, strict: bool) -> Result<Settings, String> {
     let below = |name: &str| place.base.join(name).to_string_lossy().into_owned().into_boxed_str();
     config.nodes_file = below("nodes");
     config.public_addresses_file = below("public_addresses");
+    config.tunables_file = below("ctdb.tunables");
     config.events = below("events/legacy");
     config.notify = below("notify.sh");
     config.socket = place.socket.to_string_lossy().into_owned().into_boxed_str();

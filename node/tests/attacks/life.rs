@@ -44,6 +44,32 @@ fn a_hangup_reloads_the_nodes_and_keeps_them_if_they_are_wrong() {
 }
 
 #[test]
+fn a_hangup_takes_over_what_differs_in_addresses_and_tunables() {
+    in_namespace(|| {
+        ip("link set lo up");
+        let site = Site::alone();
+        site.write("ctdb.tunables", "MonitorInterval=20\nKeepaliveLimit=6\n");
+        let daemon = site.start();
+        let value = |name: &str| site.tool(&format!("getvar {name}")).out;
+        assert_eq!(site.tool("setvar RecoverTimeout 40").status, 0);
+        site.write("ctdb.tunables", "MonitorInterval=5\nKeepaliveLimit=6x\n");
+        site.write("public_addresses", "192.168.100.1/24 lo\n192.168.100.2/24 lo\n");
+        daemon.signal(Signal::SIGHUP);
+        wait_until("the second address", || site.tool("ip").out.contains("192.168.100.2"));
+        wait_until("the new value", || value("MonitorInterval").contains("= 5\n"));
+        assert!(value("RecoverTimeout").contains("= 40\n"), "an operator's own stays");
+        assert!(value("KeepaliveLimit").contains("= 6\n"), "a wrong line changes nothing");
+        let log = site.log();
+        assert!(log.contains("ctdb.tunables:2:16"), "{log}");
+        site.write("public_addresses", "192.168.100.2/24 lo\n192.168.100.3/99 lo\n");
+        daemon.signal(Signal::SIGHUP);
+        wait_until("a complaint", || site.log().contains("public_addresses:2:"));
+        assert!(site.tool("ip").out.contains("192.168.100.1"), "a wrong file changes nothing");
+        is_well(&daemon, 64 * 1024);
+    });
+}
+
+#[test]
 fn a_hangup_opens_the_log_anew() {
     in_namespace(|| {
         ip("link set lo up");

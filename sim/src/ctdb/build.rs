@@ -239,6 +239,9 @@ impl Translator<Ctdb> for Cluster {
         config.start_as_disabled = text(CONF).contains("start as disabled = true");
         config.capabilities = self.capabilities(host);
         config.databases = self.role(host);
+        if let Ok(file) = disk.read(&config.tunables_file) {
+            (config.tunables, _) = files::tunables::parse_lenient(file);
+        }
         config.version = text(VERSION).parse().unwrap_or(config.version);
         Ctdb::new(config, seed)
     }

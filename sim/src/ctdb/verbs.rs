@@ -30,6 +30,7 @@ pub const VERBS: &[&str] = &[
     "write-addresses",
     "reloadips",
     "renew-addresses",
+    "write-tunables",
     "reloadnodes",
     "ipreallocate",
     "recover",
@@ -49,7 +50,7 @@ pub const VERBS: &[&str] = &[
 pub enum Action {
     /// The daemon is told to stop.
     Stop(Who),
-    /// The daemon is told to read its nodes file again.
+    /// The daemon is told to read its files again.
     Reload(Who),
     /// The nodes file is edited.
     WriteNodes(Who, Vec<NodesLine>),
@@ -72,6 +73,8 @@ pub enum Action {
     ReloadIps(Who),
     /// The public addresses file is edited and read again.
     Readdress(Who, AddressesFile),
+    /// The tunables file is edited: these lines, behind what all began with.
+    WriteTunables(Who, Vec<String>),
     /// An operator has all nodes read their nodes files again.
     ReloadNodes {
         /// Where the operator sits; on the first host that runs, unless said.
@@ -273,6 +276,10 @@ impl fmt::Display for Action {
             Self::WriteAddresses(who, file) => write!(f, "write-addresses {who} {file}"),
             Self::ReloadIps(who) => write!(f, "reloadips {who}"),
             Self::Readdress(who, file) => write!(f, "renew-addresses {who} {file}"),
+            Self::WriteTunables(who, all) => {
+                write!(f, "write-tunables {who}")?;
+                all.iter().try_for_each(|line| write!(f, " {line}"))
+            }
             Self::ReloadNodes { on: None } => f.write_str("reloadnodes"),
             Self::ReloadNodes { on: Some(on) } => write!(f, "reloadnodes on {on}"),
             Self::Ping(from, to) => write!(f, "ping {from} {to}"),

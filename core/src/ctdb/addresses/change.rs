@@ -6,21 +6,9 @@ use core::net::IpAddr;
 
 use super::super::files::public_addresses::{ADDRESSES_MAX, PublicAddress, PublicAddresses};
 use super::super::kernel::Kernel;
+use super::super::notice::AddRefused;
 use super::super::wire::{AddrInfo, PUBLIC_IPS_MAX};
 use super::Addresses;
-
-/// Why an address is not added: status -1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) enum AddRefused {
-    /// It is in the list, be it to be deleted.
-    Duplicate,
-    /// This host has no such interface.
-    NoInterface,
-    /// A line of the public addresses file could not say this.
-    Malformed,
-    /// There are as many as a node may have.
-    TooMany,
-}
 
 /// What became of an address that is to be deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -26,30 +26,39 @@ pub fn parse(file: &[u8]) -> Result<Tunables, Problems> {
 }
 
 /// Reads a tunables file: what could be set, and everything that could not. A wrong line leaves
-/// its tunable as it was.
+/// its tunable at its default.
 #[must_use]
 pub fn parse_lenient(file: &[u8]) -> (Tunables, Problems) {
+    parse_again(file, &Tunables::default())
+}
+
+/// Reads a tunables file again: a wrong line leaves its tunable as it was, a wrong file all of them.
+#[must_use]
+pub fn parse_again(file: &[u8], was: &Tunables) -> (Tunables, Problems) {
     let mut tunables = Tunables::default();
     let text = match text_of(file) {
         Ok(text) => text,
-        Err(problem) => return (tunables, problem.into()),
+        Err(problem) => return (was.clone(), problem.into()),
     };
     let mut problems = Problems::new();
     let said = |line: &Piece<'_>| !line.text.is_empty() && !line.text.starts_with(['#', ';']);
     for line in lines(&text).map(Piece::trim).filter(said) {
-        match assignment(line) {
+        let wrong = match assignment(line) {
             Ok((name, value)) => match (known(name), number(value)) {
                 (Ok(name), Ok(value)) => {
                     let set = tunables.set(name, value);
                     assert!(set == Ok(tunables::SetOutcome::Set), "{name} was known");
+                    continue;
                 }
-                (name, value) => {
-                    for problem in [name.err(), value.err()].into_iter().flatten() {
-                        problems.push(problem);
-                    }
-                }
+                (name, value) => [name.err(), value.err()],
             },
-            Err(problem) => problems.push(problem),
+            Err(problem) => [Some(problem), None],
+        };
+        wrong.into_iter().flatten().for_each(|problem| problems.push(problem));
+        let meant = line.text.split(|c: char| c == '=' || c.is_whitespace()).next().unwrap_or_default();
+        if let Some(old) = was.get(meant) {
+            // An obsolete one has no value to keep.
+            let _obsolete = tunables.set(meant, old);
         }
     }
     (tunables, problems)
@@ -253,6 +262,19 @@ ctdb.tunables:7:14: `# never` behind the value
                 assert!(found.starts_with(&format!("{expected} (")), "{found}");
             }
         }
+    }
+
+    #[test]
+    fn read_again_a_wrong_line_leaves_its_tunable_as_it_was() {
+        let (was, _) = parse_lenient(b"KeepaliveLimit=7\nMonitorInterval=9\nRecoverInterval=3\n");
+        for line in ["KeepaliveLimit=7x", "keepalivelimit 8", "KeepaliveLimit=", "KeepaliveLimit"] {
+            let (read, problems) = parse_again(format!("{line}\nMonitorInterval=4\n").as_bytes(), &was);
+            assert_eq!(problems.iter().count(), 1, "{line}");
+            let of = |name| read.get(name).unwrap();
+            assert_eq!((of("KeepaliveLimit"), of("MonitorInterval")), (7, 4), "{line}");
+            assert_eq!(of("RecoverInterval"), Tunables::default().get("RecoverInterval").unwrap());
+        }
+        assert_eq!(parse_again(&b"MonitorInterval=4\n".repeat(1 << 16), &was).0, was);
     }
 
     #[test]

@@ -11,8 +11,7 @@ use super::super::addresses::{Deleted, Entry, Refused, Release, Released, Takeov
 use super::super::controls::Answer;
 use super::super::cx::{Cx, Wake, cx};
 use super::super::events::{Event, Wanted};
-use super::super::files::public_addresses::PublicAddresses;
-use super::super::jobs::Purpose;
+use super::super::jobs::{Purpose, Reloader};
 use super::super::notice::{BanCause, Notice};
 use super::super::plant::Plant;
 use super::super::requests::{Asker, Ticket};
@@ -20,7 +19,7 @@ use super::super::types::{ControlFlags, NodeFlags, Pnn, RecoveryMode, RunState};
 use super::super::wire::{MessageData, PublicIp, ReplyData, RequestData, Text};
 use super::life::After;
 use super::{Ctdb, Out};
-use crate::host::{FileError, Job, Placed};
+use crate::host::{Job, Placed};
 use crate::time::{Duration, Instant};
 
 /// How often SEND_GRATUITOUS_ARP announces, and how far apart.
@@ -111,7 +110,8 @@ impl Ctdb {
             }
             RequestData::ReloadPublicIps => {
                 let name = self.config.public_addresses_file.as_ref().into();
-                self.jobs.start(out, Purpose::ReloadAddresses(asker), Job::ReadFile { name });
+                let purpose = Purpose::ReloadAddresses(Reloader::Control(asker));
+                self.jobs.start(out, purpose, Job::ReadFile { name });
                 return Reaction::Later;
             }
             RequestData::SendGratuitousArp(asked) => {
@@ -473,51 +473,5 @@ impl Ctdb {
                 self.reply(out, asker, &Answer::REFUSED);
             }
         }
-    }
-
-    /// The public addresses file was read again: what is new is added, what is gone goes.
-    pub(super) fn addresses_reloaded(
-        &mut self,
-        out: Out<'_>,
-        asker: Option<Asker>,
-        read: &Result<Vec<u8>, FileError>,
-    ) {
-        let text = match read {
-            Ok(text) => text.as_slice(),
-            Err(FileError::Missing) => b"",
-            Err(_) => {
-                out.notice(Notice::AddressesRefused { problems: 1 });
-                return self.reply_if(out, asker, &Answer::REFUSED);
-            }
-        };
-        let file = match PublicAddresses::parse(text) {
-            Ok(file) => file,
-            Err(problems) => {
-                out.notice(Notice::AddressesRefused { problems: problems.len() as u32 });
-                return self.reply_if(out, asker, &Answer::REFUSED);
-            }
-        };
-        let changes = self.addresses.reload(&file);
-        let (mut added, mut removed, mut refused) = (0, 0, 0);
-        for address in changes.delete {
-            self.addresses.delete(address);
-            removed += 1;
-        }
-        if removed + changes.add.len() as u32 > 0 {
-            self.tell(out, Pnn::BROADCAST_CONNECTED, &MessageData::RebalanceNode(self.state.own()));
-        }
-        for entry in &changes.add {
-            match self.addresses.add(entry, &self.kernel) {
-                Ok(()) => added += 1,
-                Err(_) => refused += 1,
-            }
-        }
-        if added + removed > 0 {
-            out.notice(Notice::AddressesReloaded { added, removed });
-        }
-        if refused > 0 {
-            out.notice(Notice::AddressesRefused { problems: refused });
-        }
-        self.reply_if(out, asker, &if refused > 0 { Answer::REFUSED } else { Answer::OK });
     }
 }

@@ -6,6 +6,7 @@ mod keeping;
 mod life;
 mod liveness;
 mod recovery;
+mod reloading;
 mod restoring;
 mod roles;
 mod round;
@@ -27,6 +28,7 @@ use core::net::IpAddr;
 use self::election::Election;
 use self::hosting::Shout;
 use self::life::After;
+use self::reloading::AsRead;
 use self::roles::Roles;
 use self::round::Rounds;
 use self::standing::Standing;
@@ -39,7 +41,7 @@ use super::cx::{Cx, Wake, cx};
 use super::databases::Databases;
 use super::events::{Event, Events, Wanted};
 use super::files::nodes::Nodes;
-use super::jobs::{Jobs, Purpose, Reloader};
+use super::jobs::{Jobs, Purpose};
 use super::keepalive::Keepalive;
 use super::kernel::Kernel;
 use super::links::{BUS, Links};
@@ -80,6 +82,7 @@ pub struct Ctdb {
     store: Store,
     kernel: Kernel,
     addresses: Addresses,
+    as_read: AsRead,
     events: Events<After>,
     monitor: Monitor,
     standing: Standing,
@@ -130,8 +133,8 @@ pub struct Ctdb {
 pub enum Order {
     /// Stop in order (SIGTERM).
     Stop,
-    /// Read the nodes file again and take it over, if the questions `ctdb reloadnodes` asks of
-    /// one node allow it (SIGHUP).
+    /// Read the nodes, the public addresses and the tunables file again, and take over how each
+    /// differs from what it was (SIGHUP).
     Reload,
 }
 
@@ -154,6 +157,7 @@ impl Ctdb {
             config.capabilities.remove(Capabilities::LMASTER);
         }
         let kernel = if config.test_mode { Kernel::blind() } else { Kernel::default() };
+        let as_read = AsRead::born(config.tunables.clone());
         Self {
             config,
             state: State::new(),
@@ -170,6 +174,7 @@ impl Ctdb {
             store: Store::default(),
             kernel,
             addresses: Addresses::default(),
+            as_read,
             events: Events::default(),
             monitor: Monitor::new(),
             standing: Standing::default(),
@@ -217,9 +222,9 @@ impl Ctdb {
             Input::Job(job, done) => self.job_done(now, out, job, done),
             Input::Fact(fact) => self.fact(now, out, &fact),
             Input::Order(Order::Stop) => self.stop(now, out, Stop::Ordered),
-            // A node that is still starting reads the file anyway.
+            // A node that is still starting reads the files anyway.
             Input::Order(Order::Reload) if self.boot != Boot::Done => {}
-            Input::Order(Order::Reload) => self.read_nodes(out, Purpose::Reload(Reloader::Beside)),
+            Input::Order(Order::Reload) => self.reload(out),
         }
     }
 
@@ -249,9 +254,15 @@ impl Ctdb {
 
     /// The public addresses are known: hear clients, dial the nodes, run `setup`.
     fn addresses_read(&mut self, now: Instant, out: Out<'_>, read: &Result<Vec<u8>, FileError>) {
-        if let Err(refusal) = boot::load_addresses(read, &self.kernel, &mut self.addresses) {
-            out.notice(Notice::StartRefused(refusal));
-            return self.exit(out, EXIT_CONFIG);
+        match boot::read_addresses(read, &self.kernel) {
+            Ok(file) => {
+                self.addresses = Addresses::load(&file);
+                self.as_read.addresses = file;
+            }
+            Err(refusal) => {
+                out.notice(Notice::StartRefused(refusal));
+                return self.exit(out, EXIT_CONFIG);
+            }
         }
         out.push(Effect::Listen { port: SOCKET, on: Endpoint::Unix(self.config.socket.clone()) });
         for peer in self.state.all() {
@@ -314,16 +325,17 @@ impl Ctdb {
                 let step = boot::nodes_read(&mut self.boot, &mut cx, &mut self.state, &read);
                 self.boot_step(out, step);
             }
-            (Purpose::Reload(reloader), Done::Read(read)) => self.reloaded(now, out, reloader, &read),
+            (Purpose::Reload(reloader), Done::Read(read)) => self.nodes_reloaded(now, out, reloader, &read),
             (Purpose::ShowNodes(asker), Done::Read(read)) => {
                 let file = read.ok().and_then(|text| Nodes::parse(&text).ok());
                 let answer = file.map_or(Answer::REFUSED, |file| controls::shown(&file, self.config.port));
                 self.reply_if(out, asker, &answer);
             }
             (Purpose::Addresses, Done::Read(read)) => self.addresses_read(now, out, &read),
-            (Purpose::ReloadAddresses(asker), Done::Read(read)) => {
-                self.addresses_reloaded(out, asker, &read);
+            (Purpose::ReloadAddresses(reloader), Done::Read(read)) => {
+                self.addresses_reloaded(out, reloader, &read);
             }
+            (Purpose::ReloadTunables, Done::Read(read)) => self.tunables_reloaded(out, read),
             (Purpose::Event, done) => {
                 if let Some((event, after, ended)) = self.events.done(&mut cx!(self, now, out), job, done) {
                     self.event_ended(now, out, event, after, ended);

@@ -3,12 +3,11 @@
 use alloc::vec::Vec;
 
 use super::super::controls::{self, Answer, Then};
-use super::super::cx::{Cx, Wake, cx};
+use super::super::cx::{Cx, cx};
 use super::super::events::Event;
 use super::super::jobs::{Purpose, Reloader};
 use super::super::mail::{Heard, Letter};
 use super::super::notice::{Notice, Oddity, Stop, Unanswered};
-use super::super::reload::{self, Refused};
 use super::super::requests::{Asker, Pending};
 use super::super::types::{
     Capabilities, ControlFlags, Generation, NodeFlags, Pnn, RecoveryMode, RequestId, RunState, TunnelId,
@@ -21,7 +20,6 @@ use super::life::After;
 use super::talk::is_meant;
 use super::{Ctdb, Out};
 use crate::bytes::DecodeError;
-use crate::host::FileError;
 use crate::machine::{Effect, How, LinkId};
 use crate::time::Instant;
 
@@ -275,8 +273,7 @@ impl Ctdb {
                 Answer::OK
             }
             Then::Tunable(name, value, answer) => {
-                let set = self.config.tunables.set(&name, value);
-                debug_assert!(set.is_ok(), "{name} was looked up before");
+                self.set_tunable(out, name, value);
                 answer
             }
         })
@@ -419,44 +416,5 @@ impl Ctdb {
         let mut bytes = out.buffer();
         Pdu { header, body: Body::ControlRequest(ControlRequest { client, ..*request }) }.encode(&mut bytes);
         self.send_node(out, link, bytes);
-    }
-
-    pub(super) fn reloaded(
-        &mut self,
-        now: Instant,
-        out: Out<'_>,
-        reloader: Reloader,
-        read: &Result<Vec<u8>, FileError>,
-    ) {
-        let asked_beside = reloader == Reloader::Beside;
-        let taken = reload::take_over(&mut cx!(self, now, out), &mut self.state, read, asked_beside);
-        let answer = match taken {
-            Ok(applied) => {
-                for pnn in applied.drop {
-                    self.rounds.culprits.forget(pnn);
-                    self.rounds.changed = true;
-                    self.links.drop_peer(&mut cx!(self, now, out), pnn);
-                    self.timers.cancel(Wake::Redial(pnn));
-                    self.keepalive.forget(pnn);
-                    for lost in self.requests.take_to(pnn) {
-                        self.unanswered(out, lost, Unanswered::Died);
-                    }
-                }
-                self.links.resize(self.state.nodes.len());
-                self.keepalive.resize(self.state.nodes.len());
-                for pnn in applied.dial {
-                    self.links.dial(&mut cx!(self, now, out), &self.state, pnn);
-                }
-                self.prompt(now);
-                Answer::OK
-            }
-            Err(Refused::Unreadable) if !self.config.fixes.keep_nodes => {
-                return self.stop(now, out, Stop::NodesFile);
-            }
-            Err(Refused::Unreadable | Refused::Refused) => Answer::REFUSED,
-        };
-        if let Reloader::Control(asker) = reloader {
-            self.reply_if(out, asker, &answer);
-        }
     }
 }

@@ -4,8 +4,8 @@ use core::fmt;
 
 use super::super::types::Pnn;
 use super::{
-    AddressFault, BanCause, Cause, Credit, DatabaseStep, DropCause, LockDenied, Notice, Oddity, RecoveryStep,
-    StartRefusal, Stop, TakeoverStep, Trigger, Unanswered,
+    AddRefused, AddressFault, BadFile, BanCause, Cause, Credit, DatabaseStep, DropCause, FileFault,
+    LockDenied, Notice, Oddity, RecoveryStep, StartRefusal, Stop, TakeoverStep, Trigger, Unanswered,
 };
 use crate::host::ScriptEnd;
 
@@ -59,7 +59,9 @@ impl fmt::Display for Notice {
                 if none { f.write_str(" no change") } else { Ok(()) }
             }
             Self::ReloadRefused(refusal) => write!(f, "{refusal}"),
-            Self::ReloadFailed { problems } => write!(f, "the nodes file has {}", mistakes(*problems)),
+            Self::ReloadFailed(file) | Self::AddressesRefused(file) | Self::TunablesRefused(file) => {
+                write!(f, "{file}")
+            }
             Self::RequestFailed { pnn, opcode, why } => {
                 let why = match why {
                     Unanswered::Died => "died",
@@ -179,9 +181,7 @@ impl fmt::Display for Notice {
             Self::NoLocationMaster { id } => {
                 write!(f, "others keep records in {id}, and we could not say where they are")
             }
-            Self::AddressesRefused { problems } => {
-                write!(f, "the public addresses file has {}", mistakes(*problems))
-            }
+            Self::TunableSet { name, from, to } => write!(f, "{name} {from} to {to}"),
         }
     }
 }
@@ -200,6 +200,40 @@ impl fmt::Display for Cause {
             Self::WroteOnOurLink => f.write_str("wrote on our link"),
             Self::BadFrame => f.write_str("bad frame"),
         }
+    }
+}
+
+impl fmt::Display for BadFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, fault } = self;
+        let more = match fault {
+            FileFault::Unreadable(error) => {
+                write!(f, "{name}: {error}")?;
+                0
+            }
+            FileFault::Wrong(problems) => {
+                if let Some(first) = problems.iter().next() {
+                    write!(f, "{name}:{first}")?;
+                }
+                self.problems().saturating_sub(1)
+            }
+            FileFault::Unfit { address, why, more } => {
+                write!(f, "{name}: {address} {why}")?;
+                *more
+            }
+        };
+        if more > 0 { write!(f, ", and {} more", mistakes(more)) } else { Ok(()) }
+    }
+}
+
+impl fmt::Display for AddRefused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Duplicate => "is in the list already, and stays as it is: take it out first",
+            Self::NoInterface => "names an interface this host has not",
+            Self::Malformed => "is said in a way no line of the file could say it",
+            Self::TooMany => "is one more than a node may have",
+        })
     }
 }
 

@@ -11,8 +11,8 @@ use alloc::boxed::Box;
 use core::net::IpAddr;
 
 pub use self::why::{
-    AddressFault, BanCause, Cause, Credit, DatabaseStep, DropCause, LockDenied, Oddity, RecoveryStep,
-    StartRefusal, Stop, TakeoverStep, Trigger, Unanswered,
+    AddRefused, AddressFault, BadFile, BanCause, Cause, Credit, DatabaseStep, DropCause, FileFault,
+    LockDenied, Oddity, RecoveryStep, StartRefusal, Stop, TakeoverStep, Trigger, Unanswered,
 };
 use super::files::nodes::Refusal;
 use super::types::{DbId, Generation, NodeFlags, Opcode, Pnn, RecoveryMode, RunState};
@@ -57,7 +57,7 @@ pub enum Notice {
     /// A new nodes file is refused for this reason (one notice a reason).
     ReloadRefused(Refusal),
     /// A new nodes file could not be read, or means nothing.
-    ReloadFailed { problems: u32 },
+    ReloadFailed(Box<BadFile>),
     /// A question to a node was not answered.
     RequestFailed { pnn: Pnn, opcode: Opcode, why: Unanswered },
     /// The clock jumped: the host slept.
@@ -146,8 +146,12 @@ pub enum Notice {
     RecoveriesDisabled { seconds: u32 },
     /// The list of public addresses is another one.
     AddressesReloaded { added: u32, removed: u32 },
-    /// The public addresses file could not be read, or means nothing.
-    AddressesRefused { problems: u32 },
+    /// The public addresses file could not be read, means nothing, or wants what cannot be.
+    AddressesRefused(Box<BadFile>),
+    /// A tunable has another value.
+    TunableSet { name: &'static str, from: u32, to: u32 },
+    /// The tunables file could not be read, or has lines that mean nothing.
+    TunablesRefused(Box<BadFile>),
     /// We, the leader, have recovered a database: every node has these records, sent in so many
     /// messages to each.
     DatabaseRecovered { id: DbId, name: Box<str>, records: u32, messages: u32 },
@@ -179,7 +183,7 @@ kinds! {
     "flags-changed" Info Self::FlagsChanged { .. },
     "nodes-reloaded" Info Self::NodesReloaded { .. },
     "reload-refused" Warn Self::ReloadRefused(_),
-    "reload-failed" Warn Self::ReloadFailed { .. },
+    "reload-failed" Warn Self::ReloadFailed(_),
     "request-failed" Info Self::RequestFailed { .. },
     "woke" Info Self::Woke { .. },
     "client-refused" Info Self::ClientRefused { .. },
@@ -224,10 +228,12 @@ kinds! {
     "takeover-runs-off" Info Self::TakeoverRunsDisabled { .. },
     "recoveries-off" Info Self::RecoveriesDisabled { .. },
     "addresses-reloaded" Info Self::AddressesReloaded { .. },
-    "addresses-refused" Warn Self::AddressesRefused { .. },
+    "addresses-refused" Warn Self::AddressesRefused(_),
     "database" Info Self::DatabaseRecovered { .. },
     "database-failed" Warn Self::DatabaseFailed { .. },
     "database-too-large" Warn Self::DatabaseTooLarge { .. },
     "no-lmaster" Info Self::NoLocationMaster { .. },
     "may-lead" Info Self::MayLeadAgain,
+    "tunable-set" Info Self::TunableSet { .. },
+    "tunables-refused" Warn Self::TunablesRefused(_),
 }

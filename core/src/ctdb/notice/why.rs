@@ -1,10 +1,12 @@
 //! Why things are noticed.
 
+use alloc::boxed::Box;
 use core::net::IpAddr;
 
 use super::super::types::{Opcode, Pnn, SrvId};
-use crate::host::LockNews;
+use crate::host::{FileError, LockNews};
 use crate::machine::Why;
+use crate::text::Problems;
 
 /// Why a node is lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +45,51 @@ pub enum StartRefusal {
     NoInterface { address: IpAddr },
     /// The scripts of this event ended badly.
     Event { name: &'static str },
+}
+
+/// Why a public address is not added: status -1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AddRefused {
+    /// It is in the list, be it to be deleted.
+    Duplicate,
+    /// This host has no such interface.
+    NoInterface,
+    /// A line of the public addresses file could not say this.
+    Malformed,
+    /// There are as many as a node may have.
+    TooMany,
+}
+
+/// A file that cannot be taken over, or not all of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadFile {
+    /// Its name.
+    pub name: Box<str>,
+    /// What is wrong with it.
+    pub fault: FileFault,
+}
+
+impl BadFile {
+    /// How many things are wrong with it.
+    pub(super) fn problems(&self) -> u32 {
+        match &self.fault {
+            FileFault::Unreadable(_) => 1,
+            FileFault::Wrong(problems) => problems.len() as u32,
+            FileFault::Unfit { more, .. } => more + 1,
+        }
+    }
+}
+
+/// What is wrong with a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each variant's sentence says what its fields are")]
+pub enum FileFault {
+    /// It could not be read.
+    Unreadable(FileError),
+    /// It has lines that mean nothing.
+    Wrong(Problems),
+    /// This address of it cannot be had, for this reason, nor so many more.
+    Unfit { address: IpAddr, why: AddRefused, more: u32 },
 }
 
 /// What is odd about a packet.

@@ -40,7 +40,9 @@ impl Notice {
                 };
                 all(&[refusal.pnn().into(), kind]);
             }
-            Self::ReloadFailed { problems } => all(&[(*problems).into()]),
+            Self::ReloadFailed(file) | Self::AddressesRefused(file) | Self::TunablesRefused(file) => {
+                all(&[file.problems().into()]);
+            }
             Self::RequestFailed { pnn, opcode, why } => all(&[pnn.0.into(), opcode.0.into(), *why as u64]),
             Self::Woke { slept } => all(&[slept.0]),
             Self::ClientRefused { error } => all(&[error_word(*error)]),
@@ -103,7 +105,7 @@ impl Notice {
                 all(&[(*seconds).into()]);
             }
             Self::AddressesReloaded { added, removed } => all(&[(*added).into(), (*removed).into()]),
-            Self::AddressesRefused { problems } => all(&[(*problems).into()]),
+            Self::TunableSet { name, from, to } => all(&[text_word(name), (*from).into(), (*to).into()]),
         }
     }
 }

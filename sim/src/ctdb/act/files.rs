@@ -9,7 +9,7 @@ use crate::world::World;
 use crate::world::fault::Who;
 use crate::world::moment::HostId;
 
-/// Every daemon is told to read its nodes file.
+/// Every daemon is told to read its files.
 pub(super) fn reload(cluster: &Cluster, world: &mut World<Ctdb>, who: Who) {
     hosts(cluster, who).into_iter().for_each(|host| world.order(host, Order::Reload));
 }
@@ -40,6 +40,12 @@ fn line(line: &AddressesLine) -> String {
     }
 }
 
+pub(super) fn write_tunables(cluster: &Cluster, world: &mut World<Ctdb>, who: Who, lines: &[String]) {
+    let first = cluster.config.tunables.changed().map(|(name, value)| format!("{name}={value}"));
+    let text: String = first.chain(lines.iter().cloned()).map(|line| line + "\n").collect();
+    edit(cluster, world, who, &cluster.config.tunables_file, &text);
+}
+
 pub(super) fn start_as(cluster: &Cluster, world: &mut World<Ctdb>, who: Who, how: StartAs) {
     let text = match how {
         StartAs::Normal => "",
@@ -61,6 +67,9 @@ pub(super) fn restore(cluster: &Cluster, world: &mut World<Ctdb>) {
         let disk = world.disk(host);
         disk.remove(CONF);
         disk.remove(VERSION);
+        if disk.read(&cluster.config.tunables_file).is_ok() {
+            write_tunables(cluster, world, Who::One(host), &[]);
+        }
     }
 }
 

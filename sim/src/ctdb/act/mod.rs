@@ -43,6 +43,7 @@ pub(super) fn act(cluster: &Cluster, world: &mut World<Ctdb>, action: &Action) {
             files::write_addresses(cluster, world, *who, file);
             operator::reload_ips(cluster, world, *who);
         }
+        Action::WriteTunables(who, all) => files::write_tunables(cluster, world, *who, all),
         Action::ReloadNodes { on } => operator::reload_nodes(cluster, world, *on),
         Action::Ping(from, to) => {
             let number = world.host(*from).machine().and_then(|machine| cluster.number_of(machine, *to));
@@ -87,6 +88,7 @@ pub(super) fn undo(cluster: &Cluster, action: &Action) -> Option<Action> {
         Action::WriteAddresses(who, file) | Action::Readdress(who, file) => {
             (*file != AddressesFile::Original).then_some(Action::Readdress(*who, AddressesFile::Original))
         }
+        Action::WriteTunables(who, all) => (!all.is_empty()).then(|| Action::WriteTunables(*who, Vec::new())),
         Action::Together(all) => {
             let mut undone: Vec<_> = all.iter().rev().filter_map(|one| undo(cluster, one)).collect();
             if undone.len() > 1 { Some(Action::Together(undone)) } else { undone.pop() }

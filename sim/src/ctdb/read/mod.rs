@@ -4,6 +4,7 @@ mod addresses;
 #[cfg(test)]
 mod tests;
 
+use standin_core::ctdb::files::tunables::parse_lenient;
 use standin_core::ctdb::notice::Notice;
 use standin_core::ctdb::tunables;
 use standin_core::ctdb::types::NodeFlags;
@@ -50,6 +51,7 @@ fn one_action(words: &[Piece<'_>], hosts: u32) -> Result<Action, Problem> {
         "write-addresses" => Action::WriteAddresses(words.who()?, addresses_file(&mut words)?),
         "reloadips" => Action::ReloadIps(words.who()?),
         "renew-addresses" => Action::Readdress(words.who()?, addresses_file(&mut words)?),
+        "write-tunables" => Action::WriteTunables(words.who()?, tunables_lines(&mut words)?),
         "reloadnodes" => Action::ReloadNodes { on: on(&mut words)? },
         "ping" => Action::Ping(words.host()?, words.host()?),
         "start-as" => Action::StartAs(words.who()?, words.one_of("a way to start", &STARTS)?),
@@ -195,6 +197,24 @@ fn addresses_file(words: &mut Words<'_, '_>) -> Result<AddressesFile, Problem> {
         lines.push(addresses::line(words.take(EXPECTED)?)?);
     }
     if lines.is_empty() { Err(words.missing(EXPECTED)) } else { Ok(AddressesFile::Lines(lines)) }
+}
+
+/// Lines of a tunables file, as they are: but with none of them may a rehearsal come to rest.
+fn tunables_lines(words: &mut Words<'_, '_>) -> Result<Vec<String>, Problem> {
+    let mut lines = Vec::new();
+    while words.peek().is_some() {
+        let line = words.take("`NAME=VALUE`")?;
+        let (read, _) = parse_lenient(line.text.as_bytes());
+        for (name, value) in read.changed() {
+            let range = tunable_range(name);
+            if !range.contains(&value) {
+                let what = format!("{} is nothing a rehearsal can go on with", line.quoted());
+                return Err(line.problem(what, format!("{} to {}", range.start(), range.end())));
+            }
+        }
+        lines.push(line.text.to_owned());
+    }
+    Ok(lines)
 }
 
 /// `k7`.

@@ -89,6 +89,8 @@ fn one_action() -> impl Strategy<Value = Action> {
         (whos(), addresses_file()).prop_map(|(who, file)| Action::WriteAddresses(who, file)),
         (whos(), addresses_file()).prop_map(|(who, file)| Action::Readdress(who, file)),
         whos().prop_map(Action::ReloadIps),
+        (whos(), vec("[#A-Z][a-z]{0,9}=?[0-9]{0,3}", 0..3))
+            .prop_map(|(who, lines)| Action::WriteTunables(who, lines)),
         on().prop_map(|on| Action::ReloadNodes { on }),
     ];
     prop_oneof![
@@ -215,6 +217,7 @@ fn what_is_wrong_is_said_at_its_word() {
         ("setifacelink n1 a-very-long-interface up", 17, None),
         ("set-tunable n1 NoIPTakover 1", 16, Some("NoIPTakeover")),
         ("set-tunable n1 NoIPTakeover 2", 29, None),
+        ("write-tunables n1 NoSuch=1 KeepaliveInterval=0", 28, None),
         ("disable n1 and dissable n0", 16, Some("disable")),
         ("disable n1 and", 12, None),
     ] {
