@@ -10,7 +10,7 @@ use super::super::events::{Ended, Event, Wanted};
 use super::super::jobs::Purpose;
 use super::super::mail::Heard;
 use super::super::monitor::{self, Health};
-use super::super::notice::{Notice, StartRefusal, Stop};
+use super::super::notice::{FlagsCause, Notice, StartRefusal, Stop};
 use super::super::plant::Plant;
 use super::super::requests::{Asker, Task, Ticket};
 use super::super::types::{ControlFlags, Generation, NodeFlags, Pnn, RecoveryMode, RunState};
@@ -203,7 +203,7 @@ impl Ctdb {
             Health::BecameUnhealthy => (NodeFlags::UNHEALTHY, NodeFlags::empty(), "unhealthy"),
             Health::BecameHealthy => (NodeFlags::empty(), NodeFlags::UNHEALTHY, "healthy"),
         };
-        self.set_own_flags(out, set, clear);
+        self.set_own_flags(out, set, clear, FlagsCause::Monitor);
         self.notify(word, now, out);
         self.tell_health(now, out);
         self.ask_for_takeover(out);
@@ -265,7 +265,7 @@ impl Ctdb {
             return;
         }
         out.notice(Notice::Stopping(why));
-        let status = if matches!(why, Stop::Ordered | Stop::Asked) { 0 } else { super::EXIT_FATAL };
+        let status = if matches!(why, Stop::Ordered | Stop::Asked(_)) { 0 } else { super::EXIT_FATAL };
         let begun = self.state.runstate >= RunState::Setup;
         self.state.runstate = RunState::Shutdown;
         if !begun {

@@ -47,7 +47,7 @@ use super::kernel::Kernel;
 use super::links::{BUS, Links};
 use super::mail::Mail;
 use super::monitor::Monitor;
-use super::notice::{DropCause, Notice, StartRefusal, Stop, Unanswered};
+use super::notice::{DropCause, FlagsCause, Notice, StartRefusal, Stop, Unanswered};
 use super::requests::{Asker, Requests};
 use super::state::State;
 use super::statistics::Counters;
@@ -298,7 +298,7 @@ impl Ctdb {
                 Wake::Shout => self.shouts_due(now, out),
                 Wake::Tickles => self.tickles_due(now, out),
                 Wake::DropAll => self.drop_all(now, out, DropCause::RecoveryTooLong, None),
-                Wake::BanEnd => self.unban(out),
+                Wake::BanEnd => self.unban(out, FlagsCause::BanEnd),
                 Wake::Round => self.round_due(now, out),
                 Wake::Broadcast => self.broadcast_due(now, out),
                 Wake::LeaderTimeout => self.leader_missed(now, out),

@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 use super::super::culprits::Culprits;
 use super::super::cx::Wake;
 use super::super::mail::Heard;
-use super::super::notice::{Credit, Notice};
+use super::super::notice::{BanCause, By, Credit, FlagsCause, Notice};
 use super::super::requests::{Gather, Task, Ticket};
 use super::super::types::{Capabilities, NodeFlags, Pnn, RecoveryMode, SrvId};
 use super::super::verdict::{self, Active, Due, Seen};
@@ -324,7 +324,7 @@ impl Ctdb {
                 seen.is_some_and(|seen| !seen.contains(silent) && seen != flags - silent)
             });
             if push && node.is_connected() {
-                self.adopt_flags(now, out, pnn, flags);
+                self.adopt_flags(now, out, (pnn, flags), FlagsCause::Itself);
                 self.push_flags(now, out, pnn, flags);
             }
         }
@@ -420,7 +420,7 @@ impl Ctdb {
             self.rounds.culprits.forget(pnn);
             let ban = RequestData::SetBanState(BanState { pnn, seconds });
             if self.state.is_me(pnn) {
-                self.ban(now, out, seconds, super::super::notice::BanCause::Told, None);
+                self.ban(now, out, seconds, BanCause::Told(By::Node(pnn)), None);
             } else {
                 self.ask(now, out, pnn, &ban, Ticket::UNREAD, patience);
             }

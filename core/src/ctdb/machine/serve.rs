@@ -7,7 +7,7 @@ use super::super::cx::{Cx, cx};
 use super::super::events::Event;
 use super::super::jobs::{Purpose, Reloader};
 use super::super::mail::{Heard, Letter};
-use super::super::notice::{Notice, Oddity, Stop, Unanswered};
+use super::super::notice::{By, FlagsCause, Notice, Oddity, Stop, Unanswered};
 use super::super::requests::{Asker, Pending};
 use super::super::types::{
     Capabilities, ControlFlags, Generation, NodeFlags, Pnn, RecoveryMode, RequestId, RunState, TunnelId,
@@ -44,6 +44,15 @@ impl Ctdb {
     pub(super) fn reply_if(&mut self, out: Out<'_>, asker: Option<Asker>, answer: &Answer) {
         if let Some(asker) = asker {
             self.reply(out, asker, answer);
+        }
+    }
+
+    /// Who asks, in a notice's words.
+    fn by(&self, asker: Asker) -> By {
+        match asker {
+            Asker::Client(..) => By::Client,
+            Asker::Node(pnn, _) => By::Node(pnn),
+            Asker::Own(_) => By::Node(self.state.own()),
         }
     }
 
@@ -178,7 +187,8 @@ impl Ctdb {
             return;
         }
         let wanting = (!in_silence).then_some(asker);
-        if let Some(answer) = self.done_or_later(now, out, wanting, flags, data) {
+        let by = self.by(asker);
+        if let Some(answer) = self.done_or_later(now, out, (wanting, by), flags, data) {
             self.reply_if(out, wanting, &answer);
         }
     }
@@ -189,7 +199,7 @@ impl Ctdb {
         &mut self,
         now: Instant,
         out: Out<'_>,
-        asker: Option<Asker>,
+        (asker, by): (Option<Asker>, By),
         flags: ControlFlags,
         data: &RequestData,
     ) -> Option<Answer> {
@@ -213,9 +223,9 @@ impl Ctdb {
                 self.run_event(now, out, Event::Recovered, After::Recovered(asker));
                 None
             }
-            RequestData::SetBanState(ban) => self.ban_asked(now, out, *ban, asker),
+            RequestData::SetBanState(ban) => self.ban_asked(now, out, *ban, (asker, by)),
             RequestData::GetBanState => Some(Answer::data(ReplyData::BanState(self.ban_state()))),
-            RequestData::StopNode => self.stop_asked(now, out, asker),
+            RequestData::StopNode => self.stop_asked(now, out, (asker, by)),
             RequestData::Startup => {
                 self.tell_all_tickles(now, out);
                 Some(Answer::OK)
@@ -224,7 +234,7 @@ impl Ctdb {
             RequestData::SetLmasterRole(role) => Some(self.set_role(Capabilities::LMASTER, role.0)),
             RequestData::SetLeaderRole(role) => Some(self.set_role(Capabilities::LEADER, role.0)),
             _ => match self.hosting_asked(now, out, asker, flags, data) {
-                Reaction::NotMine => self.judged_control(now, out, asker, data),
+                Reaction::NotMine => self.judged_control(now, out, (asker, by), data),
                 Reaction::Answer(answer) => Some(answer),
                 Reaction::Later => None,
             },
@@ -245,14 +255,14 @@ impl Ctdb {
         &mut self,
         now: Instant,
         out: Out<'_>,
-        asker: Option<Asker>,
+        (asker, by): (Option<Asker>, By),
         data: &RequestData,
     ) -> Option<Answer> {
         let then = controls::judge(&cx!(self, now, out), &self.state, data, self.clients.count());
         Some(match then {
             Then::Answer(answer) => answer,
             Then::Shutdown => {
-                self.stop(now, out, Stop::Asked);
+                self.stop(now, out, Stop::Asked(by));
                 return None;
             }
             Then::Reload => {
@@ -264,12 +274,12 @@ impl Ctdb {
                 return None;
             }
             Then::OwnFlags { set, clear } => {
-                self.set_own_flags(out, set, clear);
+                self.set_own_flags(out, set, clear, FlagsCause::Told(by));
                 self.prompt(now);
                 Answer::OK
             }
             Then::Flags(pnn, flags) => {
-                self.adopt_flags(now, out, pnn, flags);
+                self.adopt_flags(now, out, (pnn, flags), FlagsCause::Told(by));
                 Answer::OK
             }
             Then::Tunable(name, value, answer) => {
@@ -280,11 +290,17 @@ impl Ctdb {
     }
 
     /// Another node's flags are these. A node that becomes well while we start forces a recovery.
-    pub(super) fn adopt_flags(&mut self, now: Instant, out: Out<'_>, pnn: Pnn, flags: NodeFlags) {
+    pub(super) fn adopt_flags(
+        &mut self,
+        now: Instant,
+        out: Out<'_>,
+        (pnn, flags): (Pnn, NodeFlags),
+        cause: FlagsCause,
+    ) {
         if self.state.node(pnn).is_none_or(|node| node.flags == flags) {
             return;
         }
-        self.set_flags(out, pnn, flags);
+        self.set_flags(out, (pnn, flags), cause);
         let recovered = self.config.fixes.calm_start && self.state.generation != Generation::INVALID;
         if flags.is_empty() && self.state.runstate <= RunState::Startup && !recovered {
             self.set_recovery_mode(now, out, RecoveryMode::Active, false);
@@ -292,11 +308,11 @@ impl Ctdb {
         self.prompt(now);
     }
 
-    pub(super) fn set_flags(&mut self, out: Out<'_>, pnn: Pnn, to: NodeFlags) {
+    pub(super) fn set_flags(&mut self, out: Out<'_>, (pnn, to): (Pnn, NodeFlags), cause: FlagsCause) {
         let Some(node) = self.state.node_mut(pnn) else { return };
         let from = core::mem::replace(&mut node.flags, to);
         if from != to {
-            out.notice(Notice::FlagsChanged { pnn, from, to });
+            out.notice(Notice::FlagsChanged { pnn, from, to, cause });
         }
     }
 

@@ -7,7 +7,7 @@ use core::net::IpAddr;
 use super::super::controls::Answer;
 use super::super::cx::{Cx, Wake, cx};
 use super::super::jobs::Purpose;
-use super::super::notice::{BanCause, DropCause, Notice};
+use super::super::notice::{BanCause, By, DropCause, FlagsCause, Notice};
 use super::super::plant::Plant;
 use super::super::requests::Asker;
 use super::super::types::{Generation, NodeFlags, Pnn, RecoveryMode, RunState};
@@ -57,9 +57,15 @@ impl Ctdb {
         own.map_or(NodeFlags::empty(), |node| node.flags)
     }
 
-    pub(super) fn set_own_flags(&mut self, out: Out<'_>, set: NodeFlags, clear: NodeFlags) {
+    pub(super) fn set_own_flags(
+        &mut self,
+        out: Out<'_>,
+        set: NodeFlags,
+        clear: NodeFlags,
+        cause: FlagsCause,
+    ) {
         let own = self.state.own();
-        self.set_flags(out, own, (self.own_flags() | set) - clear);
+        self.set_flags(out, (own, (self.own_flags() | set) - clear), cause);
     }
 
     pub(super) fn set_recovery_mode(&mut self, now: Instant, out: Out<'_>, to: RecoveryMode, timed: bool) {
@@ -149,20 +155,20 @@ impl Ctdb {
         now: Instant,
         out: Out<'_>,
         ban: BanState,
-        asker: Option<Asker>,
+        (asker, by): (Option<Asker>, By),
     ) -> Option<Answer> {
         if !self.state.is_me(ban.pnn) {
             return Some(Answer::failed("that is another node's ban"));
         }
         if ban.seconds == 0 {
-            self.unban(out);
+            self.unban(out, FlagsCause::Told(by));
             return Some(Answer::OK);
         }
         if !self.config.tunables.enable_bans() {
             return Some(Answer::OK);
         }
         let was = self.own_flags().contains(NodeFlags::BANNED);
-        self.ban(now, out, ban.seconds, BanCause::Told, asker);
+        self.ban(now, out, ban.seconds, BanCause::Told(by), asker);
         was.then_some(Answer::OK)
     }
 
@@ -190,28 +196,33 @@ impl Ctdb {
         if !self.config.plants.has(Plant::BanUnending) {
             self.timers.set(Wake::BanEnd, now + Duration::from_secs(seconds.into()));
         }
-        self.set_own_flags(out, NodeFlags::BANNED, NodeFlags::empty());
+        self.set_own_flags(out, NodeFlags::BANNED, NodeFlags::empty(), FlagsCause::Ban);
         if !was {
             self.become_inactive(now, out, asker);
         }
     }
 
     /// The ban is over: by its timer, or by an operator.
-    pub(super) fn unban(&mut self, out: Out<'_>) {
+    pub(super) fn unban(&mut self, out: Out<'_>, cause: FlagsCause) {
         self.timers.cancel(Wake::BanEnd);
         self.standing.ban_seconds = 0;
         if self.own_flags().contains(NodeFlags::BANNED) {
             out.notice(Notice::Unbanned);
-            self.set_own_flags(out, NodeFlags::empty(), NodeFlags::BANNED);
+            self.set_own_flags(out, NodeFlags::empty(), NodeFlags::BANNED, cause);
         }
     }
 
     /// STOP_NODE; answered when the addresses are gone.
-    pub(super) fn stop_asked(&mut self, now: Instant, out: Out<'_>, asker: Option<Asker>) -> Option<Answer> {
+    pub(super) fn stop_asked(
+        &mut self,
+        now: Instant,
+        out: Out<'_>,
+        (asker, by): (Option<Asker>, By),
+    ) -> Option<Answer> {
         if self.own_flags().contains(NodeFlags::STOPPED) {
             return Some(Answer::OK);
         }
-        self.set_own_flags(out, NodeFlags::STOPPED, NodeFlags::empty());
+        self.set_own_flags(out, NodeFlags::STOPPED, NodeFlags::empty(), FlagsCause::Told(by));
         self.become_inactive(now, out, asker);
         None
     }

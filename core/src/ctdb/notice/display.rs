@@ -4,8 +4,9 @@ use core::fmt;
 
 use super::super::types::Pnn;
 use super::{
-    AddRefused, AddressFault, BadFile, BanCause, Cause, Credit, DatabaseStep, DropCause, FileFault,
-    LockDenied, Notice, Oddity, RecoveryStep, StartRefusal, Stop, TakeoverStep, Trigger, Unanswered,
+    AddRefused, AddressFault, BadFile, BanCause, By, Cause, Credit, DatabaseStep, DropCause, FileFault,
+    FlagsCause, LockDenied, Notice, Oddity, RecoveryStep, StartRefusal, Stop, TakeoverStep, Trigger,
+    Unanswered,
 };
 use crate::host::ScriptEnd;
 
@@ -36,12 +37,12 @@ impl fmt::Display for Notice {
             }
             Self::Stopping(stop) => f.write_str(match stop {
                 Stop::Ordered => "ordered",
-                Stop::Asked => "asked by a control",
+                Stop::Asked(by) => return write!(f, "asked by {by}"),
                 Stop::Version => "as the younger of two versions",
                 Stop::NodesFile => "the nodes file means nothing",
                 Stop::OtherLock => "the leader has another cluster lock",
             }),
-            Self::FlagsChanged { pnn, from, to } => write!(f, "{pnn} {from} to {to}"),
+            Self::FlagsChanged { pnn, from, to, cause } => write!(f, "{pnn} {from} to {to}, {cause}"),
             Self::NodesReloaded { count, added, deleted, undeleted, changed, removed } => {
                 write!(f, "{count} nodes:")?;
                 let parts = [
@@ -152,7 +153,7 @@ impl fmt::Display for Notice {
             }
             Self::Banned { seconds, cause } => {
                 let cause = match cause {
-                    BanCause::Told => "told so",
+                    BanCause::Told(by) => return write!(f, "for {seconds}s, told by {by}"),
                     BanCause::Conflict => "an address of ours is another's",
                     BanCause::ElectionLock => "no lock after an election",
                     BanCause::RecoveryLock => "no lock in a recovery",
@@ -189,6 +190,27 @@ impl fmt::Display for Notice {
 /// `1 mistake`, `2 mistakes`.
 fn mistakes(count: u32) -> impl fmt::Display {
     fmt::from_fn(move |f| write!(f, "{count} mistake{}", if count == 1 { "" } else { "s" }))
+}
+
+impl fmt::Display for By {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Client => f.write_str("a client here"),
+            Self::Node(pnn) => write!(f, "{pnn}"),
+        }
+    }
+}
+
+impl fmt::Display for FlagsCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Monitor => f.write_str("by its monitor event"),
+            Self::Ban => f.write_str("by its ban"),
+            Self::BanEnd => f.write_str("its ban is over"),
+            Self::Itself => f.write_str("as it says itself"),
+            Self::Told(by) => write!(f, "told by {by}"),
+        }
+    }
 }
 
 impl fmt::Display for Cause {

@@ -11,8 +11,8 @@ use alloc::boxed::Box;
 use core::net::IpAddr;
 
 pub use self::why::{
-    AddRefused, AddressFault, BadFile, BanCause, Cause, Credit, DatabaseStep, DropCause, FileFault,
-    LockDenied, Oddity, RecoveryStep, StartRefusal, Stop, TakeoverStep, Trigger, Unanswered,
+    AddRefused, AddressFault, BadFile, BanCause, By, Cause, Credit, DatabaseStep, DropCause, FileFault,
+    FlagsCause, LockDenied, Oddity, RecoveryStep, StartRefusal, Stop, TakeoverStep, Trigger, Unanswered,
 };
 use super::files::nodes::Refusal;
 use super::types::{DbId, Generation, NodeFlags, Opcode, Pnn, RecoveryMode, RunState};
@@ -51,7 +51,7 @@ pub enum Notice {
     /// The node stops.
     Stopping(Stop),
     /// A node's flags are not what they were.
-    FlagsChanged { pnn: Pnn, from: NodeFlags, to: NodeFlags },
+    FlagsChanged { pnn: Pnn, from: NodeFlags, to: NodeFlags, cause: FlagsCause },
     /// A new nodes file is in force.
     NodesReloaded { count: u32, added: u32, deleted: u32, undeleted: u32, changed: u32, removed: u32 },
     /// A new nodes file is refused for this reason (one notice a reason).

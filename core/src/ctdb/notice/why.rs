@@ -8,6 +8,30 @@ use crate::host::{FileError, LockNews};
 use crate::machine::Why;
 use crate::text::Problems;
 
+/// Who said so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// A client of ours: as a rule the tool.
+    Client,
+    /// A node: of its own accord, or for a client of its own.
+    Node(Pnn),
+}
+
+/// Why a node's flags are not what they were.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FlagsCause {
+    /// Our monitor event says so.
+    Monitor,
+    /// Our ban begins.
+    Ban,
+    /// Our ban is over.
+    BanEnd,
+    /// We, the leader, saw it in the node's own map.
+    Itself,
+    /// We were told.
+    Told(By),
+}
+
 /// Why a node is lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
@@ -112,7 +136,7 @@ pub enum Stop {
     /// The operator's side said so.
     Ordered,
     /// A control said so.
-    Asked,
+    Asked(By),
     /// Another version is in the cluster and we are the younger.
     Version,
     /// The nodes file means nothing any more.
@@ -288,7 +312,7 @@ pub enum DropCause {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BanCause {
     /// A leader or an operator said so.
-    Told,
+    Told(By),
     /// An address of ours is another node's.
     Conflict,
     /// We won an election and could not have the lock.

@@ -4,7 +4,7 @@ use core::net::IpAddr;
 
 use super::super::files::nodes::Refusal;
 use super::super::types::Pnn;
-use super::{Cause, Notice, Oddity, StartRefusal, Trigger};
+use super::{BanCause, Cause, Notice, Oddity, StartRefusal, Stop, Trigger};
 use crate::bytes::DecodeError;
 use crate::host::ScriptEnd;
 
@@ -24,8 +24,8 @@ impl Notice {
             Self::VersionClash { pnn, version, uptime } => {
                 all(&[pnn.0.into(), (*version).into(), (*uptime).into()]);
             }
-            Self::Stopping(stop) => all(&[*stop as u64]),
-            Self::FlagsChanged { pnn, from, to } => {
+            Self::Stopping(stop) => all(&[stop.word()]),
+            Self::FlagsChanged { pnn, from, to, cause: _ } => {
                 all(&[pnn.0.into(), from.bits().into(), to.bits().into()]);
             }
             Self::NodesReloaded { count, added, deleted, undeleted, changed, removed } => {
@@ -100,7 +100,7 @@ impl Notice {
             Self::Credited { pnn, count, credit } => {
                 all(&[pnn.0.into(), (*count).into(), *credit as u64]);
             }
-            Self::Banned { seconds, cause } => all(&[(*seconds).into(), *cause as u64]),
+            Self::Banned { seconds, cause } => all(&[(*seconds).into(), cause.word()]),
             Self::TakeoverRunsDisabled { seconds } | Self::RecoveriesDisabled { seconds } => {
                 all(&[(*seconds).into()]);
             }
@@ -168,6 +168,29 @@ impl Cause {
             Self::BadFrame => 2,
             Self::LinkOut(why) => 0x100 | why as u64,
             Self::LinkIn(why) => 0x200 | why as u64,
+        }
+    }
+}
+
+impl Stop {
+    fn word(self) -> u64 {
+        match self {
+            Self::Ordered => 0,
+            Self::Asked(_) => 1,
+            Self::Version => 2,
+            Self::NodesFile => 3,
+            Self::OtherLock => 4,
+        }
+    }
+}
+
+impl BanCause {
+    fn word(self) -> u64 {
+        match self {
+            Self::Told(_) => 0,
+            Self::Conflict => 1,
+            Self::ElectionLock => 2,
+            Self::RecoveryLock => 3,
         }
     }
 }

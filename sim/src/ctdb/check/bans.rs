@@ -111,8 +111,8 @@ impl Bans {
         let period = self.cluster.tunables().recovery_ban_period().as_secs() == u64::from(seconds);
         let by_hand = self.hands.bans.iter().any(|(on, _, said)| *on == host && *said == seconds);
         let right = match cause {
-            BanCause::Told if by_hand => true,
-            BanCause::Told => {
+            BanCause::Told(_) if by_hand => true,
+            BanCause::Told(_) => {
                 let earned = self.earned.get_mut(&host).filter(|earned| **earned > 0);
                 period && earned.map(|earned| *earned -= 1).is_some()
             }

@@ -142,7 +142,7 @@ impl Checker<Ctdb> for Elections {
                 self.able_now(world, *host, false);
             }
             // Until its next round it may still count the time before.
-            News::Notice(host, Notice::FlagsChanged { pnn, from, to })
+            News::Notice(host, Notice::FlagsChanged { pnn, from, to, .. })
                 if node(world, *host).is_some_and(|(_, own)| own == *pnn)
                     && (from.is_inactive() || to.is_inactive()) =>
             {

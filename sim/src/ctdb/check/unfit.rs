@@ -194,7 +194,7 @@ impl Checker<Ctdb> for Unfit {
             News::Meddled(..) | News::Spins(..) => return Ok(()),
         };
         match notice {
-            Notice::FlagsChanged { pnn, from, to }
+            Notice::FlagsChanged { pnn, from, to, .. }
                 if node(world, host).is_some_and(|(_, own)| own == *pnn) =>
             {
                 self.observe(world, host);
