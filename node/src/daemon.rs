@@ -1,4 +1,4 @@
-//! Into the background, with a pid file that one daemon at a time can hold.
+//! Into the background, with a pid file that one daemon at a time can hold; and the runtime.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek as _, SeekFrom, Write as _};
@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use nix::fcntl::Flock;
 
-use crate::lockfile::{self, Refused};
+use crate::lockfile::{self, Refused as LockRefused};
+use crate::refused::{Refused, system};
 
 /// A pid file, held until it is dropped, when it disappears. A process that is forked holds it
 /// too, and its parent does not have to keep it.
@@ -29,9 +30,9 @@ impl PidFile {
         }
         let how = OpenOptions::new().create(true).truncate(false).write(true).mode(0o644).clone();
         let held = lockfile::take(path, &how).map_err(|refused| match refused {
-            Refused::Open(error) => error,
-            Refused::Lock(errno) => errno.into(),
-            Refused::Held => io::ErrorKind::AddrInUse.into(),
+            LockRefused::Open(error) => error,
+            LockRefused::Lock(errno) => errno.into(),
+            LockRefused::Held => io::ErrorKind::AddrInUse.into(),
         })?;
         let mut file = Self { path: path.to_owned(), held };
         file.renew()?;
@@ -64,4 +65,14 @@ impl Drop for PidFile {
 /// If the system cannot fork.
 pub fn to_background() -> io::Result<()> {
     nix::unistd::daemon(true, false).map_err(io::Error::from)
+}
+
+/// Runs a daemon on this thread to its end.
+///
+/// # Errors
+/// If there can be no runtime, and whatever the daemon ends with.
+pub fn in_runtime(daemon: impl Future<Output = Result<u8, Refused>>) -> Result<u8, Refused> {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_all().build().map_err(system("cannot begin"))?;
+    tokio::task::LocalSet::new().block_on(&runtime, daemon)
 }

@@ -3,8 +3,8 @@
 //! Reading order: [`driver`] (inputs in, effects out), [`clock`], [`links`] (streams by number),
 //! [`streams`] (the system's, or madsim's), [`jobs`] (work that finishes later: files, scripts, the
 //! cluster lock), [`net`] (addresses, interfaces, announcements), [`guard`] (releases addresses when
-//! the daemon dies), [`ctdb`] (in ctdbd's place: its files, its environment, its event socket),
-//! [`gossip`] (in a Redis Cluster: its file, its state file), [`lockfile`], [`daemon`], [`log`],
+//! the daemon dies), [`ctdb`] (in ctdbd's place: its start, its files, its event socket),
+//! [`gossip`] (in a Redis Cluster: its file, its state file), [`lockfile`], [`daemon`], [`refused`], [`log`],
 //! [`syslog`].
 //!
 //! Driver, links and timers also run under madsim: `--cfg madsim` without the feature `tokio`,
@@ -34,6 +34,8 @@ pub mod lockfile;
 pub mod log;
 #[cfg(feature = "tokio")]
 pub mod net;
+#[cfg(feature = "tokio")]
+pub mod refused;
 #[cfg(any(feature = "tokio", madsim))]
 pub mod streams;
 #[cfg(feature = "tokio")]

@@ -6,6 +6,7 @@ use std::io::{self, IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use clap::ValueEnum;
 use nix::sys::stat::fstat;
 use standin_core::machine::{Level, Noticed};
 use tracing_subscriber::fmt::{self, MakeWriter, format::debug_fn};
@@ -36,6 +37,12 @@ impl To {
     /// If it cannot be opened.
     pub fn file(path: &Path) -> io::Result<Self> {
         LogFile::open(path).map(Self::File)
+    }
+
+    /// Standard error, or where it leads.
+    #[must_use]
+    pub fn terminal(form: Form) -> Self {
+        if is_journal() && form == Form::Text { Self::Journal } else { Self::Stderr }
     }
 }
 
@@ -82,12 +89,12 @@ impl Write for &LogFile {
 }
 
 /// How lines look.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Form {
-    /// One readable line each.
+    /// A readable line each
     #[default]
     Text,
-    /// One JSON object each.
+    /// A JSON object each
     Json,
 }
 

@@ -1,4 +1,4 @@
-//! In ctdbd's place: its files and paths, its environment, its event socket, and the hands of its
+//! In ctdbd's place: its start, its files and paths, its event socket, and the hands of its
 //! machine.
 
 mod check;
@@ -6,6 +6,7 @@ pub mod eventd;
 mod guarding;
 pub mod place;
 pub mod settings;
+pub mod start;
 
 use standin_core::ctdb::Ctdb;
 use standin_core::ctdb::notice::Notice;

@@ -16,8 +16,9 @@ fn in_test_mode_a_daemon_ends_with_the_pipe_it_reads() {
     in_namespace(|| {
         ip("link set lo up");
         let site = Site::new();
-        let mut command = site.command(env!("CARGO_BIN_EXE_standind"));
-        let mut daemon = site.spawn_as(command.arg("--foreground").stdin(Stdio::piped()));
+        // As ctdbd's own tests start it.
+        let mut command = site.command(site.program("ctdbd"));
+        let mut daemon = site.spawn_as(command.arg("-i").stdin(Stdio::piped()));
         daemon.wait_up();
         drop(daemon.child.stdin.take());
         assert_eq!(daemon.ended().code(), Some(0), "{}", site.log());

@@ -25,6 +25,17 @@ fn monitored(site: &Site, word: &str) {
 }
 
 #[test]
+fn a_start_that_a_script_refuses_is_told_however_little_is_logged() {
+    with_site(|site| {
+        site.write("ctdb.conf", "[logging]\nlog level = ERROR\n[cluster]\nnode address = 127.0.0.1\n");
+        site.script(SCRIPT, "exit 1");
+        let said = site.refusal();
+        assert_eq!(said.status, 78);
+        assert!(said.err.contains("ERROR start-refused the init event failed"), "{}", said.err);
+    });
+}
+
+#[test]
 fn a_script_that_hangs_is_ended_and_makes_the_node_unhealthy() {
     with_site(|site| {
         let pids = site.base().join("pids");
