@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use crate::clock::Clock;
 use crate::links::{Heard, Links};
 use crate::streams::Connected as _;
+use crate::streams::Tls;
 use crate::streams::room::Caller;
 
 /// Work beside links and time: the machine's jobs.
@@ -34,6 +35,15 @@ pub trait Hands<M: Machine> {
     fn caller(&self, port: PortId, on: &Endpoint) -> Caller {
         let _ = (port, on);
         Caller::Client
+    }
+    /// The TLS that a port speaks; none: none.
+    fn tls_of(&self, port: PortId) -> Option<Tls> {
+        let _ = port;
+        None
+    }
+    /// The TLS that whom we dial speaks; none: none.
+    fn tls_to_dial(&self) -> Option<Tls> {
+        None
     }
     /// The effects of an input are done.
     fn turned(&mut self, machine: &M) {
@@ -243,10 +253,13 @@ impl<M: Machine, H: Hands<M> + Times<M>> Driver<M, H> {
             match effect {
                 Effect::Listen { port, on } => {
                     let caller = self.hands.caller(port, &on);
-                    follows.push(Input::Port(port, self.links.listen(port, &on, caller)));
+                    follows.push(Input::Port(
+                        port,
+                        self.links.listen(port, &on, caller, self.hands.tls_of(port)),
+                    ));
                 }
                 Effect::Unlisten { port } => self.links.unlisten(port),
-                Effect::Dial { link, from, to } => self.links.dial(link, from, to),
+                Effect::Dial { link, from, to } => self.links.dial(link, from, to, self.hands.tls_to_dial()),
                 Effect::Send { link, bytes } => {
                     if !self.links.send(link, bytes) {
                         tracing::warn!(link = link.0, "a peer does not read: its link is given up");

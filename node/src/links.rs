@@ -19,8 +19,8 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, spawn_local};
 
-use crate::streams::room::{Caller, TurnedAway};
-use crate::streams::{Connected as _, Cut as _, Grip, Here, Sockets as _, Stream, why};
+use crate::streams::room::{Caller, Seldom};
+use crate::streams::{Connected as _, Cut as _, Grip, Here, Sockets as _, Stream, Tls, why};
 
 /// Bytes that may wait to be written to one peer.
 pub const QUEUED_MAX: usize = 64 * 1024 * 1024;
@@ -37,6 +37,9 @@ const PIECE: usize = 64 * 1024;
 const LINGER: Duration = Duration::from_secs(10);
 /// How long nothing is accepted after the kernel could not give us another socket.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(200);
+
+/// How long who dials a port that speaks TLS may take to show who it is.
+const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// What a link's or a port's task tells the driver.
 #[derive(Debug)]
@@ -73,7 +76,9 @@ pub struct Links {
     ports: BTreeMap<PortId, AbortHandle>,
     tell: mpsc::Sender<Heard>,
     accepted: u64,
-    turned_away: Rc<TurnedAway>,
+    turned_away: Rc<Seldom>,
+    /// Who could not be believed, or did not believe us.
+    strange: Rc<Seldom>,
 }
 
 impl Links {
@@ -81,27 +86,52 @@ impl Links {
     #[must_use]
     pub fn new() -> (Self, mpsc::Receiver<Heard>) {
         let (tell, heard) = mpsc::channel(HEARD_MAX);
-        let (links, ports, turned_away) = (BTreeMap::new(), BTreeMap::new(), Rc::default());
-        (Self { links, ports, tell, accepted: 0, turned_away }, heard)
+        let (links, ports) = (BTreeMap::new(), BTreeMap::new());
+        let (turned_away, strange) = (Rc::default(), Rc::default());
+        (Self { links, ports, tell, accepted: 0, turned_away, strange }, heard)
     }
 
-    /// Opens a port. Who dials it is turned away while descriptors are kept from such callers.
+    /// Opens a port, which speaks TLS if it is given. Who dials it is turned away while descriptors are
+    /// kept from such callers.
     ///
     /// # Errors
     /// As [`Why`] says; [`Why::InUse`] for a unix socket on which somebody answers.
-    pub fn listen(&mut self, port: PortId, on: &Endpoint, caller: Caller) -> Result<Endpoint, Why> {
+    pub fn listen(
+        &mut self,
+        port: PortId,
+        on: &Endpoint,
+        caller: Caller,
+        tls: Option<Tls>,
+    ) -> Result<Endpoint, Why> {
         let (mut listener, at) = Here::listen(on)?;
-        let (tell, turned_away) = (self.tell.clone(), Rc::clone(&self.turned_away));
+        let tell = self.tell.clone();
+        let (turned_away, strange) = (Rc::clone(&self.turned_away), Rc::clone(&self.strange));
         let task = spawn_local(async move {
+            let failed = Seldom::default();
             loop {
                 match Here::accept(&mut listener).await {
-                    Ok((stream, _)) if stream.is_crowded(caller) => turned_away.count(),
-                    Ok((stream, from)) => {
-                        if tell.send(Heard::Accepted(port, stream, from)).await.is_err() {
-                            return;
+                    Ok((stream, _)) if stream.is_crowded(caller) => {
+                        if let Some(closed) = turned_away.count() {
+                            tracing::warn!(closed, "too many open files: new connections are closed at once");
                         }
                     }
-                    Err(error) => accept_failed(&error).await,
+                    Ok((stream, from)) => match &tls {
+                        Some(tls) => {
+                            let shown = introduce(port, stream, from, tls.clone(), Rc::clone(&strange));
+                            let tell = tell.clone();
+                            spawn_local(async move {
+                                if let Some(heard) = shown.await {
+                                    let _ = tell.send(heard).await;
+                                }
+                            });
+                        }
+                        None => {
+                            if tell.send(Heard::Accepted(port, stream, from)).await.is_err() {
+                                return;
+                            }
+                        }
+                    },
+                    Err(error) => accept_failed(&error, &failed).await,
                 }
             }
         });
@@ -118,11 +148,11 @@ impl Links {
         }
     }
 
-    /// Opens a link. [`Heard::Opened`] or [`Heard::Closed`] follows.
-    pub fn dial(&mut self, link: LinkId, from: Option<IpAddr>, to: SocketAddr) {
-        let tell = self.tell.clone();
+    /// Opens a link, which speaks TLS if it is given. [`Heard::Opened`] or [`Heard::Closed`] follows.
+    pub fn dial(&mut self, link: LinkId, from: Option<IpAddr>, to: SocketAddr, tls: Option<Tls>) {
+        let (tell, strange) = (self.tell.clone(), Rc::clone(&self.strange));
         let task = spawn_local(async move {
-            let heard = match Here::dial(from, to).await {
+            let heard = match dial(from, to, tls, &strange).await {
                 Ok(stream) => Heard::Opened(link, stream),
                 Err(error) => Heard::Closed(link, why(&error)),
             };
@@ -165,12 +195,12 @@ impl Links {
         wanted: mpsc::UnboundedReceiver<Vec<u8>>,
         queued: &Arc<AtomicUsize>,
     ) -> AbortHandle {
-        let (tell, queued) = (self.tell.clone(), Arc::clone(queued));
+        let (tell, queued, strange) = (self.tell.clone(), Arc::clone(queued), Rc::clone(&self.strange));
         spawn_local(async move {
             let (from, to) = tokio::io::split(stream);
             let mut writing = pin!(write(link, to, wanted, &queued, &tell));
             let why = tokio::select! {
-                why = read(link, from, &tell) => why,
+                why = read(link, from, &tell, &strange) => why,
                 failed = &mut writing => {
                     if let Some(why) = failed {
                         let _ = tell.send(Heard::Closed(link, why)).await;
@@ -262,12 +292,56 @@ async fn give_memory_back() {
     }
 }
 
-async fn accept_failed(error: &io::Error) {
-    tracing::warn!(%error, "cannot accept a connection");
+/// Waits until who has dialled us has shown who it is.
+async fn introduce(
+    port: PortId,
+    stream: Stream,
+    from: Endpoint,
+    tls: Tls,
+    strange: Rc<Seldom>,
+) -> Option<Heard> {
+    let secured = tokio::time::timeout(HANDSHAKE, Here::secure(stream, &tls)).await;
+    match secured.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
+        Ok(stream) => Some(Heard::Accepted(port, stream, from)),
+        Err(error) => {
+            if let (Some(times), Endpoint::Tcp(from)) = (strange.count(), from) {
+                tracing::warn!(times, "no TLS with {from}, who dialled us: {error}");
+            }
+            None
+        }
+    }
+}
+
+async fn dial(
+    from: Option<IpAddr>,
+    to: SocketAddr,
+    tls: Option<Tls>,
+    strange: &Seldom,
+) -> io::Result<Stream> {
+    let stream = Here::dial(from, to).await?;
+    let Some(tls) = tls else { return Ok(stream) };
+    let secured = Here::secure(stream, &tls).await;
+    if let Err(error) = &secured
+        && let Some(times) = strange.count()
+    {
+        tracing::warn!(times, "no TLS with {to}, whom we dialled: {error}");
+    }
+    secured
+}
+
+async fn accept_failed(error: &io::Error, failed: &Seldom) {
+    if let Some(times) = failed.count() {
+        tracing::warn!(%error, times, "cannot accept a connection");
+    }
     tokio::time::sleep(ACCEPT_AGAIN).await;
 }
 
-async fn read(link: LinkId, mut from: impl AsyncRead + Unpin, tell: &mpsc::Sender<Heard>) -> Why {
+async fn read(
+    link: LinkId,
+    mut from: impl AsyncRead + Unpin,
+    tell: &mpsc::Sender<Heard>,
+    strange: &Seldom,
+) -> Why {
     let mut buffer = Vec::new();
     loop {
         buffer.reserve(4096);
@@ -275,7 +349,15 @@ async fn read(link: LinkId, mut from: impl AsyncRead + Unpin, tell: &mpsc::Sende
         match from.read_buf(&mut buffer).await {
             Ok(0) => return Why::Eof,
             Ok(_) => {}
-            Err(error) => return why(&error),
+            Err(error) => {
+                // Of TLS: whom we dialled may look at our certificate after we have gone on.
+                if error.kind() == io::ErrorKind::InvalidData
+                    && let Some(times) = strange.count()
+                {
+                    tracing::warn!(times, link = link.0, "TLS breaks off: {error}");
+                }
+                return why(&error);
+            }
         }
         let next = Vec::with_capacity(if buffer.len() == buffer.capacity() { PIECE } else { 4096 });
         if tell.send(Heard::Bytes(link, std::mem::replace(&mut buffer, next))).await.is_err() {
@@ -294,7 +376,10 @@ async fn write(
 ) -> Option<Why> {
     let mut held_back = false;
     while let Some(bytes) = wanted.recv().await {
-        let all = to.write_all(&bytes);
+        let all = async {
+            to.write_all(&bytes).await?;
+            to.flush().await
+        };
         let written = if wanted.is_closed() {
             match tokio::time::timeout(LINGER, all).await {
                 Ok(written) => written,
@@ -333,7 +418,7 @@ mod tests {
         LocalSet::new().block_on(&runtime, async {
             let (mut links, mut heard) = Links::new();
             let on = Endpoint::Tcp(([127, 0, 0, 1], 0).into());
-            let Endpoint::Tcp(at) = links.listen(PortId(1), &on, Caller::Client).unwrap() else {
+            let Endpoint::Tcp(at) = links.listen(PortId(1), &on, Caller::Client, None).unwrap() else {
                 unreachable!("TCP")
             };
             let mut peer = TcpStream::connect(at).unwrap();

@@ -57,14 +57,28 @@ pub enum Preferred {
     Unknown,
 }
 
+/// TLS: which ports speak it. The machine only tells of it; the driver does it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Tls {
+    /// The client port that speaks it (`tls-port`).
+    pub port: u16,
+    /// The TLS port others are told (`cluster-announce-tls-port`).
+    pub announce_port: Option<u16>,
+    /// Whether the bus speaks it (`tls-cluster`). Then `port` is what others are told first.
+    pub cluster: bool,
+}
+
 /// A machine's configuration; each option is Redis' of the same name unless said otherwise.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Config {
     /// The address both ports are bound to (`bind`).
     pub listen: IpAddr,
-    /// The client port (`port`).
+    /// The client port (`port`); 0: none but the one that speaks TLS.
     pub port: u16,
+    /// The client port that speaks TLS, if there is one.
+    pub tls: Option<Tls>,
     /// The bus port (`cluster-port`; Redis' 0 is `port` + 10000).
     pub bus_port: u16,
     /// The address others are told (`cluster-announce-ip`); without it they take the one our
@@ -116,6 +130,7 @@ impl Config {
         Self {
             listen,
             port,
+            tls: None,
             bus_port: port.saturating_add(BUS_ABOVE),
             announce_ip: None,
             announce_port: None,
@@ -157,10 +172,29 @@ impl Config {
         self.node_timeout.max(Duration::from_secs(1))
     }
 
-    /// The client port others are told.
+    /// The client port others are told: the one that speaks TLS if the bus does.
     #[must_use]
     pub fn announced_port(&self) -> u16 {
+        match self.tls.filter(|tls| tls.cluster) {
+            Some(tls) => tls.announce_port.unwrap_or(tls.port),
+            None => self.announced_plainly(),
+        }
+    }
+
+    /// The port without TLS that others are told beside one with; else 0.
+    #[must_use]
+    pub fn announced_plain_port(&self) -> u16 {
+        if self.is_tls_cluster() { self.announced_plainly() } else { 0 }
+    }
+
+    fn announced_plainly(&self) -> u16 {
         self.announce_port.unwrap_or(self.port)
+    }
+
+    /// Whether the bus speaks TLS.
+    #[must_use]
+    pub fn is_tls_cluster(&self) -> bool {
+        self.tls.is_some_and(|tls| tls.cluster)
     }
 
     /// The bus port others are told.

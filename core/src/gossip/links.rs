@@ -18,6 +18,8 @@ use crate::time::Instant;
 pub const BUS: PortId = PortId(1);
 /// The clients' port.
 pub const CLIENTS: PortId = PortId(2);
+/// The clients' port that speaks TLS.
+pub const TLS_CLIENTS: PortId = PortId(3);
 
 /// A stream of the bus.
 #[derive(Clone, Debug)]

@@ -24,6 +24,6 @@ pub mod types;
 pub mod wire;
 
 pub use self::config::Config;
-pub use self::links::{BUS, CLIENTS};
+pub use self::links::{BUS, CLIENTS, TLS_CLIENTS};
 pub use self::machine::{Gossip, Order};
 pub use self::notice::Notice;

@@ -1,13 +1,14 @@
 //! In a Redis Cluster: the daemon's file, its state file, and the hands of its machine.
 //!
 //! Reading order: `options` (all there are), `value` (one value), [`settings`] (the file),
-//! `keeping` (what changed, written back into it), [`state`] (the state file, held for life), then
+//! [`tls`] (certificates), `keeping` (what changed, written back into it), [`state`] (the state file, held for life), then
 //! this file.
 
 mod keeping;
 mod options;
 pub mod settings;
 pub mod state;
+pub mod tls;
 mod value;
 
 pub use self::options::template;
@@ -17,8 +18,9 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::Arc;
 
-use standin_core::gossip::{BUS, CLIENTS, Config, Gossip, Notice, Order};
+use standin_core::gossip::{BUS, CLIENTS, Config, Gossip, Notice, Order, TLS_CLIENTS};
 use standin_core::host::{AddressError, Done, Fact, FileError, Job, LockNews, ScriptEnd};
 use standin_core::machine::{Endpoint, JobId, PortId};
 use standin_core::time::Duration;
@@ -29,9 +31,11 @@ use tokio::task::{AbortHandle, spawn_local};
 use self::keeping::Keeper;
 use self::settings::Settings;
 use self::state::StateFile;
+use self::tls::Tls;
 use crate::clock::Clock;
 use crate::driver::{Driver, Hands, News, Times};
 use crate::log;
+use crate::streams;
 use crate::streams::room::Caller;
 
 /// The machine's hands: they read and write its state file, and write its settings back into the
@@ -40,6 +44,8 @@ use crate::streams::room::Caller;
 pub struct GossipHands {
     state: Rc<StateFile>,
     keeper: Rc<Keeper>,
+    /// On the clients' port that speaks it, and on the bus if that does.
+    tls: Option<(Tls, bool)>,
     under_way: BTreeMap<JobId, AbortHandle>,
     tell: UnboundedSender<News<Gossip>>,
 }
@@ -49,7 +55,17 @@ impl GossipHands {
     #[must_use]
     pub fn new(state: StateFile, file: PathBuf, read: &Config, tell: UnboundedSender<News<Gossip>>) -> Self {
         let (state, keeper) = (Rc::new(state), Rc::new(Keeper::new(file, read.changeable())));
-        Self { state, keeper, under_way: BTreeMap::new(), tell }
+        Self { state, keeper, tls: None, under_way: BTreeMap::new(), tell }
+    }
+
+    /// Hands that speak TLS: with clients, and on the bus if the cluster does.
+    #[must_use]
+    pub fn secured(self, tls: Option<Tls>, cluster: bool) -> Self {
+        Self { tls: tls.map(|tls| (tls, cluster)), ..self }
+    }
+
+    fn on_the_bus(&self) -> Option<&Tls> {
+        self.tls.as_ref().filter(|(_, cluster)| *cluster).map(|(tls, _)| tls)
     }
 }
 
@@ -100,9 +116,23 @@ impl Hands<Gossip> for GossipHands {
     fn patience(&self, machine: &Gossip, port: PortId) -> Option<std::time::Duration> {
         match port {
             BUS => Some(std::time::Duration::from_micros(machine.config().node_timeout.times(2).0)),
-            CLIENTS => Some(CLIENTS_PATIENCE),
+            CLIENTS | TLS_CLIENTS => Some(CLIENTS_PATIENCE),
             _ => None,
         }
+    }
+
+    fn tls_of(&self, port: PortId) -> Option<streams::Tls> {
+        let server = match port {
+            BUS => &self.on_the_bus()?.bus,
+            TLS_CLIENTS => &self.tls.as_ref()?.0.clients,
+            _ => return None,
+        };
+        Some(streams::Tls::Accepts(Arc::clone(server)))
+    }
+
+    /// We dial nobody but nodes.
+    fn tls_to_dial(&self) -> Option<streams::Tls> {
+        self.on_the_bus().map(|tls| streams::Tls::Dials(Arc::clone(&tls.dials)))
     }
 }
 
@@ -128,7 +158,10 @@ pub async fn serve(file: &Path, settings: Settings, state: StateFile) -> io::Res
     let (tell, news) = unbounded_channel();
     let (_none, facts) = unbounded_channel();
     listen_to_signals(&tell)?;
-    let hands = GossipHands::new(state, file.into(), &settings.config, tell);
+    let secrets = settings.tls.as_ref().map(tls::load).transpose();
+    let secrets = secrets.map_err(|unfit| io::Error::other(format!("{}: {}", unfit.option, unfit.what)))?;
+    let hands = GossipHands::new(state, file.into(), &settings.config, tell)
+        .secured(secrets, settings.config.is_tls_cluster());
     let machine = Gossip::new(Config { has_file: true, ..settings.config }, seed()?);
     Ok(Driver::new(machine, hands, Clock::start(), facts, news).run().await)
 }

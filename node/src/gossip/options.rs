@@ -12,6 +12,7 @@ use standin_core::gossip::password::{PASSWORD_MAX, Password};
 use standin_core::text::nearest;
 use standin_core::time::Duration;
 
+use super::tls::{AUTHORITY, Auth, CERTIFICATE, KEY};
 use super::value::{Value, Wrong, word};
 
 /// What a file says, as far as it has been read.
@@ -23,6 +24,19 @@ pub(super) struct Draft {
     pub(super) stands: bool,
     /// Below the file's own folder unless it is a whole path.
     pub(super) dir: PathBuf,
+    pub(super) tls: TlsDraft,
+}
+
+/// What a file says of TLS, option by option.
+#[derive(Clone, Debug, Default)]
+pub(super) struct TlsDraft {
+    pub(super) port: Option<u16>,
+    pub(super) announce_port: Option<u16>,
+    pub(super) cluster: bool,
+    pub(super) certificate: Option<PathBuf>,
+    pub(super) key: Option<PathBuf>,
+    pub(super) authority: Option<PathBuf>,
+    pub(super) clients: Auth,
 }
 
 /// What an option is without a line of its own.
@@ -106,25 +120,25 @@ pub(super) const CHOICES: &[Choice] = &[
         takes: "an IP address of this host, \"0.0.0.0\" for all of them",
         default: Unsaid::Is("\"0.0.0.0\""),
         says: &[
-            "The address both ports are opened on. Redis' bus has no password, and the clients' port",
+            "The address all ports are opened on. Redis' bus has no password, and the clients' port",
             "has none without requirepass: who reaches these ports commands this node. Let only the",
-            "cluster and its operators in.",
+            "cluster and its operators in, by a firewall or by TLS (below).",
         ],
         read: |value, draft| address(value, true).map(|ip| draft.config.listen = ip),
     },
     Choice {
         name: "port",
         redis: "port",
-        takes: PORT,
+        takes: "a number from 1 to 65535, or 0 for none beside tls-port",
         default: Unsaid::Is("6379"),
         says: &["The port for clients and redis-cli. Above 55535 it needs a bus-port."],
-        read: |value, draft| port(value).map(|port| draft.config.port = port),
+        read: |value, draft| value.number(0..=65_535).map(|port| draft.config.port = port as u16),
     },
     Choice {
         name: "bus-port",
         redis: "cluster-port",
         takes: PORT,
-        default: unset!("port + 10000", "16379"),
+        default: unset!("port + 10000, or tls-port + 10000 with tls-cluster", "16379"),
         says: &["The port for the other nodes: the cluster bus."],
         read: |value, draft| port(value).map(|port| draft.bus_port = Some(port)),
     },
@@ -186,6 +200,79 @@ pub(super) const CHOICES: &[Choice] = &[
             "There is no masterauth: this node replicates nobody.",
         ],
         read: password,
+    },
+    Choice {
+        name: "tls-cluster",
+        redis: "tls-cluster",
+        takes: YES_NO,
+        default: Unsaid::Is("false"),
+        says: &[
+            "Whether the bus speaks TLS, in which every node shows a certificate. As on the other nodes.",
+            "What others are told is tls-port then, and port beside it.",
+        ],
+        read: |value, draft| value.yes_no().map(|yes| draft.tls.cluster = yes),
+    },
+    Choice {
+        name: "tls-port",
+        redis: "tls-port",
+        takes: PORT,
+        default: unset!("no port that speaks TLS", "6380"),
+        says: &["The port for clients that speak TLS."],
+        read: |value, draft| port(value).map(|port| draft.tls.port = Some(port)),
+    },
+    Choice {
+        name: "announce-tls-port",
+        redis: "cluster-announce-tls-port",
+        takes: PORT,
+        default: unset!("tls-port", "6380"),
+        says: &["With tls-cluster: the TLS port others are told."],
+        read: |value, draft| port(value).map(|port| draft.tls.announce_port = Some(port)),
+    },
+    Choice {
+        name: CERTIFICATE,
+        redis: "tls-cert-file",
+        takes: "a file's name",
+        default: unset!("no certificate", "\"node.crt\""),
+        says: &[
+            "What this node shows, to clients and to other nodes: an X.509 v3 certificate in PEM, and",
+            "behind it what is between it and the authority. Relative names are below the folder of",
+            "this file. All three are read at the start only.",
+        ],
+        read: |value, draft| path(value).map(|path| draft.tls.certificate = Some(path)),
+    },
+    Choice {
+        name: KEY,
+        redis: "tls-key-file",
+        takes: "a file's name",
+        default: unset!("no key", "\"node.key\""),
+        says: &["Its private key, in PEM and without a password."],
+        read: |value, draft| path(value).map(|path| draft.tls.key = Some(path)),
+    },
+    Choice {
+        name: AUTHORITY,
+        redis: "tls-ca-cert-file",
+        takes: "a file's name",
+        default: unset!("nobody is believed", "\"ca.crt\""),
+        says: &[
+            "Who has to have signed what others show, in PEM. Nobody looks at the names in it: whoever",
+            "holds a certificate of this authority is let in.",
+        ],
+        read: |value, draft| path(value).map(|path| draft.tls.authority = Some(path)),
+    },
+    Choice {
+        name: "tls-auth-clients",
+        redis: "tls-auth-clients",
+        takes: "\"yes\", \"optional\" or \"no\"",
+        default: Unsaid::Is("\"yes\""),
+        says: &["Whether clients on tls-port have to show a certificate, may, or are not asked."],
+        read: |value, draft| {
+            draft.tls.clients = match word(value, &["yes", "optional", "no"])? {
+                "optional" => Auth::Optional,
+                "no" => Auth::No,
+                _ => Auth::Yes,
+            };
+            Ok(())
+        },
     },
     Choice {
         name: "node-timeout",
@@ -292,6 +379,14 @@ pub(super) const CHOICES: &[Choice] = &[
 
 fn port(value: &Value<'_>) -> Result<u16, Wrong> {
     value.number(PORTS).map(|port| port as u16)
+}
+
+fn path(value: &Value<'_>) -> Result<PathBuf, Wrong> {
+    let name = value.text()?;
+    if name.is_empty() || name.contains('\0') {
+        return Err(Wrong::says(format!("{} is no file's name", value.quoted())));
+    }
+    Ok(name.into())
 }
 
 fn address(value: &Value<'_>, all: bool) -> Result<IpAddr, Wrong> {

@@ -7,12 +7,13 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use standin_core::gossip::Config;
-use standin_core::gossip::config::{BUS_ABOVE, PORT, Role};
+use standin_core::gossip::config::{BUS_ABOVE, PORT, Role, Tls};
 use standin_core::text::{Problem, Problems};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::options::{self, Draft};
+use super::options::{self, Draft, TlsDraft};
+use super::tls::{self, AUTHORITY, Auth, CERTIFICATE, Files, KEY};
 use super::value::{Value, Wrong};
 
 /// What a daemon goes by.
@@ -22,6 +23,8 @@ pub struct Settings {
     pub config: Config,
     /// The folder that the state file's name is below.
     pub dir: PathBuf,
+    /// Where a port speaks TLS: with what.
+    pub tls: Option<Files>,
 }
 
 impl Settings {
@@ -64,7 +67,8 @@ pub fn parse(text: &str, folder: &Path) -> Result<Settings, Problems> {
     let mut found: Vec<Problem> = errors.iter().map(|error| misspelt(text, error)).collect();
     let torn: Vec<usize> = found.iter().map(|problem| problem.line).collect();
     let config = Config::new(IpAddr::from([0, 0, 0, 0]), PORT);
-    let mut draft = Draft { config, bus_port: None, stands: false, dir: PathBuf::new() };
+    let mut draft =
+        Draft { config, bus_port: None, stands: false, dir: PathBuf::new(), tls: TlsDraft::default() };
     let mut odd: Vec<Problem> = table
         .get_ref()
         .iter()
@@ -103,12 +107,31 @@ fn masked(text: &str) -> String {
 }
 
 fn finish(draft: Draft, folder: &Path) -> Settings {
-    let Draft { mut config, bus_port, stands, dir } = draft;
-    config.bus_port = bus_port.unwrap_or_else(|| config.port.saturating_add(BUS_ABOVE));
+    let files = files(&draft.tls, folder);
+    let Draft { mut config, bus_port, stands, dir, tls } = draft;
+    config.tls = tls.port.map(|port| Tls { port, announce_port: tls.announce_port, cluster: tls.cluster });
+    let (_, below) = below_bus(&config, &tls);
+    config.bus_port = bus_port.unwrap_or_else(|| below.saturating_add(BUS_ABOVE));
     if let Role::Replica { stands: it } = &mut config.role {
         *it = stands;
     }
-    Settings { config, dir: folder.join(dir) }
+    Settings { config, dir: folder.join(dir), tls: files }
+}
+
+/// The files of TLS, if they are named.
+fn files(draft: &TlsDraft, folder: &Path) -> Option<Files> {
+    let (certificate, key) = draft.certificate.as_ref().zip(draft.key.as_ref())?;
+    Some(Files {
+        certificate: folder.join(certificate),
+        key: folder.join(key),
+        authority: draft.authority.as_ref().map(|path| folder.join(path)),
+        clients: draft.clients,
+    })
+}
+
+/// The client port that the bus port is above unless it is said, and its option.
+fn below_bus(config: &Config, tls: &TlsDraft) -> (&'static str, u16) {
+    tls.port.filter(|_| tls.cluster).map_or(("port", config.port), |port| ("tls-port", port))
 }
 
 fn take(
@@ -144,18 +167,29 @@ fn take(
 /// What is right by itself and wrong together.
 fn agree(text: &str, table: &DeTable<'_>, draft: &Draft, folder: &Path, found: &mut Vec<Problem>) {
     let span = |name: &str| table.get(name).map_or(0..0, Spanned::span);
-    let Draft { config, bus_port, stands, dir } = draft;
+    let Draft { config, bus_port, stands, dir, tls } = draft;
+    let line = |problem: &Problem| text.lines().nth(problem.line - 1).unwrap_or_default();
+    let tls_is_torn = found.iter().any(|problem| line(problem).trim_start().starts_with("tls"));
+    let mut wrong = |name: &str, what: String, expected: &str| {
+        found.push(problem(text, span(name), what, expected));
+    };
+    let (name, port) = below_bus(config, tls);
+    let others = [Some(config.port), tls.port];
     match bus_port {
-        None if config.port > u16::MAX - BUS_ABOVE => {
-            let what =
-                format!("the bus port of {} would be {}", config.port, u32::from(config.port) + 10_000);
-            found.push(problem(text, span("port"), what, "a port up to 55535, or a bus-port beside it"));
+        None if port > u16::MAX - BUS_ABOVE => {
+            let what = format!("the bus port of {port} would be {}", u32::from(port) + 10_000);
+            wrong(name, what, "a port up to 55535, or a bus-port beside it");
         }
-        Some(bus) if *bus == config.port => {
-            let what = format!("{bus} is the client port");
-            found.push(problem(text, span("bus-port"), what, "another port than the clients'"));
+        None if others.contains(&Some(port + BUS_ABOVE)) => {
+            wrong(name, format!("the bus has {}", port + BUS_ABOVE), "a bus-port beside it");
+        }
+        Some(bus) if others.contains(&Some(*bus)) => {
+            wrong("bus-port", format!("{bus} is the client port"), "another port than the clients'");
         }
         _ => {}
+    }
+    if !tls_is_torn {
+        agree_on_tls(tls, config.port, folder, &mut wrong);
     }
     if *stands && !matches!(config.role, Role::Replica { .. }) {
         let what = format!("a {} does not stand for election", config.role.word());
@@ -168,6 +202,57 @@ fn agree(text: &str, table: &DeTable<'_>, draft: &Draft, folder: &Path, found: &
     } else if whole.join(config.state_file.as_ref()).is_dir() {
         let what = format!("{} is a folder", whole.join(config.state_file.as_ref()).display());
         found.push(problem(text, span("state-file"), what, "a file, or nothing there yet"));
+    }
+}
+
+/// As [`agree`], of what has to do with TLS.
+fn agree_on_tls(
+    draft: &TlsDraft,
+    port: u16,
+    folder: &Path,
+    wrong: &mut impl FnMut(&'static str, String, &'static str),
+) {
+    let TlsDraft { port: tls_port, cluster, clients, .. } = draft;
+    match tls_port {
+        None if *cluster => {
+            wrong("tls-cluster", "others are told the port that speaks TLS".into(), "tls-port beside it");
+        }
+        None if port == 0 => wrong("port", "no client could come".into(), "a port, or tls-port beside it"),
+        Some(tls_port) if *tls_port == port => {
+            wrong("tls-port", format!("{port} is the port without TLS"), "another port, or port = 0");
+        }
+        _ => {}
+    }
+    let named = [(CERTIFICATE, &draft.certificate), (KEY, &draft.key)];
+    let asked = if *cluster { "tls-cluster" } else { "tls-port" };
+    match (tls_port, files(draft, folder)) {
+        (None, _) => {
+            let unused = named.iter().find(|(_, path)| path.is_some() && !cluster);
+            if let Some((name, _)) = unused {
+                wrong(name, "nothing speaks TLS".into(), "tls-port beside it, or no certificate");
+            }
+        }
+        (Some(_), None) => {
+            let missing: Vec<&str> =
+                named.iter().filter(|(_, path)| path.is_none()).map(|(name, _)| *name).collect();
+            wrong(
+                asked,
+                format!("there is no {}", missing.join(" and no ")),
+                "a certificate and its key beside it",
+            );
+        }
+        (Some(_), Some(files)) if files.authority.is_none() && (*cluster || *clients != Auth::No) => {
+            wrong(
+                asked,
+                format!("there is no {AUTHORITY}: nobody could be believed"),
+                "tls-ca-cert-file beside it",
+            );
+        }
+        (Some(_), Some(files)) => {
+            if let Err(unfit) = tls::load(&files) {
+                wrong(unfit.option, unfit.what, unfit.expected);
+            }
+        }
     }
 }
 

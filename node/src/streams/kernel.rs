@@ -16,6 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixStream};
 
 use super::room::{self, Caller};
+use super::tls::{Stream, Tls};
 use super::{Connected, Cut, Sockets, why};
 
 /// Connections the kernel accepts ahead of us.
@@ -27,7 +28,7 @@ pub struct Kernel;
 
 /// A connected socket.
 #[derive(Debug)]
-pub struct Stream {
+pub struct Plain {
     socket: Socket,
     cut: Scissors,
 }
@@ -42,13 +43,13 @@ enum Socket {
 #[derive(Clone, Debug, Default)]
 pub struct Scissors(Rc<Cell<bool>>);
 
-impl From<Socket> for Stream {
+impl From<Socket> for Plain {
     fn from(socket: Socket) -> Self {
         Self { socket, cut: Scissors::default() }
     }
 }
 
-impl Drop for Stream {
+impl Drop for Plain {
     fn drop(&mut self) {
         if let (Socket::Tcp(stream), true) = (&self.socket, self.cut.0.get()) {
             let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
@@ -68,6 +69,7 @@ pub enum Listener {
 impl Sockets for Kernel {
     type Stream = Stream;
     type Listener = Listener;
+    type Tls = Tls;
 
     fn listen(on: &Endpoint) -> Result<(Listener, Endpoint), Why> {
         match on {
@@ -84,11 +86,11 @@ impl Sockets for Kernel {
         Ok(match listener {
             Listener::Tcp(listener) => {
                 let (stream, from) = listener.accept().await?;
-                (Socket::Tcp(stream).into(), Endpoint::Tcp(from))
+                (Plain::from(Socket::Tcp(stream)).into(), Endpoint::Tcp(from))
             }
             Listener::Unix(listener) => {
                 let (stream, _) = listener.accept().await?;
-                (Socket::Unix(stream).into(), Endpoint::Unix("".into()))
+                (Plain::from(Socket::Unix(stream)).into(), Endpoint::Unix("".into()))
             }
         })
     }
@@ -98,7 +100,11 @@ impl Sockets for Kernel {
         if let Some(from) = from {
             socket.bind(SocketAddr::new(from, 0))?;
         }
-        Ok(Socket::Tcp(socket.connect(to).await?).into())
+        Ok(Plain::from(Socket::Tcp(socket.connect(to).await?)).into())
+    }
+
+    async fn secure(stream: Stream, tls: &Tls) -> io::Result<Stream> {
+        tls.secure(stream).await
     }
 }
 
@@ -124,7 +130,7 @@ fn listen_unix(path: &str) -> Result<UnixListener, Why> {
     Ok(listener)
 }
 
-impl Connected for Stream {
+impl Connected for Plain {
     type Grip = Scissors;
 
     fn local(&self) -> Endpoint {
@@ -190,7 +196,7 @@ impl Cut for Scissors {
     }
 }
 
-impl AsyncRead for Stream {
+impl AsyncRead for Plain {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -203,7 +209,7 @@ impl AsyncRead for Stream {
     }
 }
 
-impl AsyncWrite for Stream {
+impl AsyncWrite for Plain {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match &mut self.get_mut().socket {
             Socket::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
@@ -238,7 +244,7 @@ mod tests {
         let (stream, _) = Kernel::accept(&mut listener).await.unwrap();
         let asked = |patience| {
             stream.settle(patience).unwrap();
-            let Socket::Tcp(stream) = &stream.socket else { unreachable!("we listen on TCP") };
+            let Socket::Tcp(stream) = &stream.plain().socket else { unreachable!("we listen on TCP") };
             let socket = SockRef::from(stream);
             let on = socket.keepalive().unwrap();
             (

@@ -5,6 +5,7 @@
 //! virtual time, seed by seed. What madsim cannot do, and what its face does instead:
 //!
 //! - *source-bound dialling*: a node has one address, and dials from it whatever is asked;
+//! - *TLS*: there is none;
 //! - *unix sockets*: one can be listened on, and nobody ever comes;
 //! - *half-open TCP*: a stream whose other end is dropped ends at once, through a partition too.
 //!   A silent loss of power is out of reach; bytes do wait for the end of a partition, and so
@@ -34,6 +35,8 @@ mod kernel;
 pub mod room;
 #[cfg(madsim)]
 mod simulated;
+#[cfg(not(madsim))]
+mod tls;
 
 #[cfg(not(madsim))]
 pub use self::kernel::Kernel as Here;
@@ -45,12 +48,17 @@ pub type Stream = <Here as Sockets>::Stream;
 /// How such a stream is cut off while its task has it.
 pub type Grip = <Stream as Connected>::Grip;
 
+/// TLS, and as which end of it.
+pub type Tls = <Here as Sockets>::Tls;
+
 /// A system's stream sockets.
 pub trait Sockets {
     /// A connected one.
     type Stream: Connected;
     /// A listening one.
     type Listener: 'static;
+    /// TLS, and as which end of it.
+    type Tls: Clone + Debug + 'static;
 
     /// Listens, and where.
     ///
@@ -63,9 +71,12 @@ pub trait Sockets {
 
     /// Dials, bound to a source address if one is given.
     fn dial(from: Option<IpAddr>, to: SocketAddr) -> impl Future<Output = io::Result<Self::Stream>>;
+
+    /// Makes a stream speak TLS, once both ends have shown who they are.
+    fn secure(stream: Self::Stream, tls: &Self::Tls) -> impl Future<Output = io::Result<Self::Stream>>;
 }
 
-/// A connected stream. What is written is on its way without a flush.
+/// A connected stream. What is written is on its way once it is flushed.
 pub trait Connected: AsyncRead + AsyncWrite + Debug + 'static {
     /// Holds the stream from elsewhere.
     type Grip: Cut + Debug;

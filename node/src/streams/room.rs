@@ -17,7 +17,7 @@ use tokio::time::Instant;
 const WANTED: u64 = 65_536;
 /// Descriptors that clients leave alone.
 const RESERVE_MAX: u64 = 256;
-/// How often it is said that somebody was turned away.
+/// How often the same is said.
 const SAID_EVERY: Duration = Duration::from_secs(1);
 
 /// Who dials a port.
@@ -60,24 +60,23 @@ const fn allowed(limit: u64, caller: Caller) -> u64 {
     }
 }
 
-/// Counts those who were turned away, and says so now and then.
+/// Counts what strangers can make happen as often as they like, and lets it be said now and then.
 #[derive(Debug, Default)]
-pub struct TurnedAway {
+pub struct Seldom {
     said: Cell<Option<Instant>>,
     since: Cell<u64>,
 }
 
-impl TurnedAway {
-    /// One more.
-    pub fn count(&self) {
+impl Seldom {
+    /// Once more. How often since it was last said, if it may be said again.
+    pub fn count(&self) -> Option<u64> {
         self.since.set(self.since.get() + 1);
         let now = Instant::now();
         if self.said.get().is_some_and(|said| now.duration_since(said) < SAID_EVERY) {
-            return;
+            return None;
         }
         self.said.set(Some(now));
-        let closed = self.since.take();
-        tracing::warn!(closed, "too many open files: new connections are closed at once");
+        Some(self.since.take())
     }
 }
 

@@ -32,6 +32,10 @@ pub enum Listener {
     Unix,
 }
 
+/// TLS, which there is not here.
+#[derive(Clone, Copy, Debug)]
+pub enum NoTls {}
+
 /// Nothing: madsim's streams end one way only.
 #[derive(Debug)]
 pub struct NoGrip;
@@ -39,6 +43,7 @@ pub struct NoGrip;
 impl Sockets for Simulated {
     type Stream = Stream;
     type Listener = Listener;
+    type Tls = NoTls;
 
     fn listen(on: &Endpoint) -> Result<(Listener, Endpoint), Why> {
         let listener = match on {
@@ -59,6 +64,10 @@ impl Sockets for Simulated {
 
     async fn dial(_: Option<IpAddr>, to: SocketAddr) -> io::Result<Stream> {
         TcpStream::connect(to).await.map(Stream)
+    }
+
+    async fn secure(_: Stream, tls: &NoTls) -> io::Result<Stream> {
+        match *tls {}
     }
 }
 

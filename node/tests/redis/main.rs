@@ -14,4 +14,5 @@ mod manual;
 mod moving;
 mod roles;
 mod sites;
+mod tls;
 mod wire;

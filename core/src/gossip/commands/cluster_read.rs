@@ -6,10 +6,10 @@ use alloc::vec::Vec;
 
 use super::super::config::Preferred;
 use super::super::machine::Gossip;
-use super::super::nodes_conf::print_line;
+use super::super::nodes_conf::{Line, print_line};
 use super::super::resp::Out as Write;
 use super::super::slots::SLOTS;
-use super::super::table::{Ix, Node};
+use super::super::table::{Address, Ix, Node};
 use super::super::types::{NodeFlags, NodeId};
 use super::super::wire::Kind;
 use super::Call;
@@ -21,11 +21,17 @@ pub(super) fn myid(machine: &mut Gossip, call: &mut Call<'_>) {
 
 pub(super) fn nodes(machine: &mut Gossip, call: &mut Call<'_>) {
     let mut text = String::new();
+    let plainly = machine.tells_plainly(call);
     for (at, node) in machine.table.iter() {
-        text.push_str(&print_line(&machine.describe(at, node)));
+        text.push_str(&line(machine, plainly, at, node));
         text.push('\n');
     }
     call.reply().verbatim(&text);
+}
+
+/// A node's line, as this client is told it.
+fn line(machine: &Gossip, plainly: bool, at: Ix, node: &Node) -> String {
+    print_line(&Line { port: node.address.port_for(plainly), ..machine.describe(at, node) })
 }
 
 /// The node that a word of the request names.
@@ -43,8 +49,9 @@ pub(super) fn replicas(machine: &mut Gossip, call: &mut Call<'_>) {
     if !machine.table.get(master).is_master() {
         return call.error("The specified node is not a master");
     }
+    let plainly = machine.tells_plainly(call);
     let lines: Vec<String> =
-        machine.table.replicas_of(master).map(|(at, node)| print_line(&machine.describe(at, node))).collect();
+        machine.table.replicas_of(master).map(|(at, node)| line(machine, plainly, at, node)).collect();
     let mut reply = call.reply();
     reply.array(lines.len());
     lines.iter().for_each(|line| reply.bulk(line));
@@ -99,6 +106,7 @@ pub(super) fn info(machine: &mut Gossip, call: &mut Call<'_>) {
 /// fail.
 pub(super) fn slots(machine: &mut Gossip, call: &mut Call<'_>) {
     let rows = ranges(machine);
+    let plainly = machine.tells_plainly(call);
     let mut reply = call.reply();
     reply.array(rows.len());
     for (first, last, owner) in rows {
@@ -112,7 +120,7 @@ pub(super) fn slots(machine: &mut Gossip, call: &mut Call<'_>) {
         reply.integer(first.into());
         reply.integer(last.into());
         for at in core::iter::once(owner).chain(replicas) {
-            slot_node(machine, &mut reply, machine.table.get(at));
+            slot_node(machine, &mut reply, machine.table.get(at), plainly);
         }
     }
 }
@@ -131,14 +139,14 @@ fn ranges(machine: &Gossip) -> Vec<(u16, u16, Ix)> {
 }
 
 /// Endpoint, port, name, and by what else the node is known.
-fn slot_node(machine: &Gossip, reply: &mut Write<'_>, node: &Node) {
+fn slot_node(machine: &Gossip, reply: &mut Write<'_>, node: &Node, plainly: bool) {
     let preferred = machine.config.preferred_endpoint;
     reply.array(4);
     match machine.endpoint(node) {
         Some(endpoint) => reply.bulk(endpoint),
         None => reply.null(),
     }
-    reply.integer(node.address.port.into());
+    reply.integer(node.address.port_for(plainly).into());
     reply.bulk(node.id.bytes());
     let hostname = node.hostname.as_deref().filter(|_| preferred != Preferred::Hostname);
     let other_ip = preferred != Preferred::Ip;
@@ -189,11 +197,20 @@ fn shard_node(machine: &Gossip, reply: &mut Write<'_>, at: Ix, node: &Node) {
     } else {
         "online"
     };
-    reply.map(7 + usize::from(node.hostname.is_some()));
+    let Address { port, plain_port, .. } = node.address;
+    let ports = if machine.config.is_tls_cluster() {
+        [("port", plain_port), ("tls-port", port)]
+    } else {
+        [("port", port), ("tls-port", 0)]
+    };
+    let ports = ports.into_iter().filter(|&(_, port)| port != 0);
+    reply.map(6 + ports.clone().count() + usize::from(node.hostname.is_some()));
     reply.bulk("id");
     reply.bulk(node.id.bytes());
-    reply.bulk("port");
-    reply.integer(node.address.port.into());
+    for (name, port) in ports {
+        reply.bulk(name);
+        reply.integer(port.into());
+    }
     reply.bulk("ip");
     reply.bulk(ip(node));
     reply.bulk("endpoint");

@@ -58,7 +58,8 @@ fn server(machine: &Gossip, call: &Call<'_>, text: &mut String) {
     line!(text, "standin_role:{}", machine.config.role.word());
     line!(text, "arch_bits:64");
     line!(text, "run_id:{}", machine.id());
-    line!(text, "tcp_port:{}", machine.config.port);
+    let tls_port = machine.config.tls.map_or(0, |tls| tls.port);
+    line!(text, "tcp_port:{}", if machine.config.port == 0 { tls_port } else { machine.config.port });
     line!(text, "server_time_usec:{}", machine.wall_ms(call.now) * 1_000);
     line!(text, "uptime_in_seconds:{uptime}");
     line!(text, "uptime_in_days:{}", uptime / 86_400);

@@ -157,10 +157,11 @@ impl Gossip {
             reads_when_down: self.config.allow_reads_when_down,
         };
         let route = route(keys, |slot| self.look(slot), |slot| self.data.has_keys(slot), &asked);
+        let plainly = self.tells_plainly(call);
         let to = |code, slot, at: Option<Ix>| {
             let node = at.map(|at| self.table.get(at));
             let endpoint = node.map_or(String::new(), |node| self.endpoint(node).unwrap_or_default());
-            format!("{code} {slot} {endpoint}:{}", node.map_or(0, |node| node.address.port))
+            format!("{code} {slot} {endpoint}:{}", node.map_or(0, |node| node.address.port_for(plainly)))
         };
         let error = match route {
             // MIGRATE is about keys that are here, and there are none.
@@ -179,6 +180,12 @@ impl Gossip {
             Route::Moved(slot) => to("MOVED", slot, self.table.owner(slot)),
         };
         Some(error)
+    }
+
+    /// Whether this client is told the ports without TLS: it speaks none, and the bus does.
+    pub(super) fn tells_plainly(&self, call: &Call<'_>) -> bool {
+        let plain = || self.clients.all.get(&call.link).is_some_and(|client| client.plain);
+        self.config.is_tls_cluster() && plain()
     }
 
     pub(super) fn keeps_data(&self) -> bool {

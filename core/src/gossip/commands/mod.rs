@@ -64,6 +64,8 @@ pub(super) struct Client {
     name: Vec<u8>,
     /// It has said the password, or there is none.
     known: bool,
+    /// It speaks no TLS.
+    plain: bool,
     /// Their end and ours.
     remote: Endpoint,
     local: Endpoint,
@@ -129,7 +131,13 @@ pub(super) struct Clients {
 
 impl Clients {
     /// Whether there is room for it.
-    pub(super) fn accepted(&mut self, link: LinkId, from: &Endpoint, local: &Endpoint, known: bool) -> bool {
+    pub(super) fn accepted(
+        &mut self,
+        link: LinkId,
+        (from, local): (&Endpoint, &Endpoint),
+        known: bool,
+        plain: bool,
+    ) -> bool {
         if self.all.len() >= CLIENTS_MAX {
             self.refused += 1;
             return false;
@@ -141,6 +149,7 @@ impl Clients {
             resp: Resp::Two,
             name: Vec::new(),
             known,
+            plain,
             remote: from.clone(),
             local: local.clone(),
             readonly: false,

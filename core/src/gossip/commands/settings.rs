@@ -128,6 +128,11 @@ static SETTINGS: &[Setting] = &[
     }),
     fixed("cluster-announce-ip", |config| config.announce_ip.map_or(String::new(), |ip| ip.to_string())),
     fixed("cluster-announce-port", |config| config.announce_port.unwrap_or(0).to_string()),
+    fixed("cluster-announce-tls-port", |config| {
+        config.tls.and_then(|tls| tls.announce_port).unwrap_or(0).to_string()
+    }),
+    fixed("tls-port", |config| config.tls.map_or(0, |tls| tls.port).to_string()),
+    fixed("tls-cluster", |config| yes(config.is_tls_cluster())),
     fixed("cluster-announce-bus-port", |config| config.announce_bus_port.unwrap_or(0).to_string()),
     fixed("cluster-port", |config| config.bus_port.to_string()),
     fixed("cluster-config-file", |config| config.state_file.to_string()),

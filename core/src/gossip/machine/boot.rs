@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 
 use super::super::config::{Config, Role};
-use super::super::links::{BUS, CLIENTS};
+use super::super::links::{BUS, CLIENTS, TLS_CLIENTS};
 use super::super::nodes_conf::NodesConf;
 use super::super::notice::{Notice, StartRefusal, Was};
 use super::super::table::{Address, Ix, Node, When};
@@ -92,11 +92,19 @@ impl Gossip {
             }
             Err(error) => return self.refuse(out, StartRefusal::NoState(*error)),
         }
-        self.boot = Boot::Listening(2);
-        for (port, number) in [(BUS, self.config.bus_port), (CLIENTS, self.config.port)] {
+        let ports = self.ports();
+        self.boot = Boot::Listening(ports.clone().count() as u8);
+        for (port, number) in ports {
             let on = Endpoint::Tcp(SocketAddr::new(self.config.listen, number));
             out.push(Effect::Listen { port, on });
         }
+    }
+
+    /// The ports there are, with their numbers.
+    fn ports(&self) -> impl Iterator<Item = (PortId, u16)> + Clone + use<> {
+        let tls = self.config.tls.map_or(0, |tls| tls.port);
+        let all = [(BUS, self.config.bus_port), (CLIENTS, self.config.port), (TLS_CLIENTS, tls)];
+        all.into_iter().filter(|&(_, number)| number != 0)
     }
 
     fn refuse(&mut self, out: Out<'_>, why: StartRefusal) {
@@ -108,7 +116,7 @@ impl Gossip {
     pub(super) fn port(&mut self, now: Instant, out: Out<'_>, port: PortId, why: Option<Why>) {
         let Boot::Listening(left) = self.boot else { return };
         if let Some(why) = why {
-            let port = if port == BUS { self.config.bus_port } else { self.config.port };
+            let port = self.ports().find(|&(at, _)| at == port).map_or(0, |(_, number)| number);
             return self.refuse(out, StartRefusal::CannotListen { port, why });
         }
         if left > 1 {
@@ -184,6 +192,7 @@ impl Gossip {
         let configured = self.table.me();
         saved.address.port = configured.address.port;
         saved.address.bus_port = configured.address.bus_port;
+        saved.address.plain_port = configured.address.plain_port;
         saved.address.ip = configured.address.ip.or(saved.address.ip);
         saved.flags.remove(NodeFlags::PFAIL | NodeFlags::FAIL | NodeFlags::NOADDR);
         saved.failed = None;

@@ -165,7 +165,7 @@ impl Gossip {
             ip: config.announce_ip,
             port: config.announced_port(),
             bus_port: config.announced_bus_port(),
-            plain_port: 0,
+            plain_port: config.announced_plain_port(),
         };
         let flags = NodeFlags::MYSELF | NodeFlags::MASTER;
         let me = Node::new(NodeId::random(&mut ids), flags, address, Instant::START);

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::super::links::{BUS, CLIENTS};
+use super::super::links::{BUS, CLIENTS, TLS_CLIENTS};
 use super::super::notice::Notice;
 use super::super::table::Ix;
 use super::super::types::NodeFlags;
@@ -42,9 +42,10 @@ impl Gossip {
                     out.push(Effect::Close { link, how: How::Abort });
                 }
             }
-            LinkInput::Accepted { port: CLIENTS, from, local, .. } => {
+            LinkInput::Accepted { port: port @ (CLIENTS | TLS_CLIENTS), from, local, .. } => {
                 let known = self.config.password.is_none();
-                if !self.clients.accepted(link, &from, &local, known) {
+                let plain = port == CLIENTS;
+                if !self.clients.accepted(link, (&from, &local), known, plain) {
                     self.refuse_client(out, link);
                 }
             }

@@ -23,7 +23,7 @@ impl Gossip {
         let header = Header {
             kind,
             port: self.config.announced_port(),
-            plain_port: 0,
+            plain_port: self.config.announced_plain_port(),
             bus_port: self.config.announced_bus_port(),
             current_epoch: self.current_epoch,
             config_epoch: claim.epoch,

@@ -24,6 +24,14 @@ pub struct Address {
     pub plain_port: u16,
 }
 
+impl Address {
+    /// The clients' port, or the one without TLS if there is one.
+    #[must_use]
+    pub const fn port_for(&self, plainly: bool) -> u16 {
+        if plainly && self.plain_port != 0 { self.plain_port } else { self.port }
+    }
+}
+
 /// A time, or none: what an `Option` says, in half of its room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]

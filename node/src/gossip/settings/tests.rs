@@ -44,7 +44,7 @@ fn every_example_of_the_template_is_taken() {
     let text: String = template()
         .lines()
         .filter_map(|line| line.strip_prefix('#').filter(|line| !line.starts_with(' ')))
-        .filter(|line| !line.starts_with("dir"))
+        .filter(|line| !line.starts_with("dir") && !line.contains("tls-"))
         .map(|line| format!("{line}\n"))
         .collect();
     assert_eq!(text.lines().count(), 6, "{text}");
@@ -106,9 +106,9 @@ w.toml:6:13: 6379 is the client port
 #[test]
 fn each_value_out_of_bounds_is_told() {
     let rows = [
-        ("port = 0", "1:8: `0` is not from 1 to 65535"),
-        ("port = -1", "1:8: `-1` is not from 1 to 65535"),
-        ("port = 65536", "1:8: `65536` is not from 1 to 65535"),
+        ("port = 0", "1:8: no client could come"),
+        ("port = -1", "1:8: `-1` is not from 0 to 65535"),
+        ("port = 65536", "1:8: `65536` is not from 0 to 65535"),
         ("port = \"6379\"", "1:8: `6379` is text, not a whole number"),
         ("port = 55536", "1:8: the bus port of 55536 would be 65536"),
         ("bind = \"localhost\"", "1:8: `localhost` is not an IP address"),
@@ -188,4 +188,74 @@ fn a_password_is_taken_and_never_shown() {
         let told = wrong(text);
         assert!(told.contains(says) && !told.contains("s3") && !told.contains("93"), "{text}: {told}");
     }
+}
+
+/// A folder with an authority, a certificate that it signed and its key, and the lines that name them.
+fn certified(name: &str) -> (PathBuf, String) {
+    let folder = std::env::temp_dir().join(format!("standin-tls-{name}-{}", std::process::id()));
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).unwrap();
+    let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let authority = rcgen::CertifiedIssuer::self_signed(params, rcgen::KeyPair::generate().unwrap()).unwrap();
+    let key = rcgen::KeyPair::generate().unwrap();
+    let params = rcgen::CertificateParams::new(vec!["node".into()]).unwrap();
+    fs::write(folder.join("ca"), authority.pem()).unwrap();
+    fs::write(folder.join("crt"), params.signed_by(&key, &authority).unwrap().pem()).unwrap();
+    fs::write(folder.join("key"), key.serialize_pem()).unwrap();
+    fs::write(folder.join("other"), rcgen::KeyPair::generate().unwrap().serialize_pem()).unwrap();
+    let lines =
+        "tls-cert-file = \"crt\"\ntls-key-file = \"key\"\ntls-ca-cert-file = \"ca\"\ntls-port = 6380\n";
+    (folder, lines.into())
+}
+
+#[test]
+fn with_tls_others_are_told_the_port_that_speaks_it() {
+    let (folder, lines) = certified("told");
+    let told = |more: &str| {
+        let config = parse(&format!("{lines}{more}"), &folder).unwrap().config;
+        (config.announced_port(), config.announced_plain_port(), config.announced_bus_port())
+    };
+    assert_eq!(told(""), (6379, 0, 16379), "clients may, the bus does not");
+    assert_eq!(told("tls-cluster = true\n"), (6380, 6379, 16380));
+    assert_eq!(told("tls-cluster = true\nport = 0\n"), (6380, 0, 16380));
+    let announced = "tls-cluster = true\nannounce-port = 1\nannounce-tls-port = 2\nbus-port = 3\n";
+    assert_eq!(told(announced), (2, 1, 3));
+    fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn what_does_not_go_together_with_tls_is_told() {
+    let (folder, lines) = certified("wrong");
+    let told = |from: &str, to: &str| {
+        assert!(lines.contains(from));
+        match parse(&lines.replace(from, to), &folder) {
+            Ok(settings) => panic!("nothing wrong: {settings:?}"),
+            Err(problems) => problems.render("w.toml", lines.replace(from, to)),
+        }
+    };
+    let cluster = "tls-port = 6380\ntls-cluster = true";
+    for (from, to, says) in [
+        ("tls-port = 6380", "", "1:17: nothing speaks TLS"),
+        ("tls-port = 6380", "tls-cluster = true", "4:15: others are told the port that speaks TLS"),
+        ("tls-port = 6380", "tls-port = 6379", "4:12: 6379 is the port without TLS"),
+        ("tls-port = 6380", "tls-port = 6380\nbus-port = 6380", "5:12: 6380 is the client port"),
+        ("tls-port = 6380", "tls-port = 16379", "1:1: the bus has 16379"),
+        ("tls-cert-file = \"crt\"", "", "4:12: there is no tls-cert-file"),
+        ("tls-ca-cert-file = \"ca\"", "", "4:12: there is no tls-ca-cert-file: nobody"),
+        ("\"ca\"\ntls-port = 6380", &format!("\"key\"\n{cluster}"), "3:20: "),
+        ("\"crt\"", "\"key\"", "1:17: "),
+        ("\"crt\"", "\"nowhere\"", "nowhere: No such file"),
+        ("\"key\"", "\"crt\"", "2:16: "),
+        ("\"key\"", "\"other\"", "KeyMismatch"),
+        ("\"key\"", "\"\"", "2:16: `` is no file's name"),
+        ("tls-port = 6380", "tls-port = 6380\ntls-auth-clients = true", "5:20: `true` is true or false"),
+    ] {
+        let said = told(from, to);
+        assert!(said.contains(says), "{to}: {said}");
+        assert_eq!(said.matches("expected").count(), 1, "{to}: {said}");
+    }
+    let alone = lines.replace("tls-ca-cert-file = \"ca\"", "tls-auth-clients = \"no\"");
+    assert!(parse(&alone, &folder).is_ok(), "clients that show nothing need no authority");
+    fs::remove_dir_all(folder).unwrap();
 }

@@ -2,8 +2,8 @@
 
 use alloc::format;
 
-use super::super::super::config::{Config, Preferred, Role};
-use super::super::super::links::BUS;
+use super::super::super::config::{Config, Preferred, Role, Tls};
+use super::super::super::links::{BUS, CLIENTS, TLS_CLIENTS};
 use super::super::super::resp::{Replies, Value};
 use super::super::super::table::Ix;
 use super::super::super::types::NodeFlags;
@@ -245,4 +245,26 @@ fn a_node_has_its_hostname_from_its_first_start_on() {
     assert!(slots.starts_with("*1¶*3¶:1¶:1¶*4¶$13¶w.example.org¶:7000¶"), "{slots}");
     let shards = room.ask(link, "CLUSTER SHARDS");
     assert!(shards.contains("$8¶endpoint¶$13¶w.example.org¶"), "{shards}");
+}
+
+#[test]
+fn in_a_tls_cluster_each_is_told_the_ports_it_can_speak_to() {
+    let tls = Tls { port: 7443, announce_port: None, cluster: true };
+    for (port, plain) in [(7000, 7000), (0, 7443)] {
+        let mut room = Room::with(Config { tls: Some(tls), bus_port: 17443, ..Config::new(HOME, port) });
+        for (on, told) in [(CLIENTS, plain), (TLS_CLIENTS, 7443)] {
+            let link = room.dial(on);
+            let nodes = room.ask(link, "CLUSTER NODES");
+            assert!(nodes.contains(&format!(" :{told}@17443 myself,master")), "{nodes}");
+            let shards = room.ask(link, "CLUSTER SHARDS");
+            assert_eq!(shards.contains("¶$4¶port¶:7000¶"), port != 0, "{shards}");
+            assert!(shards.contains("¶$8¶tls-port¶:7443¶"), "{shards}");
+        }
+    }
+    // Where only clients speak it, nobody is told.
+    let tls = Tls { cluster: false, ..tls };
+    let mut room = Room::with(Config { tls: Some(tls), ..Config::new(HOME, 7000) });
+    let link = room.dial(TLS_CLIENTS);
+    assert!(room.ask(link, "CLUSTER NODES").contains(" :7000@17000 myself,master"));
+    assert!(!room.ask(link, "CLUSTER SHARDS").contains("tls-port"));
 }
