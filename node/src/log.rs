@@ -199,8 +199,13 @@ pub fn is_journal() -> bool {
 
 /// One notice, one line.
 pub fn notice<N: Noticed>(notice: &N) {
+    notice_as(notice.level(), notice);
+}
+
+/// One notice, one line of another level than its own.
+pub fn notice_as<N: Noticed>(level: Level, notice: &N) {
     let kind = N::KINDS.get(notice.kind()).copied().unwrap_or("?");
-    match notice.level() {
+    match level {
         Level::Trace => tracing::trace!(kind, "{kind} {notice}"),
         Level::Debug => tracing::debug!(kind, "{kind} {notice}"),
         Level::Info => tracing::info!(kind, "{kind} {notice}"),

@@ -92,7 +92,11 @@ impl Hands<Ctdb> for CtdbHands {
     }
 
     fn noticed(&mut self, _: &Ctdb, notice: &Notice) {
-        log::notice(notice);
+        match notice {
+            // The last thing said, however little is logged.
+            Notice::StartRefused(_) => log::notice_as(Level::Error, notice),
+            _ => log::notice(notice),
+        }
         if let Some(guarding) = &mut self.guarding {
             guarding.noticed(notice);
         }

@@ -169,7 +169,7 @@ pub enum Notice {
 
 kinds! {
     "listening" Info Self::Listening { .. },
-    "start-refused" Error Self::StartRefused(_),
+    "start-refused" Warn Self::StartRefused(_),
     "node-connected" Info Self::NodeConnected { .. },
     "node-dead" Warn Self::NodeDead { .. },
     "keepalive-missed" Debug Self::KeepaliveMissed { .. },
