@@ -120,6 +120,11 @@ impl Whole {
             let leads = |name: &NodeId| {
                 circle.iter().any(|one| machines[one].id() == *name && machines[one].table().me().is_master())
             };
+            // Who does not migrate stays with its master unless one other took all its slots, as with Redis;
+            // a hard reset takes that name out of the world.
+            let stays = !machines[host].config().allow_replica_migration;
+            let gone = |name: &NodeId| machines.values().all(|machine| machine.id() != *name);
+            let master = master.filter(|name| !(stays && gone(name)));
             if master.is_some_and(|name| !leads(&name)) {
                 return broken(format!("{host} replicates somebody who is no master"));
             }
