@@ -92,10 +92,11 @@ impl Hands<Ctdb> for CtdbHands {
     }
 
     fn noticed(&mut self, _: &Ctdb, notice: &Notice) {
-        match notice {
+        if let Notice::StartRefused(_) = notice {
             // The last thing said, however little is logged.
-            Notice::StartRefused(_) => log::notice_as(Level::Error, notice),
-            _ => log::notice(notice),
+            log::notice_as(Level::Error, notice);
+        } else {
+            log::notice(notice);
         }
         if let Some(guarding) = &mut self.guarding {
             guarding.noticed(notice);
