@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use standin_core::machine::{Endpoint, How, LinkId, PortId, Why};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::{AbortHandle, spawn_local};
 
 use crate::streams::room::{Caller, Seldom};
@@ -40,6 +40,8 @@ const ACCEPT_AGAIN: Duration = Duration::from_millis(200);
 
 /// How long who dials a port that speaks TLS may take to show who it is.
 const HANDSHAKE: Duration = Duration::from_secs(10);
+/// How many may be doing so at one port; each costs us some tens of kilobytes.
+const HANDSHAKES_MAX: usize = 512;
 
 /// What a link's or a port's task tells the driver.
 #[derive(Debug)]
@@ -108,6 +110,7 @@ impl Links {
         let (turned_away, strange) = (Rc::clone(&self.turned_away), Rc::clone(&self.strange));
         let task = spawn_local(async move {
             let failed = Seldom::default();
+            let unshown = Arc::new(Semaphore::new(HANDSHAKES_MAX));
             loop {
                 match Here::accept(&mut listener).await {
                     Ok((stream, _)) if stream.is_crowded(caller) => {
@@ -117,10 +120,21 @@ impl Links {
                     }
                     Ok((stream, from)) => match &tls {
                         Some(tls) => {
+                            let Ok(room) = Arc::clone(&unshown).try_acquire_owned() else {
+                                if let Some(closed) = turned_away.count() {
+                                    tracing::warn!(
+                                        closed,
+                                        "too many TLS handshakes at once: the last is closed"
+                                    );
+                                }
+                                continue;
+                            };
                             let shown = introduce(port, stream, from, tls.clone(), Rc::clone(&strange));
                             let tell = tell.clone();
                             spawn_local(async move {
-                                if let Some(heard) = shown.await {
+                                let heard = shown.await;
+                                drop(room);
+                                if let Some(heard) = heard {
                                     let _ = tell.send(heard).await;
                                 }
                             });

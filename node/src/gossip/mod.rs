@@ -1,8 +1,8 @@
 //! In a Redis Cluster: the daemon's file, its state file, and the hands of its machine.
 //!
 //! Reading order: `options` (all there are), `value` (one value), [`settings`] (the file),
-//! [`tls`] (certificates), `keeping` (what changed, written back into it), [`state`] (the state file, held for life), then
-//! this file.
+//! [`tls`] (certificates), `keeping` (what changed, written back into it), [`state`] (the state file,
+//! held for life), then this file.
 
 mod keeping;
 mod options;

@@ -1,6 +1,7 @@
 //! In clusters whose bus speaks TLS.
 
 use std::fs;
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -139,4 +140,31 @@ fn who_has_no_certificate_of_the_authority_is_not_let_in() {
     assert_eq!(cli(&cluster, member, "node", "ping").out, "PONG\n");
     std::thread::sleep(super::cluster::NODE_TIMEOUT * 2);
     assert!(cluster.meshed(&[real, member]), "nobody else is in\n{}", cluster.told());
+}
+
+#[test]
+fn who_never_shows_himself_keeps_nobody_out_for_long() {
+    if !able() {
+        return;
+    }
+    let mut cluster = Cluster::new("tls-silent");
+    let folder = cluster.folder().to_owned();
+    sign(&folder, "node");
+    let member = cluster.standin(&ours(&folder, "node"));
+    let at = format!("{}:16380", cluster.ip(member));
+    let silent: Vec<TcpStream> = (0..600).map(|_| TcpStream::connect(&at).unwrap()).collect();
+    cluster.wait("those beyond a number are closed", |it| it.log(member).contains("too many TLS handshakes"));
+    assert_eq!(cli(&cluster, member, "node", "ping").out, "PONG\n", "clients have a port of their own");
+    // Its handshakes end after ten seconds, with the silent ones still there.
+    let real = cluster.redis_with(|conf| theirs(&folder, conf));
+    cluster.tell(real, &format!("CLUSTER MEET {} 6380", cluster.ip(member)));
+    cluster.wait("somebody with a certificate comes in", |it| {
+        let known = it.meshed(&[real, member]);
+        if !known {
+            it.tell(real, &format!("CLUSTER MEET {} 6380", it.ip(member)));
+            std::thread::sleep(super::cluster::NODE_TIMEOUT);
+        }
+        known
+    });
+    drop(silent);
 }
