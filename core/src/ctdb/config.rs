@@ -179,7 +179,9 @@ pub struct Fixes {
     /// that change, a request. ctdbd sleeps its second out.
     pub prompt_rounds: bool,
     /// An address that is kept over a recovery is announced again: its clients may have heard
-    /// of another holder meanwhile. ctdbd announces only what it has just taken.
+    /// of another holder meanwhile. And who stood still amid an announcement does not end it: what
+    /// is its own still it announces after the recovery. ctdbd announces only what it has just taken,
+    /// and all of that, however late.
     pub announce_kept: bool,
     /// A node that comes or goes, and a change of leader, cause a takeover run even where no
     /// recovery is due. In ctdbd the addresses of a dead node that is no location master stay with

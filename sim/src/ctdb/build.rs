@@ -202,6 +202,12 @@ impl Cluster {
         &self.config.tunables
     }
 
+    /// By how much rounds are further apart than the second that they are by default.
+    #[must_use]
+    pub fn rounds_later(&self) -> Duration {
+        Duration(self.tunables().recover_interval().0.saturating_sub(Duration::from_secs(1).0))
+    }
+
     /// How long a node may be silent before it has to be dead: one interval may already have
     /// begun when it fell silent.
     #[must_use]

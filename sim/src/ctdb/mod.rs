@@ -182,12 +182,13 @@ impl Kit for CtdbKit {
     /// - takeover runs are off for 20 s, as somebody who moves an address wants it;
     /// - one fails at its last moment, three `TakeoverTimeout`s later, and the next does not.
     ///
-    /// And then a while in which nothing happens any more.
+    /// Each of that is begun in a round. And then a while in which nothing happens any more.
     fn settles_within(&self) -> Duration {
         let tunables = self.cluster.tunables();
         let elected = self.cluster.config.leader_timeout + tunables.election_timeout();
         self.cluster.silence_max().times(2)
             + Duration::from_secs(10)
+            + self.cluster.rounds_later().times(10)
             + tunables.event_script_timeout().times(2)
             + tunables.monitor_interval()
             + elected.times(2)

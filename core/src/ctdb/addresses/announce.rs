@@ -12,11 +12,15 @@ use super::super::plant::Plant;
 use super::super::wire::{Connection, WireAddr};
 use super::{Addresses, Entry};
 use crate::host::Job;
-use crate::time::Duration;
+use crate::time::{Duration, Instant};
 
 /// How often an address is announced, and how long after one another.
 pub(super) const ROUNDS: u8 = 3;
 const APART: Duration = Duration::from_millis(1_100);
+
+/// A round that is later than this is left out, if that fix is on: we have stood still, and the
+/// address may be another's.
+const LATE: Duration = APART;
 
 /// Nobody outside can be reached over it.
 const LOOPBACK: &str = "lo";
@@ -27,6 +31,8 @@ const LOOPBACK: &str = "lo";
 pub(super) struct Announcing {
     /// How many rounds are to come.
     pub(super) left: u8,
+    /// When the next of them is due.
+    next: Instant,
     /// Whom to shake off in each.
     tickles: Vec<Connection>,
 }
@@ -36,6 +42,7 @@ impl Addresses {
     pub(in super::super) fn announce_due(&mut self, cx: &mut Cx<'_>, address: IpAddr) {
         if let Some(entry) = self.get_mut(address)
             && let Some(announcing) = entry.announcing.take()
+            && !(cx.config.fixes.announce_kept && cx.now > announcing.next + LATE)
         {
             entry.round(cx, announcing);
         }
@@ -79,7 +86,7 @@ impl Entry {
         let silent = cx.config.plants.has(Plant::AnnouncedNever);
         if self.audience().is_some() && !silent {
             cx.notice(Notice::Announcing { address: self.address });
-            self.round(cx, Announcing { left: ROUNDS, tickles });
+            self.round(cx, Announcing { left: ROUNDS, next: cx.now, tickles });
         }
     }
 
@@ -99,8 +106,9 @@ impl Entry {
         }
         announcing.left -= 1;
         if announcing.left > 0 {
+            announcing.next = cx.now + APART;
+            cx.timers.set(Wake::Announce(address), announcing.next);
             self.announcing = Some(announcing);
-            cx.timers.set(Wake::Announce(address), cx.now + APART);
         }
     }
 }

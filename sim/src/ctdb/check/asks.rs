@@ -52,7 +52,7 @@ impl Asks {
         let Body::ControlRequest(request) = asked else { return Duration::ZERO };
         let limit = self.cluster.tunables().event_script_timeout();
         match request.decode_data() {
-            Ok(RequestData::StopNode | RequestData::SetBanState(_)) => {
+            Ok(RequestData::StopNode | RequestData::SetBanState(_) | RequestData::Shutdown) => {
                 limit.times(self.cluster.public().len() as u64 + 2)
             }
             _ => Duration::ZERO,

@@ -131,7 +131,14 @@ impl Detection {
             |host: HostId| world.host(host).machine().is_some_and(|it| it.runstate() == RunState::Shutdown);
         let ends = stops(one) || stops(other);
         if !ends && self.truth.borrow().blameless(one, other, now) {
-            let what = format!("{one} declared {other} dead ({cause}) though both were up and reachable");
+            let hint = match self.cluster.tunables().keepalive_limit() {
+                1 if cause == Cause::Silence => {
+                    "; with KeepaliveLimit=1 one keepalive that is late is enough"
+                }
+                _ => "",
+            };
+            let what =
+                format!("{one} declared {other} dead ({cause}) though both were up and reachable{hint}");
             return Err(Violation::safety("alive-is-not-dead", what));
         }
         if cause == Cause::Silence

@@ -17,12 +17,14 @@ use crate::check::{Checker, Violation};
 use crate::world::moment::{HostId, Moment};
 use crate::world::{News, World};
 
-/// How long a node may lead that cannot: the leader's word is due once a second, and instead of
-/// it comes the end.
+/// How long a node may lead that cannot, where rounds are a second apart: the leader's word is due
+/// once a second, and instead of it comes the end.
 const USURPED_MAX: Duration = Duration::from_millis(2_500);
-/// How long a node may keep the lock that does not lead: until its word is due, or the race that
-/// it has won is told.
+/// How long a node may keep the lock that does not lead, where rounds are a second apart: until its
+/// word is due, or the race that it has won is told.
 const HOARDED_MAX: Duration = Duration::from_secs(3);
+/// How often a leader says that it leads.
+const WORD_EVERY: Duration = Duration::from_secs(1);
 
 /// The checker.
 #[derive(Debug)]
@@ -85,9 +87,10 @@ impl Leadership {
             let truth = self.truth.borrow();
             idle && truth.steady_since(host, since) && truth.hears_all_since(world, host, since)
         };
+        let later = self.cluster.rounds_later();
         for (watched, is, most, what) in [
-            (&mut self.usurping, usurps, USURPED_MAX, "leads, which it cannot,"),
-            (&mut self.hoarding, hoards, HOARDED_MAX, "keeps the lock and cannot lead"),
+            (&mut self.usurping, usurps, USURPED_MAX + later, "leads, which it cannot,"),
+            (&mut self.hoarding, hoards, HOARDED_MAX + later, "keeps the lock and cannot lead"),
         ] {
             if !is {
                 watched.remove(&host);
@@ -108,7 +111,12 @@ impl Leadership {
 
     /// All is healed: one leader, followed by all who take part.
     fn at_peace(&mut self, world: &World<Ctdb>) -> Result<(), Violation> {
-        let fail = |what: String| Err(Violation::liveness("one-leader", what));
+        let hint = if self.cluster.config.leader_timeout <= WORD_EVERY {
+            "; the leader's word comes once a second, and with this leader-timeout that is too late"
+        } else {
+            ""
+        };
+        let fail = |what: String| Err(Violation::liveness("one-leader", what + hint));
         let running = || world.members().filter(|&host| node(world, host).is_some());
         if !running().any(|host| self.can_lead(world, host)) {
             return Ok(());
@@ -196,8 +204,9 @@ impl Checker<Ctdb> for Leadership {
     }
 
     fn due(&self) -> Option<Moment> {
-        let usurped = self.usurping.values().map(|since| *since + USURPED_MAX);
-        usurped.chain(self.hoarding.values().map(|since| *since + HOARDED_MAX)).min()
+        let later = self.cluster.rounds_later();
+        let usurped = self.usurping.values().map(|since| *since + USURPED_MAX + later);
+        usurped.chain(self.hoarding.values().map(|since| *since + HOARDED_MAX + later)).min()
     }
 
     fn look(&mut self, world: &World<Ctdb>) -> Result<(), Violation> {

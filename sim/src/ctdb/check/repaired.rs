@@ -20,7 +20,8 @@ use crate::world::{News, World};
 
 /// How often a difference is looked at, while there is one.
 const LOOK: Duration = Duration::from_secs(1);
-/// How long one may go unnoticed while nothing keeps the node from looking.
+/// How long one may go unnoticed while nothing keeps the node from looking, where rounds are a second
+/// apart.
 const UNSEEN_MAX: Duration = Duration::from_secs(6);
 
 /// The checker.
@@ -160,7 +161,7 @@ impl Checker<Ctdb> for Repaired {
                 self.wrong.remove(&(host, address));
             } else if self.is_hindered(world, host, since) {
                 self.wrong.insert((host, address), now);
-            } else if now.since(since) >= UNSEEN_MAX {
+            } else if now.since(since) >= UNSEEN_MAX + self.cluster.rounds_later().times(2) {
                 let what = format!("{host} has not seen for {} that {address} is wrong", now.since(since));
                 return Err(Violation::safety("wrong-is-seen", what));
             }

@@ -21,7 +21,7 @@ use crate::check::{Checker, Violation};
 use crate::world::moment::{HostId, Moment};
 use crate::world::{News, World};
 
-/// How long an inactive node may be in normal mode: its rounds are a second apart.
+/// How long an inactive node may be in normal mode where rounds are a second apart.
 const NORMAL_MAX: Duration = Duration::from_millis(2_500);
 
 /// The checker.
@@ -82,6 +82,10 @@ impl Unfit {
         self.runs.remove(&host);
     }
 
+    fn normal_max(&self) -> Duration {
+        NORMAL_MAX + self.cluster.rounds_later()
+    }
+
     fn recovering_max(&self) -> Duration {
         stretched(self.cluster.tunables().recovery_drop_all_ips()) + SLACK
     }
@@ -140,13 +144,13 @@ impl Unfit {
 
     fn look_at_all(&mut self, world: &World<Ctdb>) -> Result<(), Violation> {
         let now = world.now();
-        let recovering_max = self.recovering_max();
+        let (normal_max, recovering_max) = (self.normal_max(), self.recovering_max());
         if let Some((host, since)) = self.dropping.iter().find(|(_, since)| **since < now) {
             let what = format!("{host} takes no part since {since} and does not drop its addresses");
             return Err(Violation::safety("the-unfit-drop-all", what));
         }
         for (watched, most, what) in [
-            (&mut self.normal, NORMAL_MAX, "takes no part and is in normal mode"),
+            (&mut self.normal, normal_max, "takes no part and is in normal mode"),
             (&mut self.recovering, recovering_max, "is in recovery mode and has not dropped its addresses"),
         ] {
             for (host, since) in watched {
@@ -161,7 +165,7 @@ impl Unfit {
                 let looks = !electing
                     && !self.busy.is(*host)
                     && self.truth.borrow().hears_all_since(world, *host, *since);
-                let counts = if most == NORMAL_MAX { looks } else { serves };
+                let counts = if most == normal_max { looks } else { serves };
                 if counts && self.truth.borrow().steady_since(*host, *since) {
                     let what = format!("{host} {what} for {}", now.since(*since));
                     return Err(Violation::safety("the-unfit-drop-all", what));
@@ -258,7 +262,7 @@ impl Checker<Ctdb> for Unfit {
 
     fn due(&self) -> Option<Moment> {
         let dropped = self.dropping.values().map(|since| *since + Duration(1));
-        let normal = self.normal.values().map(|since| *since + NORMAL_MAX);
+        let normal = self.normal.values().map(|since| *since + self.normal_max());
         let recovered = self.recovering.values().map(|since| *since + self.recovering_max());
         dropped.chain(normal).chain(recovered).min()
     }
