@@ -18,6 +18,8 @@ const SAMPLE: usize = 5;
 const TICKS_AHEAD: u64 = 256;
 /// Nodes there is room for in a tick's part of the agenda once it is over.
 const ROOM: usize = 64;
+/// Node timeouts after which a ping is answered no more.
+const FORGOTTEN: u64 = 2;
 
 /// When the tick has to look at each node: nodes of which nothing is due are passed over.
 ///
@@ -219,9 +221,12 @@ impl Gossip {
             let data = node.data_received.get().map_or(u64::MAX, |heard| now.since(heard).0);
             if let Some(link) = node.outbound
                 && let Some(sent) = node.ping_sent.get()
-                && self.links.get(link).is_some_and(|link| now.since(link.since) > timeout)
+                && let Some(known) = self.links.get(link)
+                && now.since(known.since) > timeout
                 && now.since(sent) > half
-                && data > half.0
+                // Redis never gives up one that the other end has forgotten, as long as it hears from
+                // there: no ping goes out on it any more, and a FAIL is never undone.
+                && (data > half.0 || known.open && now.since(sent.max(known.since)) > timeout.times(FORGOTTEN))
             {
                 self.drop_link(now, out, link);
             }
