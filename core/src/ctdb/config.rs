@@ -206,7 +206,8 @@ pub struct Fixes {
     /// and the cluster recovers once more without it as one.
     pub ask_for_databases: bool,
     /// Who holds the cluster lock when an election begins leads. In ctdbd 4.17 it stays what it
-    /// was, and if it followed nobody then nobody ever leads (4.24 mended that).
+    /// was, and if it followed nobody then nobody ever leads (4.24 mended that). And who leads without
+    /// the lock has another election held where bans are off: no ban ends its time.
     pub holder_leads: bool,
     /// Addresses that a `shutdown` event leaves which fails or hangs are taken off by us. ctdbd
     /// leaves them to its scripts, and they are hosted twice once another node takes them.

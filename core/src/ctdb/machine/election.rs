@@ -155,7 +155,7 @@ impl Ctdb {
     }
 
     /// Puts every active node into recovery mode; the election follows once all have answered.
-    fn force_election(&mut self, now: Instant, out: Out<'_>) {
+    pub(super) fn force_election(&mut self, now: Instant, out: Out<'_>) {
         if self.election.forced.is_some() {
             return;
         }

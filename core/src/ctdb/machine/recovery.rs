@@ -56,6 +56,10 @@ impl Ctdb {
         if self.config.cluster_lock.is_some() && !self.election.holds_lock() {
             out.notice(Notice::RecoveryFailed { step: RecoveryStep::Begin, pnn: None });
             self.ban_self(now, out, BanCause::RecoveryLock);
+            // Where bans are off it would lead without the lock for ever, and the cluster not recover.
+            if self.config.fixes.holder_leads && !self.own_flags().is_inactive() {
+                self.force_election(now, out);
+            }
             return self.end_round(now);
         }
         let me = self.state.own();
