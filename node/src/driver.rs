@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use crate::clock::Clock;
 use crate::links::{Heard, Links};
 use crate::streams::Connected as _;
-use crate::streams::Tls;
+use crate::streams::Handshake;
 use crate::streams::room::Caller;
 
 /// Work beside links and time: the machine's jobs.
@@ -37,12 +37,12 @@ pub trait Hands<M: Machine> {
         Caller::Client
     }
     /// The TLS that a port speaks; none: none.
-    fn tls_of(&self, port: PortId) -> Option<Tls> {
+    fn tls_of(&self, port: PortId) -> Option<Handshake> {
         let _ = port;
         None
     }
     /// The TLS that whom we dial speaks; none: none.
-    fn tls_to_dial(&self) -> Option<Tls> {
+    fn tls_to_dial(&self) -> Option<Handshake> {
         None
     }
     /// The effects of an input are done.

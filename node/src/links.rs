@@ -20,7 +20,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::{AbortHandle, spawn_local};
 
 use crate::streams::room::{Caller, Seldom};
-use crate::streams::{Connected as _, Cut as _, Grip, Here, Sockets as _, Stream, Tls, why};
+use crate::streams::{Connected as _, Cut as _, Grip, Handshake, Here, Sockets as _, Stream, why};
 
 /// Bytes that may wait to be written to one peer.
 pub const QUEUED_MAX: usize = 64 * 1024 * 1024;
@@ -103,7 +103,7 @@ impl Links {
         port: PortId,
         on: &Endpoint,
         caller: Caller,
-        tls: Option<Tls>,
+        tls: Option<Handshake>,
     ) -> Result<Endpoint, Why> {
         let (mut listener, at) = Here::listen(on)?;
         let tell = self.tell.clone();
@@ -163,7 +163,7 @@ impl Links {
     }
 
     /// Opens a link, which speaks TLS if it is given. [`Heard::Opened`] or [`Heard::Closed`] follows.
-    pub fn dial(&mut self, link: LinkId, from: Option<IpAddr>, to: SocketAddr, tls: Option<Tls>) {
+    pub fn dial(&mut self, link: LinkId, from: Option<IpAddr>, to: SocketAddr, tls: Option<Handshake>) {
         let (tell, strange) = (self.tell.clone(), Rc::clone(&self.strange));
         let task = spawn_local(async move {
             let heard = match dial(from, to, tls, &strange).await {
@@ -311,7 +311,7 @@ async fn introduce(
     port: PortId,
     stream: Stream,
     from: Endpoint,
-    tls: Tls,
+    tls: Handshake,
     strange: Rc<Seldom>,
 ) -> Option<Heard> {
     let secured = tokio::time::timeout(HANDSHAKE, Here::secure(stream, &tls)).await;
@@ -329,7 +329,7 @@ async fn introduce(
 async fn dial(
     from: Option<IpAddr>,
     to: SocketAddr,
-    tls: Option<Tls>,
+    tls: Option<Handshake>,
     strange: &Seldom,
 ) -> io::Result<Stream> {
     let stream = Here::dial(from, to).await?;

@@ -60,7 +60,7 @@ pub enum Preferred {
 /// TLS: which ports speak it. The machine only tells of it; the driver does it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct Tls {
+pub struct TlsPort {
     /// The client port that speaks it (`tls-port`).
     pub port: u16,
     /// The TLS port others are told (`cluster-announce-tls-port`).
@@ -78,7 +78,7 @@ pub struct Config {
     /// The client port (`port`); 0: none but the one that speaks TLS.
     pub port: u16,
     /// The client port that speaks TLS, if there is one.
-    pub tls: Option<Tls>,
+    pub tls: Option<TlsPort>,
     /// The bus port (`cluster-port`; Redis' 0 is `port` + 10000).
     pub bus_port: u16,
     /// The address others are told (`cluster-announce-ip`); without it they take the one our

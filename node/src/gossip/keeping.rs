@@ -77,7 +77,8 @@ fn rewrite(text: &str, folder: &Path, told: &[(String, String)]) -> Result<Strin
         let choice = options::CHOICES.iter().find(|choice| choice.redis == name);
         let choice = choice.ok_or_else(|| format!("{name} has no place in this file"))?;
         let line = table.get_ref().get_key_value(choice.name);
-        if value.is_empty() && matches!(choice.default, Unsaid::Unset { .. }) {
+        // A port of 0 is Redis' word for none.
+        if matches!(value.as_str(), "" | "0") && matches!(choice.default, Unsaid::Unset { .. }) {
             edits.extend(
                 line.map(|(name, value)| (whole(text, name.span().start..value.span().end), String::new())),
             );

@@ -18,7 +18,6 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::sync::Arc;
 
 use standin_core::gossip::{BUS, CLIENTS, Config, Gossip, Notice, Order, TLS_CLIENTS};
 use standin_core::host::{AddressError, Done, Fact, FileError, Job, LockNews, ScriptEnd};
@@ -31,11 +30,11 @@ use tokio::task::{AbortHandle, spawn_local};
 use self::keeping::Keeper;
 use self::settings::Settings;
 use self::state::StateFile;
-use self::tls::Tls;
+use self::tls::{Credentials, Files};
 use crate::clock::Clock;
 use crate::driver::{Driver, Hands, News, Times};
 use crate::log;
-use crate::streams;
+use crate::streams::Handshake;
 use crate::streams::room::Caller;
 
 /// The machine's hands: they read and write its state file, and write its settings back into the
@@ -45,7 +44,7 @@ pub struct GossipHands {
     state: Rc<StateFile>,
     keeper: Rc<Keeper>,
     /// On the clients' port that speaks it, and on the bus if that does.
-    tls: Option<(Tls, bool)>,
+    tls: Option<(Credentials, bool)>,
     under_way: BTreeMap<JobId, AbortHandle>,
     tell: UnboundedSender<News<Gossip>>,
 }
@@ -60,11 +59,11 @@ impl GossipHands {
 
     /// Hands that speak TLS: with clients, and on the bus if the cluster does.
     #[must_use]
-    pub fn secured(self, tls: Option<Tls>, cluster: bool) -> Self {
+    pub fn secured(self, tls: Option<Credentials>, cluster: bool) -> Self {
         Self { tls: tls.map(|tls| (tls, cluster)), ..self }
     }
 
-    fn on_the_bus(&self) -> Option<&Tls> {
+    fn on_the_bus(&self) -> Option<&Credentials> {
         self.tls.as_ref().filter(|(_, cluster)| *cluster).map(|(tls, _)| tls)
     }
 }
@@ -121,18 +120,18 @@ impl Hands<Gossip> for GossipHands {
         }
     }
 
-    fn tls_of(&self, port: PortId) -> Option<streams::Tls> {
+    fn tls_of(&self, port: PortId) -> Option<Handshake> {
         let server = match port {
             BUS => &self.on_the_bus()?.bus,
             TLS_CLIENTS => &self.tls.as_ref()?.0.clients,
             _ => return None,
         };
-        Some(streams::Tls::Accepts(Arc::clone(server)))
+        Some(Handshake::Accepts(server.clone()))
     }
 
     /// We dial nobody but nodes.
-    fn tls_to_dial(&self) -> Option<streams::Tls> {
-        self.on_the_bus().map(|tls| streams::Tls::Dials(Arc::clone(&tls.dials)))
+    fn tls_to_dial(&self) -> Option<Handshake> {
+        self.on_the_bus().map(|tls| Handshake::Dials(tls.dials.clone()))
     }
 }
 
@@ -157,16 +156,19 @@ const CLIENTS_PATIENCE: std::time::Duration = std::time::Duration::from_secs(300
 pub async fn serve(file: &Path, settings: Settings, state: StateFile) -> io::Result<u8> {
     let (tell, news) = unbounded_channel();
     let (_none, facts) = unbounded_channel();
-    listen_to_signals(&tell)?;
     let secrets = settings.tls.as_ref().map(tls::load).transpose();
-    let secrets = secrets.map_err(|unfit| io::Error::other(format!("{}: {}", unfit.option, unfit.what)))?;
+    let secrets = secrets.map_err(|unfit| io::Error::other(unfit.to_string()))?;
+    listen_to_signals(&tell, settings.tls.zip(secrets.clone()))?;
     let hands = GossipHands::new(state, file.into(), &settings.config, tell)
         .secured(secrets, settings.config.is_tls_cluster());
     let machine = Gossip::new(Config { has_file: true, ..settings.config }, seed()?);
     Ok(Driver::new(machine, hands, Clock::start(), facts, news).run().await)
 }
 
-fn listen_to_signals(tell: &UnboundedSender<News<Gossip>>) -> io::Result<()> {
+fn listen_to_signals(
+    tell: &UnboundedSender<News<Gossip>>,
+    tls: Option<(Files, Credentials)>,
+) -> io::Result<()> {
     for kind in [SignalKind::terminate(), SignalKind::interrupt()] {
         let mut signals = signal(kind)?;
         let tell = tell.clone();
@@ -180,10 +182,20 @@ fn listen_to_signals(tell: &UnboundedSender<News<Gossip>>) -> io::Result<()> {
     let mut signals = signal(SignalKind::hangup())?;
     spawn_local(async move {
         while signals.recv().await.is_some() {
-            tracing::info!("SIGHUP: the file is read at the start only");
+            match &tls {
+                None => tracing::info!("SIGHUP: the file is read at the start only"),
+                Some((files, secrets)) => renew(files, secrets),
+            }
         }
     });
     Ok(())
+}
+
+fn renew(files: &Files, secrets: &Credentials) {
+    match secrets.renew(files) {
+        Ok(()) => tracing::info!("SIGHUP: new connections have the certificates as they are now"),
+        Err(unfit) => tracing::error!("SIGHUP: {unfit}; the old certificates stay in use"),
+    }
 }
 
 /// Ids and election delays are drawn from it: it has to be nobody else's.

@@ -236,7 +236,7 @@ pub(super) const CHOICES: &[Choice] = &[
         says: &[
             "What this node shows, to clients and to other nodes: an X.509 v3 certificate in PEM, and",
             "behind it what is between it and the authority. Relative names are below the folder of",
-            "this file. All three are read at the start only.",
+            "this file. All three are read again on SIGHUP.",
         ],
         read: |value, draft| path(value).map(|path| draft.tls.certificate = Some(path)),
     },

@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use standin_core::gossip::Config;
-use standin_core::gossip::config::{BUS_ABOVE, PORT, Role, Tls};
+use standin_core::gossip::config::{BUS_ABOVE, PORT, Role, TlsPort};
 use standin_core::text::{Problem, Problems};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -109,7 +109,8 @@ fn masked(text: &str) -> String {
 fn finish(draft: Draft, folder: &Path) -> Settings {
     let files = files(&draft.tls, folder);
     let Draft { mut config, bus_port, stands, dir, tls } = draft;
-    config.tls = tls.port.map(|port| Tls { port, announce_port: tls.announce_port, cluster: tls.cluster });
+    config.tls =
+        tls.port.map(|port| TlsPort { port, announce_port: tls.announce_port, cluster: tls.cluster });
     let (_, below) = below_bus(&config, &tls);
     config.bus_port = bus_port.unwrap_or_else(|| below.saturating_add(BUS_ABOVE));
     if let Role::Replica { stands: it } = &mut config.role {

@@ -4,9 +4,9 @@
 //! another: who holds one that the authority signed is believed, whatever name is in it. Nodes are
 //! known by their ids.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::{fmt, fs};
 
 use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use tokio_rustls::rustls::client::verify_server_cert_signed_by_trust_anchor;
@@ -17,6 +17,8 @@ use tokio_rustls::rustls::server::{ParsedCertificate, WebPkiClientVerifier};
 use tokio_rustls::rustls::{
     ClientConfig, DigitallySignedStruct, Error, RootCertStore, ServerConfig, SignatureScheme,
 };
+
+use crate::streams::Current;
 
 /// Whether clients have to show a certificate (`tls-auth-clients`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,15 +45,33 @@ pub struct Files {
     pub clients: Auth,
 }
 
-/// What listens and what dials.
+/// What we show and whom we believe, where we listen and where we dial.
 #[derive(Clone, Debug)]
-pub struct Tls {
+pub struct Credentials {
     /// For the bus: everybody shows a certificate.
-    pub bus: Arc<ServerConfig>,
+    pub bus: Current<ServerConfig>,
     /// For clients.
-    pub clients: Arc<ServerConfig>,
+    pub clients: Current<ServerConfig>,
     /// For whom we dial.
-    pub dials: Arc<ClientConfig>,
+    pub dials: Current<ClientConfig>,
+}
+
+impl Credentials {
+    /// New connections have these from now on.
+    fn replace(&self, next: &Self) {
+        let Self { bus, clients, dials } = self;
+        bus.replace(&next.bus);
+        clients.replace(&next.clients);
+        dials.replace(&next.dials);
+    }
+
+    /// Reads the files again. The old ones stay in use unless all are right.
+    ///
+    /// # Errors
+    /// The first that is wrong.
+    pub fn renew(&self, files: &Files) -> Result<(), Unfit> {
+        load(files).map(|next| self.replace(&next))
+    }
 }
 
 /// Which file is wrong, by its option, and how.
@@ -65,11 +85,17 @@ pub struct Unfit {
     pub expected: &'static str,
 }
 
+impl fmt::Display for Unfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.option, self.what)
+    }
+}
+
 pub(super) const CERTIFICATE: &str = "tls-cert-file";
 pub(super) const KEY: &str = "tls-key-file";
 pub(super) const AUTHORITY: &str = "tls-ca-cert-file";
 
-fn unfit(option: &'static str, path: &Path, why: impl std::fmt::Display) -> Unfit {
+fn unfit(option: &'static str, path: &Path, why: impl fmt::Display) -> Unfit {
     let mut why = why.to_string();
     if why.contains("UnsupportedCertVersion") {
         why = "an X.509 v1 certificate (`openssl x509 -req -extfile FILE` makes one of v3)".into();
@@ -96,7 +122,7 @@ fn certificates(option: &'static str, path: &Path) -> Result<Vec<CertificateDer<
 ///
 /// # Errors
 /// The first that is wrong.
-pub fn load(files: &Files) -> Result<Tls, Unfit> {
+pub fn load(files: &Files) -> Result<Credentials, Unfit> {
     let provider = Arc::new(ring::default_provider());
     let chain = certificates(CERTIFICATE, &files.certificate)?;
     let key = PrivateKeyDer::from_pem_slice(&read(KEY, &files.key)?)
@@ -141,10 +167,10 @@ pub fn load(files: &Files) -> Result<Tls, Unfit> {
         .with_client_auth_cert(chain.clone(), key.clone_key())
         .map_err(wrong)?;
     dials.enable_sni = false;
-    Ok(Tls { bus, clients, dials: Arc::new(dials) })
+    Ok(Credentials { bus: bus.into(), clients: clients.into(), dials: Arc::new(dials).into() })
 }
 
-fn no_authority(error: impl std::fmt::Display) -> Unfit {
+fn no_authority(error: impl fmt::Display) -> Unfit {
     let expected = "certificates of authorities whom to believe";
     Unfit { option: AUTHORITY, what: format!("nobody could be believed: {error}"), expected }
 }

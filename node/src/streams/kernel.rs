@@ -16,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixStream};
 
 use super::room::{self, Caller};
-use super::tls::{Stream, Tls};
+use super::tls::{Handshake, Stream};
 use super::{Connected, Cut, Sockets, why};
 
 /// Connections the kernel accepts ahead of us.
@@ -69,7 +69,7 @@ pub enum Listener {
 impl Sockets for Kernel {
     type Stream = Stream;
     type Listener = Listener;
-    type Tls = Tls;
+    type Handshake = Handshake;
 
     fn listen(on: &Endpoint) -> Result<(Listener, Endpoint), Why> {
         match on {
@@ -103,7 +103,7 @@ impl Sockets for Kernel {
         Ok(Plain::from(Socket::Tcp(socket.connect(to).await?)).into())
     }
 
-    async fn secure(stream: Stream, tls: &Tls) -> io::Result<Stream> {
+    async fn secure(stream: Stream, tls: &Handshake) -> io::Result<Stream> {
         tls.secure(stream).await
     }
 }

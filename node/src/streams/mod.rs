@@ -42,14 +42,16 @@ mod tls;
 pub use self::kernel::Kernel as Here;
 #[cfg(madsim)]
 pub use self::simulated::Simulated as Here;
+#[cfg(not(madsim))]
+pub use self::tls::Current;
 
 /// A connected stream of the system this is built for.
 pub type Stream = <Here as Sockets>::Stream;
 /// How such a stream is cut off while its task has it.
 pub type Grip = <Stream as Connected>::Grip;
 
-/// TLS, and as which end of it.
-pub type Tls = <Here as Sockets>::Tls;
+/// As which end of TLS we shake hands.
+pub type Handshake = <Here as Sockets>::Handshake;
 
 /// A system's stream sockets.
 pub trait Sockets {
@@ -57,8 +59,8 @@ pub trait Sockets {
     type Stream: Connected;
     /// A listening one.
     type Listener: 'static;
-    /// TLS, and as which end of it.
-    type Tls: Clone + Debug + 'static;
+    /// As which end of TLS we shake hands.
+    type Handshake: Clone + Debug + 'static;
 
     /// Listens, and where.
     ///
@@ -73,7 +75,7 @@ pub trait Sockets {
     fn dial(from: Option<IpAddr>, to: SocketAddr) -> impl Future<Output = io::Result<Self::Stream>>;
 
     /// Makes a stream speak TLS, once both ends have shown who they are.
-    fn secure(stream: Self::Stream, tls: &Self::Tls) -> impl Future<Output = io::Result<Self::Stream>>;
+    fn secure(stream: Self::Stream, tls: &Self::Handshake) -> impl Future<Output = io::Result<Self::Stream>>;
 }
 
 /// A connected stream. What is written is on its way once it is flushed.

@@ -43,7 +43,7 @@ pub struct NoGrip;
 impl Sockets for Simulated {
     type Stream = Stream;
     type Listener = Listener;
-    type Tls = NoTls;
+    type Handshake = NoTls;
 
     fn listen(on: &Endpoint) -> Result<(Listener, Endpoint), Why> {
         let listener = match on {

@@ -1,7 +1,9 @@
 //! The kernel's streams with TLS around them, or without.
 
+use std::cell::RefCell;
 use std::io;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -25,26 +27,53 @@ pub enum Stream {
     Tls(Box<TlsStream<Plain>>),
 }
 
-/// TLS, and as which end of it: what we show, and whom we believe.
-#[derive(Clone, Debug)]
-pub enum Tls {
-    /// As who was dialled.
-    Accepts(Arc<ServerConfig>),
-    /// As who dials.
-    Dials(Arc<ClientConfig>),
+/// What each handshake begins with anew: it may be replaced while a port listens.
+#[derive(Debug)]
+pub struct Current<T>(Rc<RefCell<Arc<T>>>);
+
+impl<T> Current<T> {
+    /// Handshakes that begin from now on have this.
+    pub fn replace(&self, next: &Self) {
+        let next = next.get();
+        *self.0.borrow_mut() = next;
+    }
+
+    fn get(&self) -> Arc<T> {
+        Arc::clone(&self.0.borrow())
+    }
 }
 
-impl Tls {
+impl<T> Clone for Current<T> {
+    /// The same: what replaces one replaces the other.
+    fn clone(&self) -> Self {
+        Self(Rc::clone(&self.0))
+    }
+}
+
+impl<T> From<Arc<T>> for Current<T> {
+    fn from(first: Arc<T>) -> Self {
+        Self(Rc::new(RefCell::new(first)))
+    }
+}
+
+/// As which end of TLS we shake hands: with what we show, and whom we believe.
+#[derive(Clone, Debug)]
+pub enum Handshake {
+    /// As who was dialled.
+    Accepts(Current<ServerConfig>),
+    /// As who dials.
+    Dials(Current<ClientConfig>),
+}
+
+impl Handshake {
     pub(super) async fn secure(&self, stream: Stream) -> io::Result<Stream> {
         let Stream::Plain(plain) = stream else { return Ok(stream) };
         let stream = match self {
-            Self::Accepts(config) => {
-                TlsStream::Server(TlsAcceptor::from(Arc::clone(config)).accept(plain).await?)
-            }
+            Self::Accepts(config) => TlsStream::Server(TlsAcceptor::from(config.get()).accept(plain).await?),
             Self::Dials(config) => {
                 // Whoever verifies it does not look at the name: nodes are known by their ids.
                 let name = ServerName::try_from("node").map_err(io::Error::other)?;
-                TlsStream::Client(TlsConnector::from(Arc::clone(config)).connect(name, plain).await?)
+                TlsStream::Client(TlsConnector::from(config.get()).connect(name, plain).await?)
             }
         };
         Ok(Stream::Tls(Box::new(stream)))

@@ -5,6 +5,7 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use nix::sys::signal::Signal;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use standin_testbed::Said;
 
@@ -167,4 +168,51 @@ fn who_never_shows_himself_keeps_nobody_out_for_long() {
         known
     });
     drop(silent);
+}
+
+#[test]
+fn a_hangup_has_new_connections_see_the_certificates_as_they_are_then() {
+    if !able() {
+        return;
+    }
+    let mut cluster = Cluster::new("tls-renewed");
+    let folder = cluster.folder().to_owned();
+    sign(&folder, "node");
+    let old = folder.join("old.ca");
+    let real = cluster.redis_with(|conf| theirs(&folder, conf));
+    let member = cluster.standin(&ours(&folder, "node"));
+    cluster.tell(member, &format!("CLUSTER MEET {} 6380", cluster.ip(real)));
+    cluster.wait("they know each other", |it| it.meshed(&[real, member]));
+
+    // Half of a new pair: neither is taken, and the old ones serve on.
+    let key = fs::read(folder.join("node.key")).unwrap();
+    sign(&folder, "other");
+    fs::copy(folder.join("other.key"), folder.join("node.key")).unwrap();
+    cluster.signal(member, Signal::SIGHUP);
+    cluster.wait("it is told", |it| {
+        let log = it.log(member);
+        let mut lines = log.lines();
+        lines.any(|line| line.contains("ERROR") && line.contains("node.key") && line.contains("stay in use"))
+    });
+    fs::write(folder.join("node.key"), key).unwrap();
+    assert_eq!(cli(&cluster, member, "node", "ping").out, "PONG\n", "the old ones are in use");
+
+    // Another authority signs another certificate: who comes with the old one is a stranger now.
+    fs::copy(folder.join("node.ca"), &old).unwrap();
+    ["crt", "key"].iter().for_each(|end| {
+        fs::copy(folder.join(format!("node.{end}")), folder.join(format!("old.{end}"))).unwrap();
+    });
+    sign(&folder, "node");
+    cluster.signal(member, Signal::SIGHUP);
+    cluster.wait("it is told", |it| it.log(member).contains("new connections have the certificates"));
+    assert_eq!(cli(&cluster, member, "node", "ping").out, "PONG\n");
+    assert!(!cli(&cluster, member, "old", "ping").out.contains("PONG"));
+    std::thread::sleep(super::cluster::NODE_TIMEOUT);
+    assert!(cluster.meshed(&[real, member]), "links that stand go on\n{}", cluster.told());
+
+    // A node that has the new ones is a member, by links in both directions.
+    let new = cluster.redis_with(|conf| theirs(&folder, conf));
+    cluster.tell(new, &format!("CLUSTER MEET {} 6380", cluster.ip(member)));
+    let linked = |it: &Cluster, by, of| it.seen(by, of).is_some_and(|line| line.connected);
+    cluster.wait("both have a link", |it| linked(it, new, member) && linked(it, member, new));
 }

@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::net::IpAddr;
 
 use super::super::config::{Config, Preferred};
 use super::super::machine::Gossip;
@@ -61,6 +62,12 @@ fn yes(on: bool) -> String {
 }
 
 const INT_MAX: u64 = i32::MAX as u64;
+const PORT_MAX: u64 = u16::MAX as u64;
+
+/// A port; 0 is Redis' word for none.
+fn unless_zero(port: u64) -> Option<u16> {
+    u16::try_from(port).ok().filter(|port| *port != 0)
+}
 
 /// Of Redis' options those that mean something here, and a few that clients look for.
 static SETTINGS: &[Setting] = &[
@@ -121,19 +128,34 @@ static SETTINGS: &[Setting] = &[
             Ok(())
         }),
     },
+    Setting {
+        name: "cluster-announce-ip",
+        tell: |config| config.announce_ip.map_or(String::new(), |ip| ip.to_string()),
+        change: Change::Text(|config, word| {
+            config.announce_ip = announced_ip(word)?;
+            Ok(())
+        }),
+    },
+    Setting {
+        name: "cluster-announce-port",
+        tell: |config| config.announce_port.unwrap_or(0).to_string(),
+        change: Change::Number(0, PORT_MAX, |config, port| config.announce_port = unless_zero(port)),
+    },
+    Setting {
+        name: "cluster-announce-bus-port",
+        tell: |config| config.announce_bus_port.unwrap_or(0).to_string(),
+        change: Change::Number(0, PORT_MAX, |config, port| config.announce_bus_port = unless_zero(port)),
+    },
     // Only who has said it gets here.
     fixed("requirepass", |config| {
         let told = config.password.as_ref().map(|password| String::from_utf8_lossy(password.reveal()));
         told.unwrap_or_default().into_owned()
     }),
-    fixed("cluster-announce-ip", |config| config.announce_ip.map_or(String::new(), |ip| ip.to_string())),
-    fixed("cluster-announce-port", |config| config.announce_port.unwrap_or(0).to_string()),
     fixed("cluster-announce-tls-port", |config| {
         config.tls.and_then(|tls| tls.announce_port).unwrap_or(0).to_string()
     }),
     fixed("tls-port", |config| config.tls.map_or(0, |tls| tls.port).to_string()),
     fixed("tls-cluster", |config| yes(config.is_tls_cluster())),
-    fixed("cluster-announce-bus-port", |config| config.announce_bus_port.unwrap_or(0).to_string()),
     fixed("cluster-port", |config| config.bus_port.to_string()),
     fixed("cluster-config-file", |config| config.state_file.to_string()),
     fixed("cluster-enabled", |_| yes(true)),
@@ -166,6 +188,16 @@ fn hostname(word: &[u8]) -> Result<Option<Box<str>>, &'static str> {
     let text = core::str::from_utf8(word).ok().filter(|_| plain);
     let text = text.ok_or("Hostnames may only contain alphanumeric characters, hyphens or dots")?;
     Ok((!text.is_empty()).then(|| text.into()))
+}
+
+/// Redis takes any text here, which other nodes then cannot dial.
+fn announced_ip(word: &[u8]) -> Result<Option<IpAddr>, &'static str> {
+    if word.is_empty() {
+        return Ok(None);
+    }
+    let ip = core::str::from_utf8(word).ok().and_then(|text| text.parse().ok());
+    let ip = ip.filter(|ip: &IpAddr| !ip.is_unspecified());
+    ip.map(Some).ok_or("argument must be an IP address that other nodes reach")
 }
 
 fn find(name: &[u8]) -> Option<&'static Setting> {

@@ -9,7 +9,7 @@ use super::super::nodes_conf::NodesConf;
 use super::super::notice::{Notice, StartRefusal, Was};
 use super::super::table::{Address, Ix, Node, When};
 use super::super::types::NodeFlags;
-use super::{EXIT_CONFIG, Gossip, Out, TICK, Todo, Wake};
+use super::{EXIT_CONFIG, Gossip, Out, TICK, Todo, Wake, announced};
 use crate::host::{Done, FileError, Job};
 use crate::machine::{Effect, Endpoint, JobId, PortId, Why};
 use crate::time::Instant;
@@ -202,8 +202,14 @@ impl Gossip {
 
     /// `CONFIG SET`: another configuration from here on. Ports and addresses stay.
     pub(in super::super) fn reconfigure(&mut self, now: Instant, config: Config) {
-        self.config = config;
+        let before = core::mem::replace(&mut self.config, config);
         self.dress();
+        let address = announced(&self.config);
+        let mut me = self.table.me_mut();
+        // What was learnt holds; what is no longer announced has to be learnt.
+        let ip = if before.announce_ip == address.ip { me.address.ip } else { address.ip };
+        me.address = Address { ip, ..address };
+        drop(me);
         // With another timeout something else is due.
         for at in self.table.places() {
             if at != Ix::ME {

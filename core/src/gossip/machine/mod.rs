@@ -148,6 +148,16 @@ pub enum Order {
     Stop,
 }
 
+/// Where others are told that we are.
+pub(super) fn announced(config: &Config) -> Address {
+    Address {
+        ip: config.announce_ip,
+        port: config.announced_port(),
+        bus_port: config.announced_bus_port(),
+        plain_port: config.announced_plain_port(),
+    }
+}
+
 /// The exit status of a wrong configuration or state file (`EX_CONFIG`).
 pub const EXIT_CONFIG: u8 = 78;
 /// The tick.
@@ -161,12 +171,7 @@ impl Gossip {
     #[must_use]
     pub fn new(config: Config, seed: u64) -> Self {
         let mut ids = Rng::new(seed, 1);
-        let address = Address {
-            ip: config.announce_ip,
-            port: config.announced_port(),
-            bus_port: config.announced_bus_port(),
-            plain_port: config.announced_plain_port(),
-        };
+        let address = announced(&config);
         let flags = NodeFlags::MYSELF | NodeFlags::MASTER;
         let me = Node::new(NodeId::random(&mut ids), flags, address, Instant::START);
         Self {

@@ -1,5 +1,6 @@
 //! CONFIG: options seen, changed, and kept.
 
+use alloc::borrow::ToOwned as _;
 use alloc::format;
 use alloc::string::{String, ToString};
 
@@ -32,7 +33,8 @@ fn what_can_be_changed_is_kept_and_who_wants_it_waits_for_that() {
         "cluster-node-timeout=5000 cluster-replica-validity-factor=10 cluster-migration-barrier=1 \
          repl-ping-replica-period=10 cluster-require-full-coverage=yes cluster-allow-reads-when-down=no \
          cluster-allow-replica-migration=yes cluster-replica-no-failover=no \
-         cluster-preferred-endpoint-type=ip cluster-announce-hostname= "
+         cluster-preferred-endpoint-type=ip cluster-announce-hostname= cluster-announce-ip= \
+         cluster-announce-port=0 cluster-announce-bus-port=0 "
     );
     // What he asks meanwhile is answered behind it; others are served, and may want the same.
     room.expect(link, &[("PING", "")]);
@@ -89,4 +91,30 @@ fn settings_are_changed_all_or_none() {
     room.wait(Duration::from_secs(20));
     room.expect(link, &[("CONFIG SET cluster-node-timeout 0", "+OK")]);
     room.wait(Duration::from_secs(20));
+}
+
+#[test]
+fn where_others_find_us_is_changed_at_once_and_learnt_again_once_it_is_not_said() {
+    let mut room = Room::new(Role::Witness);
+    let link = room.client();
+    let mine = |room: &mut Room| {
+        let told = room.ask(link, "CLUSTER NODES");
+        told.split(' ').nth(1).unwrap_or_default().to_owned()
+    };
+    let before = mine(&mut room);
+    room.expect(link, &[("CONFIG SET cluster-announce-ip 192.0.2.9 cluster-announce-bus-port 80", "+OK")]);
+    room.expect(link, &[("CONFIG SET cluster-announce-port 70", "+OK")]);
+    assert_eq!(mine(&mut room), "192.0.2.9:70@80");
+    let failed = "-ERR CONFIG SET failed (possibly related to argument 'cluster-announce";
+    let range = format!("{failed}-port') - argument must be between 0 and 65535 inclusive");
+    let no_ip = format!("{failed}-ip') - argument must be an IP address that other nodes reach");
+    room.expect(
+        link,
+        &[
+            ("CONFIG SET cluster-announce-port 65536", &range),
+            ("CONFIG SET cluster-announce-ip node-7", &no_ip),
+            ("CONFIG SET cluster-announce-port 0 cluster-announce-bus-port 0", "+OK"),
+        ],
+    );
+    assert_eq!(mine(&mut room).rsplit(':').next(), before.rsplit(':').next());
 }

@@ -2,7 +2,7 @@
 
 use alloc::format;
 
-use super::super::super::config::{Config, Preferred, Role, Tls};
+use super::super::super::config::{Config, Preferred, Role, TlsPort};
 use super::super::super::links::{BUS, CLIENTS, TLS_CLIENTS};
 use super::super::super::resp::{Replies, Value};
 use super::super::super::table::Ix;
@@ -249,7 +249,7 @@ fn a_node_has_its_hostname_from_its_first_start_on() {
 
 #[test]
 fn in_a_tls_cluster_each_is_told_the_ports_it_can_speak_to() {
-    let tls = Tls { port: 7443, announce_port: None, cluster: true };
+    let tls = TlsPort { port: 7443, announce_port: None, cluster: true };
     for (port, plain) in [(7000, 7000), (0, 7443)] {
         let mut room = Room::with(Config { tls: Some(tls), bus_port: 17443, ..Config::new(HOME, port) });
         for (on, told) in [(CLIENTS, plain), (TLS_CLIENTS, 7443)] {
@@ -262,7 +262,7 @@ fn in_a_tls_cluster_each_is_told_the_ports_it_can_speak_to() {
         }
     }
     // Where only clients speak it, nobody is told.
-    let tls = Tls { cluster: false, ..tls };
+    let tls = TlsPort { cluster: false, ..tls };
     let mut room = Room::with(Config { tls: Some(tls), ..Config::new(HOME, 7000) });
     let link = room.dial(TLS_CLIENTS);
     assert!(room.ask(link, "CLUSTER NODES").contains(" :7000@17000 myself,master"));
