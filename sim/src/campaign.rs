@@ -33,6 +33,7 @@ pub fn prepare<K: Kit>(seed: u64, wishes: &Wishes) -> Result<(K, Plan<K::Action>
         sizes: K::SIZES,
         settings: K::draw_settings,
         later_settings: K::draw_later_settings,
+        tuning: K::TUNING,
         own: &[],
         opening: Vec::new(),
     };

@@ -9,7 +9,7 @@ use standin_core::text::{Piece, Problem, Problems};
 use standin_core::time::Duration;
 
 use crate::check::Checker;
-use crate::plan::{Family, Setup};
+use crate::plan::{Family, Setup, Tuning};
 use crate::world::World;
 use crate::world::fault::Fault;
 use crate::world::moment::HostId;
@@ -33,6 +33,8 @@ pub trait Kit: Sized {
     const EVENTS: &'static [&'static str] = &[];
     /// The numbers of nodes a seed may draw, each as likely as the others.
     const SIZES: [u32; 8] = [2, 3, 3, 3, 4, 5, 6, 8];
+    /// What its tunables may be where a seed is to draw them too.
+    const TUNING: Tuning = &[];
     /// Its planted bugs, with the seeds within which a campaign must find each.
     const PLANTS: &'static [(&'static str, u64)];
 

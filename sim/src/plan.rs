@@ -96,9 +96,14 @@ pub struct Wishes {
     pub faults: Option<u32>,
     /// These settings.
     pub settings: Vec<(String, String)>,
+    /// Two to five of the protocol's tunables beside what a seed draws anyway.
+    pub tuned: bool,
     /// This planted bug.
     pub plant: Option<String>,
 }
+
+/// Settings and what values of each may be drawn.
+pub type Tuning = &'static [(&'static str, &'static [&'static str])];
 
 /// What a protocol brings to the expansion of a seed.
 pub struct Drawn<A: 'static> {
@@ -108,6 +113,8 @@ pub struct Drawn<A: 'static> {
     pub settings: fn(&mut Rng) -> Vec<(String, String)>,
     /// Draws those that came later, from a stream of their own: the others' plans are as they were.
     pub later_settings: fn(&mut Rng) -> Vec<(String, String)>,
+    /// What is drawn from where tunables are to be drawn too.
+    pub tuning: Tuning,
     /// Its own families.
     pub own: &'static [Family<A>],
     /// What is done first, each so long after the start.
@@ -118,10 +125,24 @@ pub struct Drawn<A: 'static> {
 /// them the protocol's own, so that one more of the world's moves none of these.
 const SIZES: u64 = 1_000;
 const LATER_SETTINGS: u64 = 1_001;
+const TUNING: u64 = 1_002;
 const FAMILY: u64 = 1_100;
 const FAMILY_OWN: u64 = 2_000;
 /// The cluster starts in peace, so that the first fault meets a whole one.
 const PEACE: Duration = Duration::from_secs(15);
+
+/// Draws two to five settings, as far as there are so many, each once.
+fn tune(tuning: Tuning, rng: &mut Rng) -> Vec<(String, String)> {
+    let mut left = tuning.to_vec();
+    let mut settings = Vec::new();
+    for _ in 0..rng.between(2, 5) {
+        let Some(at) = rng.index(left.len()) else { break };
+        let (name, values) = left.remove(at);
+        let value = rng.index(values.len()).map_or("", |at| values[at]);
+        settings.push((name.to_owned(), value.to_owned()));
+    }
+    settings
+}
 
 /// Expands a seed.
 #[must_use]
@@ -135,6 +156,11 @@ pub fn expand<A: Clone + 'static>(
     let size = drawn.sizes[sizes.below(8) as usize];
     let mut settings = (drawn.settings)(&mut sizes);
     settings.extend((drawn.later_settings)(&mut Rng::new(seed, LATER_SETTINGS)));
+    if wishes.tuned {
+        let tuned = tune(drawn.tuning, &mut Rng::new(seed, TUNING));
+        settings.retain(|(name, _)| !tuned.iter().any(|(one, _)| one == name));
+        settings.extend(tuned);
+    }
     settings.retain(|(name, _)| !wishes.settings.iter().any(|(wished, _)| wished.eq_ignore_ascii_case(name)));
     settings.extend(wishes.settings.iter().cloned());
     let minutes = sizes.between(10, 40);

@@ -110,6 +110,7 @@ const STEPS: &[Step] = &[
         work: Work::Simulator(&["sim", "--seeds", "500", "--check-determinism"]),
         ..STEP
     },
+    Step { name: "tuned", work: Work::Simulator(&["sim", "--seeds", "500", "--tuned"]), ..STEP },
     Step { name: "builds", work: Work::BuildsAgree(&["sim", "--seeds", "100"]), ..STEP },
 ];
 

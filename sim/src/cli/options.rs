@@ -39,6 +39,10 @@ pub(crate) struct Sim {
     /// A setting of the protocol; may be given more than once.
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = setting, help_heading = "The cluster")]
     pub(crate) settings: Vec<(String, String)>,
+    /// Draw two to five of the protocol's tunables for each seed too, from values that operators
+    /// choose; what the seed draws besides is as without.
+    #[arg(long, help_heading = "The cluster")]
+    pub(crate) tuned: bool,
     /// Plant a known bug that a checker must find, most within 100 seeds, a few that need much to
     /// come together within 200 or 500: the campaign says which. `list` prints their names.
     #[arg(long, value_name = "NAME", help_heading = "The cluster")]
@@ -91,6 +95,7 @@ Examples:
   cargo xtask sim --seed 7 --plan                 the same as a scenario to cut down
   cargo xtask sim --seed 7 --nodes 5 --hours 24 --faults power,partition
   cargo xtask sim --seeds 1_000 --jobs 2 --json campaign.json
+  cargo xtask sim --seeds 1_000 --tuned           with tunables as others have set them
   cargo xtask sim --seeds 200 --plant NAME        is the planted bug found?
 
 With --plant a campaign stops at the first seed that fails.";
@@ -132,6 +137,7 @@ impl Sim {
             families,
             faults: count,
             settings,
+            tuned: self.tuned,
             plant: self.plant.clone(),
         })
     }
@@ -199,7 +205,11 @@ impl Sim {
         if let Some(file) = &self.trace_json {
             say("--trace-json", &file.display().to_string());
         }
-        for (given, option) in [(self.trace, "--trace"), (self.check_determinism, "--check-determinism")] {
+        for (given, option) in [
+            (self.tuned, "--tuned"),
+            (self.trace, "--trace"),
+            (self.check_determinism, "--check-determinism"),
+        ] {
             if given {
                 words.push(option.to_owned());
             }

@@ -6,7 +6,7 @@ use standin_core::time::Duration;
 
 use super::build::Cluster;
 use super::verbs::{Action, AddressesFile, AddressesLine, Forgery, NodesLine, Operator, StartAs, Whom};
-use crate::plan::{Deed, Family, Setup};
+use crate::plan::{Deed, Family, Setup, Tuning};
 use crate::world::fault::{Who, interface_name};
 use crate::world::moment::{HostId, Net};
 
@@ -347,12 +347,49 @@ pub(super) fn draw_later_settings(rng: &mut Rng) -> Vec<(String, String)> {
     settings
 }
 
+/// Tunables as operators have them: each end of what can be lived with, and something between. What
+/// breaks a cluster by itself is not among them: `KeepaliveLimit` 1, a `leader-timeout` of a second,
+/// scripts cut short before an IPv6 address is ready; and no bans, with which a lost lock stops a `strict`
+/// cluster for ever.
+pub(super) const TUNING: Tuning = &[
+    ("ControlTimeout", &["1", "2", "5", "120", "300"]),
+    ("ElectionTimeout", &["1", "3", "20"]),
+    ("EventScriptTimeout", &["5", "60", "120"]),
+    ("IPAllocAlgorithm", &["0", "1"]),
+    ("KeepaliveInterval", &["1", "2", "10", "20"]),
+    ("KeepaliveLimit", &["2", "3", "8"]),
+    ("MonitorInterval", &["2", "5", "45"]),
+    ("MonitorTimeoutCount", &["1", "5"]),
+    ("NoIPFailback", &["1"]),
+    ("NoIPTakeover", &["1"]),
+    ("RecoverInterval", &["2", "4", "10", "30"]),
+    ("RecoverTimeout", &["1", "5", "60"]),
+    ("RecoveryBanPeriod", &["1", "5", "60", "600"]),
+    ("RecoveryDropAllIPs", &["2", "10"]),
+    ("RecoveryGracePeriod", &["1", "30", "300"]),
+    ("RerecoveryTimeout", &["1", "3", "30"]),
+    ("TakeoverTimeout", &["1", "5", "30"]),
+    ("TickleUpdateInterval", &["1", "60"]),
+    ("leader-timeout", &["2", "10", "30"]),
+];
+
 #[cfg(test)]
 mod tests {
     use standin_core::text::{Piece, lines};
 
     use super::super::{act, read};
     use super::*;
+
+    #[test]
+    fn whatever_tunables_are_drawn_can_be_set() {
+        let values = |&(name, values): &(&'static str, &'static [&'static str])| {
+            values.iter().map(move |&value| (name.to_owned(), value.to_owned()))
+        };
+        for setting in TUNING.iter().flat_map(values) {
+            let cluster = Cluster::new(&Setup { seed: 1, nodes: 6, settings: vec![setting], plant: None });
+            cluster.unwrap_or_else(|wrong| panic!("{}", wrong.what));
+        }
+    }
 
     #[test]
     fn what_is_drawn_and_what_undoes_it_is_read_back_from_its_words() {

@@ -36,7 +36,7 @@ pub use self::public::Public;
 use self::verbs::Action;
 use crate::check::Checker;
 use crate::kit::{ConfigFile, Configured, IdleRate, Kit, WrongSetting};
-use crate::plan::{Family, Setup};
+use crate::plan::{Family, Setup, Tuning};
 use crate::world::World;
 use crate::world::moment::HostId;
 use crate::world::puppet::PuppetId;
@@ -77,6 +77,7 @@ impl Kit for CtdbKit {
     const VERBS: &'static [&'static str] = verbs::VERBS;
     const FACTS: &'static [&'static str] = facts::FACTS;
     const EVENTS: &'static [&'static str] = standin_core::ctdb::EVENTS;
+    const TUNING: Tuning = families::TUNING;
     const PLANTS: &'static [(&'static str, u64)] = &[
         (Plant::DeadCountNotReset.name(), 100),
         (Plant::LimitOneLess.name(), 20),

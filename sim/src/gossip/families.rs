@@ -5,7 +5,7 @@ use standin_core::rng::Rng;
 use standin_core::time::Duration;
 
 use super::verbs::{Action, How, Write};
-use crate::plan::{Deed, Family, Setup};
+use crate::plan::{Deed, Family, Setup, Tuning};
 use crate::world::fault::Who;
 use crate::world::moment::HostId;
 
@@ -138,6 +138,17 @@ pub(super) fn draw_settings(rng: &mut Rng) -> Vec<(String, String)> {
     settings
 }
 
+/// Options as operators have them.
+pub(super) const TUNING: Tuning = &[
+    ("full-coverage", &["0", "1"]),
+    ("migration", &["0", "1"]),
+    ("migration-barrier", &["0", "2"]),
+    ("node-timeout", &["500", "3000", "30000", "60000"]),
+    ("repl-ping", &["1", "30"]),
+    ("validity-factor", &["0", "1", "50"]),
+    ("witnesses", &["0", "1", "2"]),
+];
+
 #[cfg(test)]
 mod tests {
     use standin_core::text::{Piece, lines};
@@ -145,6 +156,17 @@ mod tests {
     use super::super::build::Cluster;
     use super::super::{act, read};
     use super::*;
+
+    #[test]
+    fn whatever_tunables_are_drawn_can_be_set() {
+        let values = |&(name, values): &(&'static str, &'static [&'static str])| {
+            values.iter().map(move |&value| (name.to_owned(), value.to_owned()))
+        };
+        for setting in TUNING.iter().flat_map(values) {
+            let cluster = Cluster::new(&Setup { seed: 1, nodes: 6, settings: vec![setting], plant: None });
+            cluster.unwrap_or_else(|wrong| panic!("{}", wrong.what));
+        }
+    }
 
     #[test]
     fn what_is_drawn_and_what_undoes_it_is_read_back_from_its_words() {

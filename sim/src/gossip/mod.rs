@@ -30,7 +30,7 @@ use self::facts::Fact;
 use self::verbs::Action;
 use crate::check::Checker;
 use crate::kit::{Kit, WrongSetting};
-use crate::plan::{Family, Setup};
+use crate::plan::{Family, Setup, Tuning};
 use crate::world::World;
 use crate::world::moment::HostId;
 
@@ -49,6 +49,7 @@ impl Kit for GossipKit {
     const VERBS: &'static [&'static str] = verbs::VERBS;
     const FACTS: &'static [&'static str] = facts::FACTS;
     const SIZES: [u32; 8] = [3, 6, 6, 6, 7, 8, 9, 12];
+    const TUNING: Tuning = families::TUNING;
     const PLANTS: &'static [(&'static str, u64)] = &[
         (Plant::VoteNotPersisted.name(), 20),
         (Plant::VotesTwice.name(), 100),

@@ -294,7 +294,8 @@ fn a_plan_reads_back_from_its_text_and_runs_alike() {
         let wishes = Wishes { plant: (seed % 2 == 0).then(|| "lazy".to_owned()), ..Wishes::default() };
         let (settings, own) = (Clockwork::draw_settings, Clockwork::families());
         let later_settings = Clockwork::draw_later_settings;
-        let drawn = Drawn { sizes: Clockwork::SIZES, settings, later_settings, own, opening: Vec::new() };
+        let (sizes, tuning) = (Clockwork::SIZES, Clockwork::TUNING);
+        let drawn = Drawn { sizes, settings, later_settings, tuning, own, opening: Vec::new() };
         let plan = expand(seed, &wishes, &drawn, |_| None);
         let text = plan.to_string();
         let scenario = read(&text).unwrap_or_else(|problems| panic!("{}", problems.render("plan", &text)));
