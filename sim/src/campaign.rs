@@ -322,7 +322,9 @@ mod tests {
 
     use super::toy::Toy;
     use super::*;
-    use crate::plan::Deed;
+    use crate::ctdb::CtdbKit;
+    use crate::gossip::GossipKit;
+    use crate::plan::{Deed, Setup};
     use crate::run::Run;
     use crate::world::fault::{Fault, Which, Who};
     use crate::world::moment::{Moment, Net};
@@ -330,6 +332,42 @@ mod tests {
     fn wishes(plant: Option<&str>) -> Wishes {
         let hours = Some(Duration::from_secs(600));
         Wishes { hours, plant: plant.map(str::to_owned), ..Wishes::default() }
+    }
+
+    fn tunes<K: Kit>() {
+        for &(name, values) in K::TUNING {
+            for &value in values {
+                let settings = vec![(name.to_owned(), value.to_owned())];
+                let kit = K::new(&Setup { seed: 1, nodes: 6, settings, plant: None });
+                assert!(kit.is_ok(), "{name} cannot be {value}");
+            }
+        }
+        let (wished, _) = K::TUNING[0];
+        let settings = vec![(wished.to_owned(), K::TUNING[0].1[0].to_owned())];
+        for seed in 0..50 {
+            let plan = |tuned| {
+                let wishes = Wishes { tuned, settings: settings.clone(), ..wishes(None) };
+                prepare::<K>(seed, &wishes).unwrap_or_else(|wrong| panic!("{}", wrong.what)).1
+            };
+            let (tuned, plain) = (plan(true), plan(false));
+            let count = |name| tuned.setup.settings.iter().filter(|(one, _)| one == name).count();
+            let known = K::TUNING.iter().map(|(name, _)| count(name));
+            assert!(known.clone().all(|times| times <= 1), "each once: {:?}", tuned.setup.settings);
+            assert!((2..).contains(&known.sum::<usize>()), "{:?}", tuned.setup.settings);
+            assert!(tuned.setup.settings.contains(&settings[0]), "what is wished for is not drawn");
+            let rest = |plan: &Plan<K::Action>| {
+                let tunable = |name: &str| K::TUNING.iter().any(|(one, _)| *one == name);
+                let settings = plan.setup.settings.iter().filter(|(name, _)| !tunable(name));
+                (plan.setup.nodes, settings.cloned().collect::<Vec<_>>())
+            };
+            assert_eq!(rest(&tuned), rest(&plain), "what else is drawn is as without");
+        }
+    }
+
+    #[test]
+    fn tunables_are_drawn_beside_what_a_seed_draws_anyway() {
+        tunes::<CtdbKit>();
+        tunes::<GossipKit>();
     }
 
     fn totals(outcomes: impl IntoIterator<Item = Outcome>) -> Totals {

@@ -138,7 +138,7 @@ fn tune(tuning: Tuning, rng: &mut Rng) -> Vec<(String, String)> {
     for _ in 0..rng.between(2, 5) {
         let Some(at) = rng.index(left.len()) else { break };
         let (name, values) = left.remove(at);
-        let value = rng.index(values.len()).map_or("", |at| values[at]);
+        let value = values[rng.below(values.len() as u64) as usize];
         settings.push((name.to_owned(), value.to_owned()));
     }
     settings

@@ -18,8 +18,10 @@ use crate::time::{Duration, Instant};
 pub(super) const ROUNDS: u8 = 3;
 const APART: Duration = Duration::from_millis(1_100);
 
-/// A round that is later than this is left out, if that fix is on: we have stood still, and the
+/// A round that is later than this is left out, with [`announce_kept`]: we have stood still, and the
 /// address may be another's.
+///
+/// [`announce_kept`]: super::super::config::Fixes::announce_kept
 const LATE: Duration = APART;
 
 /// Nobody outside can be reached over it.

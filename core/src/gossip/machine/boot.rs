@@ -200,7 +200,8 @@ impl Gossip {
         self.table.alone(saved);
     }
 
-    /// `CONFIG SET`: another configuration from here on. Ports and addresses stay.
+    /// `CONFIG SET`: another configuration from here on. Where we listen stays as it is; where
+    /// others are told that we are follows.
     pub(in super::super) fn reconfigure(&mut self, now: Instant, config: Config) {
         let before = core::mem::replace(&mut self.config, config);
         self.dress();

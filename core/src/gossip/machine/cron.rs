@@ -18,7 +18,7 @@ const SAMPLE: usize = 5;
 const TICKS_AHEAD: u64 = 256;
 /// Nodes there is room for in a tick's part of the agenda once it is over.
 const ROOM: usize = 64;
-/// Node timeouts after which a ping is answered no more.
+/// Node timeouts after which no answer is expected to a ping any more.
 const FORGOTTEN: u64 = 2;
 
 /// When the tick has to look at each node: nodes of which nothing is due are passed over.

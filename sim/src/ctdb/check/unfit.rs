@@ -149,9 +149,10 @@ impl Unfit {
             let what = format!("{host} takes no part since {since} and does not drop its addresses");
             return Err(Violation::safety("the-unfit-drop-all", what));
         }
-        for (watched, most, what) in [
-            (&mut self.normal, normal_max, "takes no part and is in normal mode"),
-            (&mut self.recovering, recovering_max, "is in recovery mode and has not dropped its addresses"),
+        let recovers = "is in recovery mode and has not dropped its addresses";
+        for (watched, most, seen_by_itself, what) in [
+            (&mut self.normal, normal_max, true, "takes no part and is in normal mode"),
+            (&mut self.recovering, recovering_max, false, recovers),
         ] {
             for (host, since) in watched {
                 if now.since(*since) < most {
@@ -165,7 +166,7 @@ impl Unfit {
                 let looks = !electing
                     && !self.busy.is(*host)
                     && self.truth.borrow().hears_all_since(world, *host, *since);
-                let counts = if most == normal_max { looks } else { serves };
+                let counts = if seen_by_itself { looks } else { serves };
                 if counts && self.truth.borrow().steady_since(*host, *since) {
                     let what = format!("{host} {what} for {}", now.since(*since));
                     return Err(Violation::safety("the-unfit-drop-all", what));
