@@ -24,6 +24,7 @@ const DATABASE_MIB: u32 = (DATABASE_BYTES_MAX >> 20) as u32;
 /// With --gossip it is a member of a Redis Cluster instead: a witness that votes and stores nothing.
 #[derive(Debug, Parser)]
 #[command(
+    name = "standind",
     version,
     after_help = "Exit status:
   0   stopped in order

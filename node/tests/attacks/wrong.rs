@@ -183,3 +183,10 @@ fn a_log_that_cannot_be_opened_is_said_before_the_background() {
         assert_eq!((said.status, said.err.as_str()), (78, wanted));
     });
 }
+
+#[test]
+fn it_says_its_own_name() {
+    let said = std::process::Command::new(env!("CARGO_BIN_EXE_standind")).arg("--version").output();
+    let said = String::from_utf8(said.expect("it runs").stdout).unwrap_or_default();
+    assert_eq!(said, concat!("standind ", env!("CARGO_PKG_VERSION"), "\n"));
+}
