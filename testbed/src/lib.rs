@@ -80,7 +80,8 @@ pub fn usable() -> Result<()> {
     Ok(())
 }
 
-/// Whether the stock ctdb is installed, whose tool speaks to either program.
+/// Whether the stock ctdb is installed, whose tool speaks to either program, and what its scripts
+/// ask whether a link is up: Debian only recommends that, and without it a stock node is unhealthy.
 ///
 /// # Errors
 ///
@@ -90,6 +91,11 @@ pub fn has_ctdb() -> Result<()> {
         if !Path::new(file).exists() {
             return Err(Error::new(format!("{file} is missing: install the package `ctdb`")));
         }
+    }
+    if !shell::on_path("ethtool") {
+        return Err(Error::new(
+            "`ethtool` is not installed: ctdb's scripts take every link for down without it",
+        ));
     }
     Ok(())
 }
