@@ -1,6 +1,5 @@
 //! CLIENT: who else is here, and how each wants to be spoken to.
 
-use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::String;
@@ -11,19 +10,27 @@ use super::super::resp::{Resp, is, number};
 use super::hello::{self, bad_name, is_name, set};
 use super::rows::{admin, sub};
 use super::table::Row;
-use super::{Call, Client};
+use super::{Call, Client, kill, pause, tracking};
 use crate::machine::{Endpoint, LinkId};
 
 pub(super) static CLIENT: &[Row] = &[
+    sub("client|caching", 3, tracking::caching),
     sub("client|getname", 2, getname),
+    sub("client|getredir", 2, tracking::getredir),
     sub("client|help", 2, help),
     sub("client|id", 2, id),
     sub("client|info", 2, info),
+    admin("client|kill", -3, kill::kill),
     admin("client|list", -2, list),
     admin("client|no-evict", 3, no_evict),
+    admin("client|pause", -3, pause::pause),
     sub("client|reply", 3, reply),
     sub("client|setinfo", 4, setinfo),
     sub("client|setname", 3, setname),
+    sub("client|tracking", -3, tracking::tracking),
+    sub("client|trackinginfo", 2, tracking::trackinginfo),
+    admin("client|unblock", -3, pause::unblock),
+    admin("client|unpause", 2, pause::unpause),
 ];
 
 fn getname(machine: &mut Gossip, call: &mut Call<'_>) {
@@ -52,13 +59,55 @@ fn id(machine: &mut Gossip, call: &mut Call<'_>) {
     call.reply().integer(id as i64);
 }
 
+/// An end of a client's stream.
+pub(super) fn end_text(end: &Endpoint) -> String {
+    match end {
+        Endpoint::Tcp(address) => format!("{address}"),
+        Endpoint::Unix(path) => format!("{path}:0"),
+    }
+}
+
+/// What kind of client one is. (Our own master is nobody's client.)
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Normal,
+    Master,
+    Replica,
+    Listener,
+}
+
+impl Kind {
+    pub(super) fn read(word: &[u8]) -> Option<Self> {
+        let kinds = [
+            ("normal", Self::Normal),
+            ("master", Self::Master),
+            ("replica", Self::Replica),
+            ("slave", Self::Replica),
+            ("pubsub", Self::Listener),
+        ];
+        kinds.into_iter().find(|(name, _)| is(word, name)).map(|(_, kind)| kind)
+    }
+
+    pub(super) fn unknown(call: &mut Call<'_>, word: &[u8]) {
+        let word = super::shown(word);
+        call.error(format_args!("Unknown client type '{word}'"));
+    }
+
+    pub(super) fn is(self, client: &Client) -> bool {
+        let kind = if client.replica.takes_stream() {
+            Self::Replica
+        } else if client.listens() {
+            Self::Listener
+        } else {
+            Self::Normal
+        };
+        self == kind
+    }
+}
+
 /// Our view of a client, in Redis' words and order. What it asked last is known of the one who asks
 /// now; what Redis tells of its buffers, of nobody.
 fn describe(client: &Client, asks: Option<&str>) -> String {
-    let end = |end: &Endpoint| match end {
-        Endpoint::Tcp(address) => format!("{address}"),
-        Endpoint::Unix(path) => format!("{path}:0"),
-    };
     let channels = |sharded| client.channels.iter().filter(|of| of.0 == sharded).count();
     let mut flags = String::new();
     if client.replica.takes_stream() {
@@ -73,21 +122,25 @@ fn describe(client: &Client, asks: Option<&str>) -> String {
     if client.readonly {
         flags.push('r');
     }
+    if let Some(tracking) = &client.tracking {
+        flags.push_str(tracking.letters());
+    }
     if flags.is_empty() {
         flags.push('N');
     }
     format!(
         "id={} addr={} laddr={} name={} flags={flags} db=0 sub={} psub={} ssub={} multi={}{} user=default \
-         resp={}\n",
+         redir={} resp={}\n",
         client.id,
-        end(&client.remote),
-        end(&client.local),
+        end_text(&client.remote),
+        end_text(&client.local),
         String::from_utf8_lossy(&client.name),
         channels(false),
         client.patterns.len(),
         channels(true),
         client.transaction.as_ref().map_or(-1, |queued| queued.requests().len() as i64),
         asks.map_or(String::new(), |command| format!(" cmd={command}")),
+        client.tracking.as_ref().map_or(-1, |tracking| tracking.redirect() as i64),
         if client.resp == Resp::Three { 3 } else { 2 },
     )
 }
@@ -100,26 +153,25 @@ fn info(machine: &mut Gossip, call: &mut Call<'_>) {
 
 /// `CLIENT LIST [TYPE normal|master|replica|pubsub] [ID id …]`
 fn list(machine: &mut Gossip, call: &mut Call<'_>) {
-    let wanted: Box<dyn Fn(&Client) -> bool> = match call.words {
-        [_, _] => Box::new(|_| true),
-        [_, _, option, kind] if is(option, "type") => match kind {
-            _ if is(kind, "normal") => Box::new(|client| !client.listens() && !client.replica.takes_stream()),
-            // Our own master is nobody's client.
-            _ if is(kind, "master") => Box::new(|_| false),
-            _ if is(kind, "replica") || is(kind, "slave") => Box::new(|client| client.replica.takes_stream()),
-            _ if is(kind, "pubsub") => Box::new(Client::listens),
-            _ => {
-                let kind = call.text(3);
-                return call.error(format_args!("Unknown client type '{kind}'"));
+    let (mut kind, mut among) = (None, None);
+    match call.words {
+        [_, _] => {}
+        [_, _, option, word] if is(option, "type") => {
+            kind = Kind::read(word);
+            if kind.is_none() {
+                return Kind::unknown(call, word);
             }
-        },
+        }
         [_, _, option, ids @ ..] if is(option, "id") && !ids.is_empty() => {
             let ids: Option<BTreeSet<u64>> =
                 ids.iter().map(|id| number(id).and_then(|id| u64::try_from(id).ok())).collect();
             let Some(ids) = ids else { return call.error("Invalid client ID") };
-            Box::new(move |client| ids.contains(&client.id))
+            among = Some(ids);
         }
         _ => return call.syntax_error(),
+    }
+    let wanted = |client: &Client| {
+        kind.is_none_or(|kind| kind.is(client)) && among.as_ref().is_none_or(|ids| ids.contains(&client.id))
     };
     let mut text = String::new();
     for (&link, client) in machine.clients.all.iter().filter(|(_, client)| wanted(client)) {

@@ -1,4 +1,4 @@
-//! What a Redis without keys, without a slow log, without rules about users says. At a node that
+//! What a Redis without keys, without a slow log says. At a node that
 //! holds registers the commands about all keys are refused: a register has no name to be listed
 //! under, and is deleted by its slot.
 
@@ -9,13 +9,6 @@ use super::super::resp::{is, number};
 use super::rows::{admin, sub};
 use super::table::Row;
 use super::{Call, hello};
-
-pub(super) static ACL: &[Row] = &[
-    sub("acl|cat", -2, acl_cat),
-    sub("acl|help", 2, help),
-    admin("acl|users", 2, acl_users),
-    sub("acl|whoami", 2, acl_whoami),
-];
 
 pub(super) static LATENCY: &[Row] = &[
     sub("latency|help", 2, help),
@@ -167,62 +160,9 @@ fn latency_histogram(_: &mut Gossip, call: &mut Call<'_>) {
     call.reply().map(0);
 }
 
-fn acl_whoami(_: &mut Gossip, call: &mut Call<'_>) {
-    call.reply().bulk("default");
-}
-
-fn acl_users(_: &mut Gossip, call: &mut Call<'_>) {
-    call.reply().array(1);
-    call.reply().bulk("default");
-}
-
-/// Redis' categories; what belongs to each is not kept.
-const CATEGORIES: [&str; 21] = [
-    "keyspace",
-    "read",
-    "write",
-    "set",
-    "sortedset",
-    "list",
-    "hash",
-    "string",
-    "bitmap",
-    "hyperloglog",
-    "geo",
-    "stream",
-    "pubsub",
-    "admin",
-    "fast",
-    "slow",
-    "blocking",
-    "dangerous",
-    "connection",
-    "transaction",
-    "scripting",
-];
-
-/// `ACL CAT [category]`
-fn acl_cat(_: &mut Gossip, call: &mut Call<'_>) {
-    match call.words {
-        [_, _] => {
-            let mut reply = call.reply();
-            reply.array(CATEGORIES.len());
-            CATEGORIES.iter().for_each(|name| reply.bulk(name));
-        }
-        [_, _, name] if CATEGORIES.iter().any(|known| is(name, known)) => {
-            call.error("ACL CAT of a category is not offered by a standin node");
-        }
-        [_, _, _] => {
-            let name = call.text(2);
-            call.error(format_args!("Unknown category '{name}'"));
-        }
-        _ => wrong_subcommand(call),
-    }
-}
-
 /// What a family has.
 fn help(_: &mut Gossip, call: &mut Call<'_>) {
-    let families = [("ACL", ACL), ("LATENCY", LATENCY), ("MODULE", MODULE), ("SLOWLOG", SLOWLOG)];
+    let families = [("LATENCY", LATENCY), ("MODULE", MODULE), ("SLOWLOG", SLOWLOG)];
     for (family, rows) in families {
         if is(call.word(0), family) {
             return hello::help(call, family, &rows.iter().map(Row::short).collect::<Vec<_>>());

@@ -163,6 +163,7 @@ pub(super) fn reset(machine: &mut Gossip, call: &mut Call<'_>) {
         client.readonly = false;
         client.asking = false;
         client.answers = Answers::default();
+        client.tracking = None;
     }
     call.reply().simple("RESET");
 }

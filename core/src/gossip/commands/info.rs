@@ -70,6 +70,8 @@ fn clients(machine: &Gossip, _: &Call<'_>, text: &mut String) {
     line!(text, "cluster_connections:{}", machine.links.len());
     line!(text, "maxclients:{CLIENTS_MAX}");
     line!(text, "blocked_clients:{}", machine.clients.waiting.len());
+    let tracking = machine.clients.all.values().filter(|client| client.tracking.is_some());
+    line!(text, "tracking_clients:{}", tracking.count());
 }
 
 fn stats(machine: &Gossip, _: &Call<'_>, text: &mut String) {

@@ -4,9 +4,10 @@
 //! ([`transactions`]) or run. What is refused is refused in the words of Redis 7.0.15.
 //!
 //! A client waits, its further requests unread, while a promise of ours is being saved, while a
-//! manual failover holds its write, while the settings it wants kept are being written, and once it
-//! was told more than [`SPENT_MAX`] in one go.
+//! manual failover holds its write, while an operator has it wait, while the settings it wants kept
+//! are being written, and once it was told more than [`SPENT_MAX`] in one go.
 
+mod acl;
 mod call;
 mod clients;
 mod cluster;
@@ -19,13 +20,16 @@ mod glob;
 mod hello;
 mod info;
 mod keys;
+mod kill;
 mod list;
+mod pause;
 mod pubsub;
 mod registers;
 mod replication;
 mod rows;
 mod settings;
 mod table;
+mod tracking;
 mod transactions;
 
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -33,8 +37,10 @@ use alloc::vec::Vec;
 
 use self::call::{Call, shown};
 use self::clients::Answers;
+use self::pause::Pause;
 use self::replication::Replica;
 use self::table::{Flags, Row};
+use self::tracking::Tracking;
 use self::transactions::Transaction;
 use super::machine::Gossip;
 use super::notice::Notice;
@@ -76,7 +82,7 @@ pub(super) struct Client {
     transaction: Option<Transaction>,
     /// Registers that must not have changed until `EXEC`.
     watched: Vec<(u16, u64)>,
-    /// A write that waits until a manual failover is over.
+    /// A request that waits until a manual failover is over, or CLIENT PAUSE.
     postponed: Option<Vec<Vec<u8>>>,
     /// The job whose end is its answer.
     awaits: Option<JobId>,
@@ -86,6 +92,8 @@ pub(super) struct Client {
     channel_bytes: usize,
     /// Whether it wants answers.
     answers: Answers,
+    /// Whether it caches what it reads.
+    tracking: Option<Tracking>,
     /// It replicates us, or is about to.
     replica: Replica,
     /// Bytes kept for it when last looked at.
@@ -102,7 +110,8 @@ impl Client {
         let postponed = self.postponed.as_deref().map_or(0, cost);
         let queued = self.transaction.as_ref().map_or(0, Transaction::bytes);
         let watched = 16 * self.watched.len();
-        self.requests.weight() + postponed + queued + watched + self.name.len() + self.channel_bytes
+        let followed = self.channel_bytes + self.tracking.as_ref().map_or(0, Tracking::bytes);
+        self.requests.weight() + postponed + queued + watched + self.name.len() + followed
     }
 }
 
@@ -117,7 +126,9 @@ pub(super) struct Clients {
     patterns: BTreeSet<(Vec<u8>, LinkId)>,
     /// Who has requests left that could not be served yet.
     waiting: BTreeSet<LinkId>,
-    /// Who said QUIT just now.
+    /// Whose requests an operator has wait.
+    pause: Option<Pause>,
+    /// Whose stream ends behind the answer that is being made: it said QUIT, or killed itself.
     leaving: Option<LinkId>,
     /// Bytes said in this input.
     spent: usize,
@@ -162,6 +173,7 @@ impl Clients {
             patterns: BTreeSet::new(),
             channel_bytes: 0,
             answers: Answers::default(),
+            tracking: None,
             replica: Replica::default(),
             kept: 0,
         };
@@ -224,10 +236,10 @@ impl Gossip {
         if self.clients.waiting.is_empty() || self.is_saving() {
             return;
         }
-        let paused = self.holds_writes(now);
         for link in core::mem::take(&mut self.clients.waiting) {
-            let held = self.clients.all.get(&link).is_some_and(|client| client.postponed.is_some());
-            if held && paused {
+            let postponed = self.clients.all.get(&link).and_then(|client| client.postponed.as_deref());
+            let row = postponed.and_then(|words| table::find(words).ok());
+            if row.is_some_and(|row| self.is_held(now, link, row)) {
                 self.clients.waiting.insert(link);
             } else {
                 self.serve(now, out, link);
@@ -312,7 +324,8 @@ impl Gossip {
         let client = self.clients.all.get(&link)?;
         let resp = client.resp;
         let queues = client.transaction.is_some();
-        let asks = words.first().is_some_and(|word| is(word, "asking"));
+        let said = |name| words.first().is_some_and(|word| is(word, name));
+        let (asks, about_itself) = (said("asking"), said("client"));
         self.clients.requests += 1;
         let mut bytes = Vec::new();
         let mut call = Call { now, out, link, words: &words, bytes: &mut bytes, resp };
@@ -325,12 +338,12 @@ impl Gossip {
             }
             Admitted::Run(row) => self.run(&mut call, row),
         }
-        // ASKING is good for one request, or for the transaction that follows.
-        if !asks
-            && let Some(client) = self.clients.all.get_mut(&link)
+        // ASKING is good for one request, or for the transaction that follows; so is CLIENT CACHING.
+        if let Some(client) = self.clients.all.get_mut(&link)
             && client.transaction.is_none()
         {
-            client.asking = false;
+            client.asking &= asks;
+            client.tracking.iter_mut().filter(|_| !about_itself).for_each(Tracking::passed);
         }
         if self.wants_answer(link) {
             self.answer(link, bytes);
@@ -380,8 +393,7 @@ impl Gossip {
             ));
             return Admitted::Refused;
         }
-        let writes = if row.is_exec() { self.queued_writes(call.link) } else { row.flags.writes() };
-        if writes && self.holds_writes(call.now) {
+        if self.is_held(call.now, call.link, row) {
             return Admitted::Postponed;
         }
         if queues && !row.flags.contains(Flags::ENDS_MULTI) {

@@ -3,7 +3,7 @@
 use super::super::machine::Gossip;
 use super::table::{Flags, Keys, Row};
 use super::{
-    Call, clients, cluster, empty, far, functions, hello, info, list, pubsub, registers, replication,
+    Call, acl, clients, cluster, empty, far, functions, hello, info, list, pubsub, registers, replication,
     settings, transactions,
 };
 
@@ -79,7 +79,7 @@ pub(super) static TABLE: &[Row] = &[
     family("cluster", -2, cluster::CLUSTER),
     family("function", -2, functions::FUNCTION),
     family("pubsub", -2, pubsub::PUBSUB),
-    family("acl", -2, empty::ACL),
+    family("acl", -2, acl::ACL),
     family("latency", -2, empty::LATENCY),
     family("module", -2, empty::MODULE),
     family("script", -2, functions::SCRIPT),

@@ -72,6 +72,12 @@ impl<'a> Out<'a> {
         self.line(b'*', format_args!("{count}"));
     }
 
+    /// `~2`: two replies follow, whose order means nothing; in RESP2 `*2`.
+    pub fn set(&mut self, count: usize) {
+        let mark = if self.resp == Resp::Three { b'~' } else { b'*' };
+        self.line(mark, format_args!("{count}"));
+    }
+
     /// `%2`: two keys and their values follow, in turn; in RESP2 `*4`.
     pub fn map(&mut self, pairs: usize) {
         match self.resp {

@@ -14,25 +14,10 @@ use super::Room;
 const REDIS: &str = include_str!("redis-commands.txt");
 
 /// Redis' keyless commands that are not answered here: they are about what this node does not have
-/// (users of its own, tracking of keys), or should not do for a client.
-const LEFT_OUT: [&str; 28] = [
-    "acl|deluser",
-    "acl|dryrun",
+/// (users of its own), or should not do for a client.
+const LEFT_OUT: [&str; 13] = [
     "acl|genpass",
-    "acl|getuser",
-    "acl|list",
-    "acl|load",
-    "acl|log",
-    "acl|save",
     "acl|setuser",
-    "client|caching",
-    "client|getredir",
-    "client|kill",
-    "client|pause",
-    "client|tracking",
-    "client|trackinginfo",
-    "client|unblock",
-    "client|unpause",
     "command|getkeysandflags",
     "debug",
     "latency|doctor",
