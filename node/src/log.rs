@@ -197,6 +197,19 @@ pub fn is_journal() -> bool {
     fstat(io::stderr()).is_ok_and(|stream| named == format!("{}:{}", stream.st_dev, stream.st_ino))
 }
 
+/// An event of a level that is known at run time only.
+macro_rules! at {
+    ($level:expr, $($event:tt)+) => {
+        match $level {
+            Level::Trace => tracing::trace!($($event)+),
+            Level::Debug => tracing::debug!($($event)+),
+            Level::Info => tracing::info!($($event)+),
+            Level::Warn => tracing::warn!($($event)+),
+            Level::Error => tracing::error!($($event)+),
+        }
+    };
+}
+
 /// One notice, one line.
 pub fn notice<N: Noticed>(notice: &N) {
     notice_as(notice.level(), notice);
@@ -205,13 +218,12 @@ pub fn notice<N: Noticed>(notice: &N) {
 /// One notice, one line of another level than its own.
 pub fn notice_as<N: Noticed>(level: Level, notice: &N) {
     let kind = N::KINDS.get(notice.kind()).copied().unwrap_or("?");
-    match level {
-        Level::Trace => tracing::trace!(kind, "{kind} {notice}"),
-        Level::Debug => tracing::debug!(kind, "{kind} {notice}"),
-        Level::Info => tracing::info!(kind, "{kind} {notice}"),
-        Level::Warn => tracing::warn!(kind, "{kind} {notice}"),
-        Level::Error => tracing::error!(kind, "{kind} {notice}"),
-    }
+    at!(level, kind, "{kind} {notice}");
+}
+
+/// A line that a script printed.
+pub fn printed(level: Level, script: &str, event: &str, line: &str) {
+    at!(level, script, event, "{line}");
 }
 
 #[cfg(test)]

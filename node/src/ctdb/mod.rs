@@ -5,6 +5,7 @@ mod check;
 pub mod eventd;
 mod guarding;
 pub mod place;
+mod realtime;
 pub mod settings;
 pub mod start;
 

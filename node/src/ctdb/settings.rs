@@ -3,14 +3,16 @@
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use standin_core::ctdb::config::{Config, Fixes};
-use standin_core::ctdb::files::ctdb_conf::{self, CtdbConf, LogLocation};
+use standin_core::ctdb::files::ctdb_conf::{self, CtdbConf, LogLevel, LogLocation};
 use standin_core::ctdb::files::tunables;
+use standin_core::ctdb::wire::DebugLevel;
 
-use super::check;
 use super::place::Place;
+use super::{check, loudness};
+use crate::jobs::scripts::Setting;
 
 /// What a daemon goes by.
 #[derive(Clone, Debug)]
@@ -19,8 +21,10 @@ pub struct Settings {
     pub config: Config,
     /// Where `ctdb.conf` wants the log.
     pub log: Option<LogLocation>,
-    /// What is run when a script hangs.
-    pub debug_script: Option<PathBuf>,
+    /// How scripts are run.
+    pub scripts: Setting,
+    /// Whether the daemon comes before what is not real-time.
+    pub realtime: bool,
     /// What is odd in the files, a line each.
     pub warnings: Vec<String>,
 }
@@ -92,8 +96,21 @@ pub fn read(place: &Place, strict: bool) -> Result<Settings, String> {
         return Err(wrong.join("\n"));
     }
 
-    let debug_script = conf.event_debug_script.map(|name| place.base.join(name));
-    Ok(Settings { config, log: conf.log_location, debug_script, warnings })
+    let level = conf.script_log_level.map_or(DebugLevel::ERROR, |LogLevel(level)| DebugLevel(level.into()));
+    let scripts = Setting {
+        environment: environment(place),
+        debug_script: conf.event_debug_script.map(|name| place.base.join(name)),
+        level: loudness(level),
+    };
+    // As ctdbd: a test has none.
+    let realtime = !place.test_mode && conf.realtime_scheduling.unwrap_or(true);
+    Ok(Settings { config, log: conf.log_location, scripts, realtime, warnings })
+}
+
+/// What scripts find besides the daemon's own variables.
+fn environment(place: &Place) -> Vec<(String, String)> {
+    let text = |path: &Path| path.to_string_lossy().into_owned();
+    vec![("CTDB_BASE".into(), text(&place.base)), ("CTDB_SOCKET".into(), text(&place.socket))]
 }
 
 /// `CTDB_TEST_SAMBA_VERSION`: major << 16 | minor, for keepalives.

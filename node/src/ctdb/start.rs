@@ -18,7 +18,7 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use super::place::Place;
 use super::settings::{self, Settings};
-use super::{CtdbHands, eventd, loudness};
+use super::{CtdbHands, eventd, loudness, realtime};
 use crate::clock::Clock;
 use crate::daemon::{self, PidFile};
 use crate::driver::{Driver, News};
@@ -62,7 +62,7 @@ pub fn begin(wishes: &Wishes) -> Result<u8, Refused> {
             system(&format!("cannot write {file}"))(error)
         }
     })?;
-    let Settings { mut config, log, debug_script, warnings } =
+    let Settings { mut config, log, scripts, realtime, warnings } =
         settings::read(&place, wishes.strict).map_err(Refused::config)?;
     let for_real = !place.test_mode;
     if for_real && !config.failover_disabled && !may_change_addresses() {
@@ -102,7 +102,14 @@ pub fn begin(wishes: &Wishes) -> Result<u8, Refused> {
     // Before there is anything to guard, and before the runtime.
     let guarded = for_real && !config.failover_disabled && !wishes.strict;
     let guard = guarded.then(Guard::spawn).transpose().map_err(system("cannot start the guard"))?;
-    let status = daemon::in_runtime(run(place, config, for_real, debug_script, (guard, volume)));
+    if realtime && let Err(error) = realtime::claim() {
+        tracing::warn!(
+            "not real-time, so that a busy host may make this node look dead: {} (expected CAP_SYS_NICE, or \
+             `realtime scheduling = false` under [legacy] in ctdb.conf)",
+            error.desc()
+        );
+    }
+    let status = daemon::in_runtime(run(place, config, for_real, scripts, (guard, volume)));
     drop(pid_file);
     status
 }
@@ -125,7 +132,7 @@ async fn run(
     place: Place,
     config: Config,
     for_real: bool,
-    debug_script: Option<PathBuf>,
+    setting: Setting,
     (guard, volume): (Option<Guard>, Volume),
 ) -> Result<u8, Refused> {
     let clock = Clock::start();
@@ -141,8 +148,7 @@ async fn run(
     if place.test_mode {
         end_with_stdin(&tell);
     }
-    let environment = environment(&place);
-    let scripts = Scripts::new(Setting { environment, debug_script });
+    let scripts = Scripts::new(setting);
     if let Some(folder) = place.event_socket.parent() {
         std::fs::create_dir_all(folder).map_err(system("cannot make the run folder"))?;
     }
@@ -194,12 +200,6 @@ fn end_with_stdin(tell: &UnboundedSender<News<Ctdb>>) {
         tracing::info!("standard input has ended, and so do we");
         let _ = tell.send(News::Order(Order::Stop));
     });
-}
-
-/// What scripts find besides the daemon's own variables.
-fn environment(place: &Place) -> Vec<(String, String)> {
-    let text = |path: &Path| path.to_string_lossy().into_owned();
-    vec![("CTDB_BASE".into(), text(&place.base)), ("CTDB_SOCKET".into(), text(&place.socket))]
 }
 
 /// No two lives of a daemon draw the same generations.

@@ -19,14 +19,16 @@ use std::time::{Duration, SystemTime};
 use nix::errno::Errno;
 use nix::unistd::Pid;
 use standin_core::host::{FileError, Script, ScriptEnd};
+use standin_core::machine::Level;
 use tokio::process::Command;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
-use tracing::{info, warn};
+use tracing::warn;
 
 use self::output::{Output, Tail};
 use self::record::Record;
 use super::process::Process;
+use crate::log;
 
 pub use self::output::OUTPUT_MAX;
 pub use self::record::{Outcome, Ran, Run};
@@ -53,13 +55,22 @@ struct Shared {
 }
 
 /// How scripts are run.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Setting {
     /// Variables they find besides the daemon's own.
     pub environment: Vec<(String, String)>,
     /// What is run on a hang, with the script's process id and the event as arguments, before
     /// the script is ended. It may take 30 s.
     pub debug_script: Option<PathBuf>,
+    /// How bad what they print is taken to be.
+    pub level: Level,
+}
+
+/// As ctdbd without a `ctdb.conf`.
+impl Default for Setting {
+    fn default() -> Self {
+        Self { environment: Vec::new(), debug_script: None, level: Level::Error }
+    }
 }
 
 /// How an event ended that [`Scripts::event`] ran.
@@ -203,7 +214,7 @@ impl Scripts {
         let name = stem(name).unwrap_or(name).to_string();
         let (outcome, output) = self.carry_out(path, event, arguments, limit).await;
         for line in String::from_utf8_lossy(&output).lines() {
-            info!(script = name, event, "{line}");
+            log::printed(self.shared.setting.level, &name, event, line);
         }
         Ran { name, begin, end: SystemTime::now(), outcome, output }
     }
@@ -257,7 +268,7 @@ impl Scripts {
             warn!(script = %path.display(), "the debug script hangs");
         }
         for line in String::from_utf8_lossy(&tail.finish()).lines() {
-            info!(script = "debug", event, "{line}");
+            log::printed(self.shared.setting.level, "debug", event, line);
         }
     }
 

@@ -132,3 +132,39 @@ fn a_guard_that_dies_is_replaced_at_once_and_then_now_and_then() {
         wait_until("the release", || all_shown().is_empty());
     });
 }
+
+/// A process's scheduling policy: 0 as any other, 1 real-time (`SCHED_FIFO`).
+fn policy(stat: &str) -> &str {
+    let behind_the_name = stat.rsplit_once(')').unwrap().1;
+    behind_the_name.split_whitespace().nth(38).unwrap()
+}
+
+#[test]
+fn the_daemon_is_real_time_unless_told_otherwise_and_what_it_starts_is_not() {
+    for (conf, expected) in [("", "1"), ("[legacy]\nrealtime scheduling = false\n", "0")] {
+        in_namespace(move || {
+            let mut site = for_real("");
+            let stat = site.base().join("stat");
+            let body = format!("cat /proc/self/stat > {0}.new && mv {0}.new {0}", stat.display());
+            site.script("events/legacy/20.stat.script", &body);
+            let common = "[cluster]\nnode address = 127.0.0.1\nleader timeout = 2\n";
+            site.write("ctdb.conf", &format!("{common}{conf}"));
+            let daemon = site.start();
+            let of = |pid: Pid| fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+            wait_until("a script has run", || stat.exists());
+            assert_eq!(policy(&of(daemon.pid())), expected, "{}", site.log());
+            assert_eq!(policy(&of(guard_of(&daemon).unwrap())), "0");
+            assert_eq!(policy(&fs::read_to_string(&stat).unwrap()), "0");
+            drop(daemon);
+            // Without the right to it, the log says what that means, and the node goes on.
+            site.test_mode = false;
+            let mut command = site.command("setpriv");
+            command.args(["--bounding-set=-sys_nice", "--inh-caps=-sys_nice"]);
+            command.args([env!("CARGO_BIN_EXE_standind"), "--foreground"]);
+            let daemon = site.spawn_as(&mut command);
+            daemon.wait_up();
+            let told = site.log().contains("`realtime scheduling = false` under [legacy]");
+            assert_eq!((policy(&of(daemon.pid())), told), ("0", expected == "1"), "{}", site.log());
+        });
+    }
+}

@@ -36,6 +36,23 @@ fn a_start_that_a_script_refuses_is_told_however_little_is_logged() {
 }
 
 #[test]
+fn what_scripts_print_is_logged_as_loud_as_ctdb_conf_says() {
+    for (loud, shown) in [("", true), ("[legacy]\nscript log level = NOTICE\n", false)] {
+        with_site(move |site| {
+            let conf = format!("[logging]\nlog level = ERROR\n[cluster]\nnode address = 127.0.0.1\n{loud}");
+            site.write("ctdb.conf", &conf);
+            let marks = site.base().join("marks");
+            site.script(SCRIPT, &format!("echo a word\necho . >> {}\nexit 0", marks.display()));
+            let _daemon = site.start();
+            let runs = || fs::read_to_string(&marks).map_or(0, |text| text.lines().count());
+            wait_until("some events", || runs() > 3);
+            let log = site.log();
+            assert_eq!(log.contains("ERROR a word script=\"00.test\" event=\"init\""), shown, "{log}");
+        });
+    }
+}
+
+#[test]
 fn a_script_that_hangs_is_ended_and_makes_the_node_unhealthy() {
     with_site(|site| {
         let pids = site.base().join("pids");
