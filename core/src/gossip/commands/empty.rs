@@ -1,6 +1,6 @@
-//! What a Redis without keys, without a slow log says. At a node that
-//! holds registers the commands about all keys are refused: a register has no name to be listed
-//! under, and is deleted by its slot.
+//! What a Redis without keys and without a slow log says. At a node that holds registers the
+//! commands about all keys are refused: a register has no name to be listed under, and is deleted
+//! by its slot.
 
 use alloc::vec::Vec;
 

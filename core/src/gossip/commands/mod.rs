@@ -37,7 +37,7 @@ use alloc::vec::Vec;
 
 use self::call::{Call, shown};
 use self::clients::Answers;
-use self::pause::Pause;
+use self::pause::{Pause, Postponed};
 use self::replication::Replica;
 use self::table::{Flags, Row};
 use self::tracking::Tracking;
@@ -83,7 +83,7 @@ pub(super) struct Client {
     /// Registers that must not have changed until `EXEC`.
     watched: Vec<(u16, u64)>,
     /// A request that waits until a manual failover is over, or CLIENT PAUSE.
-    postponed: Option<Vec<Vec<u8>>>,
+    postponed: Option<Postponed>,
     /// The job whose end is its answer.
     awaits: Option<JobId>,
     /// Channels; true: of a shard.
@@ -107,7 +107,7 @@ fn cost(words: &[Vec<u8>]) -> usize {
 
 impl Client {
     fn weigh(&self) -> usize {
-        let postponed = self.postponed.as_deref().map_or(0, cost);
+        let postponed = self.postponed.as_ref().map_or(0, |it| cost(&it.words));
         let queued = self.transaction.as_ref().map_or(0, Transaction::bytes);
         let watched = 16 * self.watched.len();
         let followed = self.channel_bytes + self.tracking.as_ref().map_or(0, Tracking::bytes);
@@ -237,9 +237,8 @@ impl Gossip {
             return;
         }
         for link in core::mem::take(&mut self.clients.waiting) {
-            let postponed = self.clients.all.get(&link).and_then(|client| client.postponed.as_deref());
-            let row = postponed.and_then(|words| table::find(words).ok());
-            if row.is_some_and(|row| self.is_held(now, link, row)) {
+            let postponed = self.clients.all.get(&link).and_then(|client| client.postponed.as_ref());
+            if postponed.is_some_and(|it| self.is_held(now, link, it.writes)) {
                 self.clients.waiting.insert(link);
             } else {
                 self.serve(now, out, link);
@@ -260,7 +259,8 @@ impl Gossip {
             }
             client.requests.strange(!client.known);
             let words =
-                match client.postponed.take().map_or_else(|| client.requests.next(), |it| Ok(Some(it))) {
+                match client.postponed.take().map_or_else(|| client.requests.next(), |it| Ok(Some(it.words)))
+                {
                     Ok(Some(words)) => words,
                     Ok(None) => break false,
                     Err(error) => {
@@ -320,7 +320,7 @@ impl Gossip {
         out: &mut Outbox<Self>,
         link: LinkId,
         words: Vec<Vec<u8>>,
-    ) -> Option<Vec<Vec<u8>>> {
+    ) -> Option<Postponed> {
         let client = self.clients.all.get(&link)?;
         let resp = client.resp;
         let queues = client.transaction.is_some();
@@ -331,7 +331,7 @@ impl Gossip {
         let mut call = Call { now, out, link, words: &words, bytes: &mut bytes, resp };
         match self.admit(&mut call, queues) {
             Admitted::Refused => self.spoil(link),
-            Admitted::Postponed => return Some(words),
+            Admitted::Postponed { writes } => return Some(Postponed { words, writes }),
             Admitted::Queue => {
                 call.reply().simple("QUEUED");
                 self.queue(link, words);
@@ -393,8 +393,9 @@ impl Gossip {
             ));
             return Admitted::Refused;
         }
-        if self.is_held(call.now, call.link, row) {
-            return Admitted::Postponed;
+        let writes = if row.is_exec() { self.queued_writes(call.link) } else { row.flags.writes() };
+        if self.is_held(call.now, call.link, writes) {
+            return Admitted::Postponed { writes };
         }
         if queues && !row.flags.contains(Flags::ENDS_MULTI) {
             if !self.may_queue(call) {
@@ -415,7 +416,9 @@ enum Admitted {
     /// It was answered with an error.
     Refused,
     /// It waits.
-    Postponed,
+    Postponed {
+        writes: bool,
+    },
     /// It waits for `EXEC`.
     Queue,
     Run(&'static Row),

@@ -1,10 +1,11 @@
 //! CLIENT PAUSE: clients wait for a while, all of them or those that write.
 
+use alloc::vec::Vec;
+
 use super::super::machine::Gossip;
 use super::super::resp::{is, number};
 use super::Call;
 use super::empty::wrong_subcommand;
-use super::table::Row;
 use crate::machine::LinkId;
 use crate::time::{Duration, Instant};
 
@@ -17,18 +18,25 @@ pub(super) struct Pause {
     all: bool,
 }
 
+/// A request that waits.
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub(super) struct Postponed {
+    pub(super) words: Vec<Vec<u8>>,
+    /// Whether it writes, or may.
+    pub(super) writes: bool,
+}
+
 impl Gossip {
-    /// Whether a client has to wait with this: while CLIENT PAUSE lasts, or a manual failover holds
+    /// Whether a client has to wait with what it asks: while CLIENT PAUSE lasts, or a manual failover holds
     /// writes. Replicas never wait.
-    pub(super) fn is_held(&self, now: Instant, link: LinkId, row: &Row) -> bool {
+    pub(super) fn is_held(&self, now: Instant, link: LinkId, writes: bool) -> bool {
         if self.clients.all.get(&link).is_none_or(|client| client.replica.takes_stream()) {
             return false;
         }
-        let writes = || if row.is_exec() { self.queued_writes(link) } else { row.flags.writes() };
         match self.pause(now) {
-            Some(Pause { all: true, .. }) => true,
-            Some(Pause { all: false, .. }) => writes(),
-            None => self.holds_writes(now) && writes(),
+            Some(pause) => pause.all || writes,
+            None => writes && self.holds_writes(now),
         }
     }
 
