@@ -143,7 +143,7 @@ fn policy(stat: &str) -> &str {
 fn the_daemon_is_real_time_unless_told_otherwise_and_what_it_starts_is_not() {
     for (conf, expected) in [("", "1"), ("[legacy]\nrealtime scheduling = false\n", "0")] {
         in_namespace(move || {
-            let mut site = for_real("");
+            let site = for_real("");
             let stat = site.base().join("stat");
             let body = format!("cat /proc/self/stat > {0}.new && mv {0}.new {0}", stat.display());
             site.script("events/legacy/20.stat.script", &body);
@@ -157,7 +157,6 @@ fn the_daemon_is_real_time_unless_told_otherwise_and_what_it_starts_is_not() {
             assert_eq!(policy(&fs::read_to_string(&stat).unwrap()), "0");
             drop(daemon);
             // Without the right to it, the log says what that means, and the node goes on.
-            site.test_mode = false;
             let mut command = site.command("setpriv");
             command.args(["--bounding-set=-sys_nice", "--inh-caps=-sys_nice"]);
             command.args([env!("CARGO_BIN_EXE_standind"), "--foreground"]);
